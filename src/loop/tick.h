@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A tick is a transaction: each turn of the loop runs all units that are ready inside one transaction, each in a
+ * savepoint of its own; the commit runs off the loop; `finish` tells each unit what became of it. Replies and host
+ * calls hang on `finish` and on nothing else.
+ *
+ *	submit → [begin · (savepoint · run · release|rollback)* ] → commit on a thread → finish(DONE)
+ *	                                                                  refused: finish(REFUSED)
+ *	                                                                  who knows: finish(UNKNOWN), then the process ends
+ *
+ * While a commit is under way new units wait; nothing on the loop touches the read-write connection then. */
+#ifndef LOOP_TICK_H
+#define LOOP_TICK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "loop/loop.h"
+
+enum tick_outcome {
+	TICK_DONE,    /* run returned 0 and its effects are on disk */
+	TICK_FAILED,  /* run returned -1: its savepoint was undone, the rest of the tick committed (or had nothing) */
+	TICK_REFUSED, /* the commit was refused: nothing of the tick is on disk */
+	TICK_UNKNOWN  /* the commit may or may not be on disk; the process must end and start again */
+};
+
+struct tick_unit {
+	/* On the loop, inside the savepoint. 0, or -1 with err set to undo. Must not start host calls nor reply. */
+	int (*run)(struct tick_unit *u, struct error *err);
+	/* On the loop, after the commit. err is run's for TICK_FAILED, the commit's for REFUSED and UNKNOWN. The unit
+	 * is the submitter's again: it may be freed or submitted here. */
+	void (*finish)(struct tick_unit *u, enum tick_outcome outcome, const struct error *err);
+	/* private to tick.c */
+	struct tick_unit *next;
+	struct error err;
+	bool failed;
+};
+
+/* Who takes part in the transaction: the store first, then memory that must follow it (placement index, quota). All
+ * are called on the loop but `commit`. A member that has nothing to do leaves a function NULL. */
+struct tick_member {
+	int (*begin)(void *ctx, struct error *err);
+	void (*savepoint)(void *ctx);
+	void (*release)(void *ctx);
+	void (*rollback)(void *ctx); /* to the savepoint */
+	/* On the commit thread; only the first member has one. changed=false: nothing was written, skip the sync. */
+	enum tick_outcome (*commit)(void *ctx, struct error *err);
+	/* After the commit, on the loop: done=false undoes the whole tick. */
+	void (*settle)(void *ctx, bool done);
+	void *ctx;
+};
+
+enum { TICK_MEMBERS_MAX = 4 };
+
+struct tick;
+
+struct tick_config {
+	struct loop *loop;
+	unsigned units_max;  /* per tick; 512 */
+	bool inline_commit;  /* commit on the loop: for tests that must be deterministic */
+	void (*fatal)(void *ctx, const struct error *err); /* an unknown outcome: leave the process */
+	void *fatal_ctx;
+};
+
+struct tick *tick_create(const struct tick_config *config);
+void tick_add_member(struct tick *t, const struct tick_member *m);
+/* Queues a unit for the next tick; runs in order of submission. */
+void tick_submit(struct tick *t, struct tick_unit *u);
+/* Units submitted and not finished. */
+unsigned tick_pending(const struct tick *t);
+/* Calls idle once when nothing is pending (for a graceful stop). */
+void tick_drain(struct tick *t, void (*idle)(void *ctx), void *ctx);
+void tick_destroy(struct tick *t);
+
+struct tick_stats {
+	uint64_t ticks, units, failed, refused;
+	uint64_t commit_us; /* sum, on the monotonic clock */
+};
+void tick_stats(const struct tick *t, struct tick_stats *out);
+
+#endif
