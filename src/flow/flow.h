@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine for work that outlives a request: a row and a const table of small idempotent steps.
+ *
+ *	load (loop, read) → act (a host's lane, may block, no store) → commit (loop, one savepoint: effect + next step)
+ *
+ * Forward only. A flow resumes at its step after a crash. */
+#ifndef FLOW_FLOW_H
+#define FLOW_FLOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "domain/quota.h"
+#include "loop/lane.h"
+#include "loop/loop.h"
+#include "loop/tick.h"
+#include "placement/placement.h"
+#include "store/db.h"
+
+struct flow_engine;
+
+struct flow_gpu_model { /* configuration: what a vendor:product is called in flavors */
+	const char *name;
+	unsigned vendor_id, product_id;
+};
+
+struct flow_config { /* strings are borrowed and live as long as the engine */
+	struct loop *loop;
+	struct tick *tick;
+	struct store *store;
+	struct lane_pool *lanes;
+	const char *cloud_id;  /* marks our domains */
+	const char *pki_dir;   /* client certificate for hosts */
+	const char *image_dir;
+	const char *default_zone;
+	const struct flow_gpu_model *gpu_models;
+	size_t gpu_models_n;
+	unsigned connect_timeout_ms, call_timeout_ms, stage_timeout_ms, stop_timeout_ms;
+	unsigned retry_min_ms, retry_max_ms; /* back-off of steps and of connections */
+	unsigned connects_max;               /* connections being opened at once */
+	unsigned poll_ms;                    /* how often a connected host is looked over */
+};
+
+/* Builds memory (placement, quota use) from the rows. Does not start anything yet; adds its member to the tick. */
+int flow_engine_create(const struct flow_config *config, struct flow_engine **out, struct error *err);
+/* Connects the hosts and resumes the flows. */
+void flow_engine_start(struct flow_engine *e);
+/* No new steps; `stopped` is called on the loop when no act is under way (or its grace is over). */
+void flow_engine_stop(struct flow_engine *e, unsigned grace_ms, void (*stopped)(void *ctx), void *ctx);
+void flow_engine_destroy(struct flow_engine *e);
+
+struct placement *flow_placement(struct flow_engine *e);
+struct quota_index *flow_quota(struct flow_engine *e);
+
+/* Tests: stops (as kill -9 would) before or after the n-th hand-over; see flow.c. */
+struct flow_hooks {
+	/* name: "<kind>/<step>", point: "before-act", "after-act", "after-commit". True: the engine goes dead silent. */
+	bool (*crash)(void *ctx, const char *step, const char *point);
+	/* each act is run twice when true, as a retry after a lost reply would */
+	bool act_twice;
+	void *ctx;
+};
+void flow_engine_hooks(struct flow_engine *e, const struct flow_hooks *hooks);
+
+/* --- hosts, for the operator's API (inside a unit unless said otherwise) ---------------------------------------------------- */
+
+struct host_add {
+	const char *name, *uri, *zone, *pool, *accel;
+	int32_t vcpu_ratio_milli, ram_ratio_milli, disk_ratio_milli;
+	int64_t ram_reserved_mib;
+};
+int flow_host_add(struct flow_engine *e, struct db *db, const struct host_add *want, int64_t now_us, int64_t *out_id,
+	struct error *err);
+/* state: up, draining, disabled */
+int flow_host_set_state(struct flow_engine *e, struct db *db, int64_t host_id, const char *state, const char *reason,
+	struct error *err);
+/* Refused (ERR_CONFLICT) while servers are there. */
+int flow_host_remove(struct flow_engine *e, struct db *db, int64_t host_id, struct error *err);
+/* Any time on the loop: reads inventory and domains again soon. */
+void flow_host_refresh(struct flow_engine *e, int64_t host_id);
+
+struct host_link { /* what memory knows of a host's connection */
+	const char *state; /* connecting, connected, unreachable */
+	int64_t since_us;  /* of that state */
+	int64_t seen_us;   /* last answer of any kind; 0 never */
+	int64_t epoch;     /* counts connections */
+	char error[256];   /* the last failure; "" none */
+	unsigned queued, running; /* host calls */
+};
+bool flow_host_link(struct flow_engine *e, int64_t host_id, struct host_link *out);
+
+/* An image was deleted: its copies on the hosts go when no server there needs them (inside a unit). */
+int flow_image_deleted(struct flow_engine *e, struct db *db, int64_t image_id, struct error *err);
+
+/* A stuck or waiting flow runs again now (inside a unit). ERR_NOT_FOUND. */
+int flow_retry(struct flow_engine *e, struct db *db, int64_t flow_id, struct error *err);
+
+struct flow_stats {
+	uint64_t started, finished, failed, acts, retries;
+	unsigned running; /* acts under way */
+};
+void flow_engine_stats(const struct flow_engine *e, struct flow_stats *out);
+
+/* Compares rows with rows and rows with memory: findings are written by `found`. Returns how many rules were checked. */
+typedef void flow_finding_fn(void *ctx, const char *rule, const char *object, const char *message);
+int flow_check(struct flow_engine *e, struct db *db, flow_finding_fn *found, void *ctx, int *out_rules, struct error *err);
+
+#endif
