@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Flavors: what values are valid, and what their extra specs ask for. An extra spec that would not be
+ * honoured is refused when it is set: nothing is silently ignored. */
+#ifndef DOMAIN_FLAVOR_H
+#define DOMAIN_FLAVOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum {
+	FLAVOR_MODEL = 64, /* a GPU model's name with its NUL */
+	FLAVOR_GPU_KINDS_MAX = 4,
+	FLAVOR_GPUS_MAX = 64, /* in one server */
+	FLAVOR_VCPUS_MAX = 4096,
+	FLAVOR_RAM_MIB_MAX = 64 << 20, /* 64 TiB */
+	FLAVOR_DISK_GIB_MAX = 1 << 20, /* 1 PiB */
+	FLAVOR_EXTRA_SPECS_MAX = 64
+};
+
+struct flavor_values {
+	const char *id, *name, *description; /* id and description may be NULL: made, none */
+	int64_t vcpus, ram_mib, disk_gib, ephemeral_gib, swap_mib;
+	double rxtx_factor;
+};
+
+/* ERR_BAD_REQUEST naming the field and its range. rxtx_factor is kept for clients that read it back; as with
+ * OpenStack's libvirt hosts it has no effect. */
+int flavor_check(const struct flavor_values *f, struct error *err);
+/* Can a server be made of it? Flavors may be described with swap and ephemeral disks, which no host provides:
+ * refused when a server asks for them. */
+int flavor_servable(const struct flavor_values *f, struct error *err);
+
+struct flavor_gpu_want {
+	char model[FLAVOR_MODEL];
+	int count;
+};
+
+/* What a flavor's extra specs ask of a host. */
+struct flavor_wants {
+	struct flavor_gpu_want gpus[FLAVOR_GPU_KINDS_MAX];
+	size_t gpus_n;
+};
+
+/* The number of GPUs of all kinds: what quota and usage count. */
+int64_t flavor_wants_gpus(const struct flavor_wants *w);
+
+/* Checks one extra spec by the table of those that are understood and adds what it asks for to wants (NULL:
+ * only check). ERR_BAD_REQUEST otherwise; the message lists what is understood. */
+int flavor_extra_spec(const char *key, const char *value, struct flavor_wants *wants, struct error *err);
+
+#endif
