@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The dispatcher: from a request to a row of a route table, with token, role, microversion and body checked on the
- * way, and back with the service's own shape of errors. Handlers are three moves: parse into a plain struct, call
- * domain / store / flow, render a view. */
+/* The dispatcher: from a request to a row of a route table, with token, role, microversion and body checked
+ * on the way, and back with the service's own shape of errors. Handlers are three moves: parse into a plain
+ * struct, call domain / store / flow, render a view. */
 #ifndef API_API_H
 #define API_API_H
 
@@ -39,9 +39,10 @@ enum api_role {
 };
 
 enum api_route_flags {
-	/* GET and HEAD run at once on the read-only connection; all others run inside the tick on the read-write one, and
-	 * the reply leaves after the commit. A route with ROUTE_OWN runs at once on the read-only connection and answers
-	 * itself, now or later: api_reply, api_fail, or api_submit to go on inside the tick. */
+	/* GET and HEAD run at once on the read-only connection; all others run inside the tick on the
+	 * read-write one, and the reply leaves after the commit. A route with ROUTE_OWN runs at once on the
+	 * read-only connection and answers itself, now or later: api_reply, api_fail, or api_submit to go on
+	 * inside the tick. */
 	ROUTE_OWN = 1,
 	ROUTE_STREAM = 2,   /* with ROUTE_OWN: called before the body; c->stream gets its pieces */
 	ROUTE_RAW_BODY = 4, /* the body is not parsed as JSON */
@@ -72,15 +73,15 @@ struct api_service {
 	void (*error_body)(struct api_call *c, const struct error *err);
 };
 
-extern const struct api_service service_identity, service_compute, service_image, service_network, service_operator,
-	service_root;
+extern const struct api_service service_identity, service_compute, service_image, service_network,
+	service_operator, service_root;
 
 struct api_config {
 	const char *public_url; /* "https://cloud.example:8774"; NULL: from X-Forwarded-* or Host */
 	const char *region;
-	const char *image_dir;  /* uploaded images, one file each, named by id */
+	const char *image_dir; /* uploaded images, one file each, named by id */
 	const char *default_zone;
-	int64_t image_size_max;  /* bytes */
+	int64_t image_size_max; /* bytes */
 	int64_t token_ttl_s;
 	unsigned list_max; /* page size limit: 1000 */
 	unsigned password_threads, password_queue;
@@ -100,10 +101,11 @@ struct api {
 	struct http_server *http;
 	struct api_config config;
 	struct router *router;
+	char **patterns; /* prefix and path of each row, for the router */
+	size_t patterns_n;
 	int64_t started_us; /* wall clock */
-	bool stopping;
-	bool draining;
-	unsigned calls; /* in flight */
+	bool stopping;      /* new requests get 503 */
+	unsigned calls;     /* in flight */
 	uint64_t requests, denied;
 };
 
@@ -146,7 +148,8 @@ struct api_call {
 	/* for the audit row */
 	const char *action; /* NULL: the route's name */
 	const char *target; /* id of what was acted on */
-	/* called once, on the loop, after the commit and before the reply: hand things over, start what waited */
+	/* called once, on the loop, after the commit and before the reply: hand things over, start what
+	 * waited */
 	void (*committed)(struct api_call *c);
 	/* private to the dispatcher */
 	api_handler *in_tick;
@@ -155,7 +158,8 @@ struct api_call {
 	int64_t begun_us;
 };
 
-/* --- for handlers -------------------------------------------------------------------------------------------------- */
+/* --- for handlers
+ * -------------------------------------------------------------------------------------------------- */
 
 /* A {name} of the path. Never NULL: asserts that the route has it. */
 const char *api_param(const struct api_call *c, const char *name);
@@ -174,28 +178,32 @@ const char *api_url(struct api_call *c, const char *fmt, ...) __attribute__((for
 bool api_is_admin(const struct api_call *c);
 
 /* ROUTE_OWN handlers end in exactly one of these. */
-void api_reply(struct api_call *c);                          /* sends c->status and c->out */
-void api_fail(struct api_call *c, const struct error *err);  /* sends the error's body; audits a refused write */
-void api_submit(struct api_call *c, api_handler *in_tick);   /* runs it in the tick, then replies */
+void api_reply(struct api_call *c); /* sends c->status and c->out */
+void api_fail(
+	struct api_call *c, const struct error *err); /* sends the error's body; audits a refused write */
+void api_submit(struct api_call *c, api_handler *in_tick); /* runs it in the tick, then replies */
 
-/* --- lists: paging and sorting, the same for all services --------------------------------------------------------------- */
+/* --- lists: paging and sorting, the same for all services
+ * --------------------------------------------------------------- */
 
 struct api_page {
-	int64_t limit;      /* 1..config.list_max */
+	int64_t limit; /* 1..config.list_max */
 	bool limit_given;
 	const char *marker; /* id of the last item seen, or NULL */
 	const char *sort_key;
 	bool descending;
 };
 
-/* Reads limit, marker, sort_key, sort_dir. limit that is no integer or negative: ERR_BAD_REQUEST. sort_key must be among
- * `keys` (NULL-ended; the first is the default), else ERR_BAD_REQUEST. */
+/* Reads limit, marker, sort_key, sort_dir. limit that is no integer or negative: ERR_BAD_REQUEST. sort_key
+ * must be among `keys` (NULL-ended; the first is the default), else ERR_BAD_REQUEST. */
 int api_page(struct api_call *c, const char *const *keys, bool default_descending, struct api_page *out,
 	struct error *err);
 /* This request's URL with marker replaced: for next links. */
 const char *api_next_url(struct api_call *c, const char *marker);
 
-/* --- errors ------------------------------------------------------------------------------------------------------------- */
+/* --- errors
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 int api_error_status(enum err code); /* the one place where a code meets HTTP */
 /* {"<name>": {"code", "message"}} by status: compute's shape (and volume's). */

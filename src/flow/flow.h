@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The engine for work that outlives a request: a row and a const table of small idempotent steps.
  *
- *	load (loop, read) → act (a host's lane, may block, no store) → commit (loop, one savepoint: effect + next step)
+ *	load (loop, read) → act (a host's lane, may block, no store) → commit (loop, one savepoint: effect +
+ *next step)
  *
  * Forward only. A flow resumes at its step after a crash. */
 #ifndef FLOW_FLOW_H
@@ -30,8 +31,8 @@ struct flow_config { /* strings are borrowed and live as long as the engine */
 	struct tick *tick;
 	struct store *store;
 	struct lane_pool *lanes;
-	const char *cloud_id;  /* marks our domains */
-	const char *pki_dir;   /* client certificate for hosts */
+	const char *cloud_id; /* marks our domains */
+	const char *pki_dir;  /* client certificate for hosts */
 	const char *image_dir;
 	const char *default_zone;
 	const struct flow_gpu_model *gpu_models;
@@ -42,7 +43,8 @@ struct flow_config { /* strings are borrowed and live as long as the engine */
 	unsigned poll_ms;                    /* how often a connected host is looked over */
 };
 
-/* Builds memory (placement, quota use) from the rows. Does not start anything yet; adds its member to the tick. */
+/* Builds memory (placement, quota use) from the rows. Does not start anything yet; adds its member to the
+ * tick. */
 int flow_engine_create(const struct flow_config *config, struct flow_engine **out, struct error *err);
 /* Connects the hosts and resumes the flows. */
 void flow_engine_start(struct flow_engine *e);
@@ -55,7 +57,8 @@ struct quota_index *flow_quota(struct flow_engine *e);
 
 /* Tests: stops (as kill -9 would) before or after the n-th hand-over; see flow.c. */
 struct flow_hooks {
-	/* name: "<kind>/<step>", point: "before-act", "after-act", "after-commit". True: the engine goes dead silent. */
+	/* name: "<kind>/<step>", point: "before-act", "after-act", "after-commit". True: the engine goes dead
+	 * silent. */
 	bool (*crash)(void *ctx, const char *step, const char *point);
 	/* each act is run twice when true, as a retry after a lost reply would */
 	bool act_twice;
@@ -63,29 +66,30 @@ struct flow_hooks {
 };
 void flow_engine_hooks(struct flow_engine *e, const struct flow_hooks *hooks);
 
-/* --- hosts, for the operator's API (inside a unit unless said otherwise) ---------------------------------------------------- */
+/* --- hosts, for the operator's API (inside a unit unless said otherwise)
+ * ---------------------------------------------------- */
 
 struct host_add {
 	const char *name, *uri, *zone, *pool, *accel;
 	int32_t vcpu_ratio_milli, ram_ratio_milli, disk_ratio_milli;
 	int64_t ram_reserved_mib;
 };
-int flow_host_add(struct flow_engine *e, struct db *db, const struct host_add *want, int64_t now_us, int64_t *out_id,
-	struct error *err);
+int flow_host_add(struct flow_engine *e, struct db *db, const struct host_add *want, int64_t now_us,
+	int64_t *out_id, struct error *err);
 /* state: up, draining, disabled */
-int flow_host_set_state(struct flow_engine *e, struct db *db, int64_t host_id, const char *state, const char *reason,
-	struct error *err);
+int flow_host_set_state(struct flow_engine *e, struct db *db, int64_t host_id, const char *state,
+	const char *reason, struct error *err);
 /* Refused (ERR_CONFLICT) while servers are there. */
 int flow_host_remove(struct flow_engine *e, struct db *db, int64_t host_id, struct error *err);
 /* Any time on the loop: reads inventory and domains again soon. */
 void flow_host_refresh(struct flow_engine *e, int64_t host_id);
 
-struct host_link { /* what memory knows of a host's connection */
-	const char *state; /* connecting, connected, unreachable */
-	int64_t since_us;  /* of that state */
-	int64_t seen_us;   /* last answer of any kind; 0 never */
-	int64_t epoch;     /* counts connections */
-	char error[256];   /* the last failure; "" none */
+struct host_link {                /* what memory knows of a host's connection */
+	const char *state;        /* connecting, connected, unreachable */
+	int64_t since_us;         /* of that state */
+	int64_t seen_us;          /* last answer of any kind; 0 never */
+	int64_t epoch;            /* counts connections */
+	char error[256];          /* the last failure; "" none */
 	unsigned queued, running; /* host calls */
 };
 bool flow_host_link(struct flow_engine *e, int64_t host_id, struct host_link *out);
@@ -102,8 +106,10 @@ struct flow_stats {
 };
 void flow_engine_stats(const struct flow_engine *e, struct flow_stats *out);
 
-/* Compares rows with rows and rows with memory: findings are written by `found`. Returns how many rules were checked. */
+/* Compares rows with rows and rows with memory: findings are written by `found`. Returns how many rules were
+ * checked. */
 typedef void flow_finding_fn(void *ctx, const char *rule, const char *object, const char *message);
-int flow_check(struct flow_engine *e, struct db *db, flow_finding_fn *found, void *ctx, int *out_rules, struct error *err);
+int flow_check(struct flow_engine *e, struct db *db, flow_finding_fn *found, void *ctx, int *out_rules,
+	struct error *err);
 
 #endif

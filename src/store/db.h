@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SQLite as the house uses it: a file with one read-write connection that only ticks touch, and one read-only
- * connection that sees the last commit. Noun files (store/servers.c, …) hold the SQL as constant statements; values are
- * always bound. */
+ * connection that sees the last commit. Noun files (store/servers.c, …) hold the SQL as constant statements;
+ * values are always bound. */
 #ifndef STORE_DB_H
 #define STORE_DB_H
 
@@ -19,19 +19,20 @@ struct store; /* the file */
 struct store_config {
 	const char *path;
 	const struct clock *clock;
-	bool check;    /* PRAGMA integrity_check also after a clean stop */
-	bool no_sync;  /* tests only: synchronous=OFF */
+	bool check;   /* PRAGMA integrity_check also after a clean stop */
+	bool no_sync; /* tests only: synchronous=OFF */
 };
 
-/* Opens or creates, takes the lock (two daemons on one file: ERR_CONFLICT), migrates, checks integrity after an unclean
- * stop. A schema newer than this binary is ERR_CONFLICT. */
+/* Opens or creates, takes the lock (two daemons on one file: ERR_CONFLICT), migrates, checks integrity after
+ * an unclean stop. A schema newer than this binary is ERR_CONFLICT. */
 int store_open(const struct store_config *config, struct store **out, struct error *err);
 /* Marks a clean stop, checkpoints, closes. */
 void store_close(struct store *s);
 
 struct db *store_rw(struct store *s); /* inside a tick's unit only */
 struct db *store_ro(struct store *s); /* any time on the loop: the last commit */
-/* A row key nobody had before, in one sequence for all tables (table `counter`, written back by each tick). */
+/* A row key nobody had before, in one sequence for all tables (table `counter`, written back by each tick).
+ */
 int64_t store_next_id(struct store *s);
 /* Ticks committed in this file's life: changes exactly when what store_ro shows changes. */
 uint64_t store_seq(const struct store *s);
@@ -41,17 +42,19 @@ int store_schema_version(const struct store *s);
 int64_t store_bytes(const struct store *s);
 
 struct tick_member;
-/* The store as a tick's first member (it alone has `commit`). Defined here without loop/'s types: the functions have the
- * signatures of struct tick_member with the store as ctx. */
+/* The store as a tick's first member (it alone has `commit`). Defined here without loop/'s types: the
+ * functions have the signatures of struct tick_member with the store as ctx. */
 int store_tick_begin(void *store, struct error *err);
 void store_tick_savepoint(void *store);
 void store_tick_release(void *store);
 void store_tick_rollback(void *store);
-bool store_tick_dirty(void *store);                 /* anything written in this tick? */
-int store_tick_commit(void *store, struct error *err); /* 0 done, 1 refused, 2 unknown; on the commit thread */
+bool store_tick_dirty(void *store); /* anything written in this tick? */
+int store_tick_commit(
+	void *store, struct error *err); /* 0 done, 1 refused, 2 unknown; on the commit thread */
 void store_tick_settle(void *store, bool done);
 
-/* --- statements ------------------------------------------------------------------------------------------------- */
+/* --- statements
+ * ------------------------------------------------------------------------------------------------- */
 
 /* The store a connection belongs to. */
 struct store *db_store(struct db *db);
@@ -59,8 +62,8 @@ struct store *db_store(struct db *db);
 /* Bound values by a format: i int64_t, s text (NULL: null), b bytes (const void *, size_t), d double, n null.
  * A statement's text is a string literal: it is prepared once and kept. */
 
-/* Runs a statement without rows. Returns the number of rows changed, or -1. A broken UNIQUE or CHECK is ERR_CONFLICT
- * (sqlite's text in detail); a full disk ERR_UNAVAILABLE; anything else ERR_INTERNAL. */
+/* Runs a statement without rows. Returns the number of rows changed, or -1. A broken UNIQUE or CHECK is
+ * ERR_CONFLICT (sqlite's text in detail); a full disk ERR_UNAVAILABLE; anything else ERR_INTERNAL. */
 int db_run(struct db *db, struct error *err, const char *sql, const char *fmt, ...);
 
 /* A query:	sqlite3_stmt *st = NULL CLEANUP(db_done);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows of `server` and what hangs on them (metadata, tags, actions, allocation, usage). Strings are in the caller's arena. */
+/* Rows of `server` and what hangs on them (metadata, tags, actions, allocation, usage). Strings are in the
+ * caller's arena. */
 #ifndef STORE_SERVERS_H
 #define STORE_SERVERS_H
 
@@ -21,7 +22,7 @@ struct server {
 	const char *flavor_uid, *flavor_name;
 	int64_t vcpus, ram_mib, disk_gib, ephemeral_gib, swap_mib;
 	const char *extra_specs; /* JSON */
-	int64_t image_id; /* 0: none */
+	int64_t image_id;        /* 0: none */
 	const char *key_name, *key_type, *key_public;
 	const char *user_data; /* base64 */
 	bool config_drive;
@@ -45,28 +46,30 @@ struct server_pair {
 int store_server_insert(struct db *db, const struct server *s, struct error *err);
 /* By row id, deleted ones too. ERR_NOT_FOUND. */
 int store_server_load(struct db *db, struct arena *a, int64_t id, struct server *out, struct error *err);
-/* By the client's id; live ones only; project_id 0: of any project. ERR_NOT_FOUND "Instance <uid> could not be found." */
+/* By the client's id; live ones only; project_id 0: of any project. ERR_NOT_FOUND "Instance <uid> could not
+ * be found." */
 int store_server_get(struct db *db, struct arena *a, int64_t project_id, const char *uid, struct server *out,
 	struct error *err);
-/* Writes vm_state, task_state, power_*, host_id, epoch, want_delete, admin_pass, fault_*, launched/terminated/deleted/
- * updated_us of a struct changed since it was loaded, if the row's generation is still s->generation (else ERR_CONFLICT),
- * and counts generation up in both. */
+/* Writes vm_state, task_state, power_*, host_id, epoch, want_delete, admin_pass, fault_*,
+ * launched/terminated/deleted/ updated_us of a struct changed since it was loaded, if the row's generation is
+ * still s->generation (else ERR_CONFLICT), and counts generation up in both. */
 int store_server_save(struct db *db, struct server *s, struct error *err);
 
 /* Metadata: replaced whole, merged, or one removed (ERR_NOT_FOUND). Ordered by key. */
-int store_server_metadata(struct db *db, struct arena *a, int64_t server_id, struct server_pair **out, size_t *out_n,
-	struct error *err);
-int store_server_metadata_set(struct db *db, int64_t server_id, const struct server_pair *pairs, size_t n, bool replace,
-	struct error *err);
+int store_server_metadata(struct db *db, struct arena *a, int64_t server_id, struct server_pair **out,
+	size_t *out_n, struct error *err);
+int store_server_metadata_set(struct db *db, int64_t server_id, const struct server_pair *pairs, size_t n,
+	bool replace, struct error *err);
 int store_server_metadata_remove(struct db *db, int64_t server_id, const char *key, struct error *err);
 
 /* os-instance-actions. */
 int store_server_action_start(struct db *db, int64_t server_id, const char *action, const char *request_id,
 	const char *user_uid, const char *project_uid, int64_t now_us, int64_t *out_id, struct error *err);
-int store_server_action_finish(struct db *db, int64_t action_id, int64_t now_us, const char *message, struct error *err);
+int store_server_action_finish(
+	struct db *db, int64_t action_id, int64_t now_us, const char *message, struct error *err);
 
-/* Usage: closes the open interval and opens one in `state` at now_us (state NULL: only closes). The same state again: no
- * change. Times never go backward: an earlier now_us counts as the open interval's start. */
+/* Usage: closes the open interval and opens one in `state` at now_us (state NULL: only closes). The same
+ * state again: no change. Times never go backward: an earlier now_us counts as the open interval's start. */
 int store_usage_switch(struct db *db, const struct server *s, const char *state, int gpus, int64_t now_us,
 	struct error *err);
 

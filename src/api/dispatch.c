@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a request to a row of a route table and back.
+ *
+ *	begin: request id · route · microversion · token · role      (an error waits for the body, then is
+ *answered) end:   body → JSON → handler: reads at once on the read-only connection, writes inside the tick
+ *	reply: after the commit that it depends on; refused writes leave an audit row too */
+#include "api/internal.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crypto.h"
+#include "base/log.h"
+#include "base/util.h"
+
+/* --- for handlers
+ * ---------------------------------------------------------------------------------------------------- */
+
+const char *api_param(const struct api_call *c, const char *name)
+{
+	for (size_t i = 0; i < c->match.params_n; i++)
+		if (strcmp(c->match.params[i].name, name) == 0)
+			return c->match.params[i].value;
+	assert(!"the route has no such parameter");
+	abort();
+}
+
+const char *api_query(const struct api_call *c, const char *name)
+{
+	return http_query(c->http, name);
+}
+
+bool api_query_bool(const struct api_call *c, const char *name, bool fallback)
+{
+	const char *text = api_query(c, name);
+	bool value = fallback;
+
+	if (text && !str_bool(text, &value))
+		return fallback;
+	return value;
+}
+
+void api_header(struct api_call *c, const char *name, const char *value)
+{
+	assert(c->headers_n < ARRAY_LEN(c->headers));
+	c->headers[c->headers_n++] = (struct http_pair) { name, value };
+}
+
+int api_bind(struct api_call *c, const char *top, const struct bind_field *fields, size_t n, void *out,
+	struct bind_seen *seen, struct error *err)
+{
+	json_t *obj = bind_top(c->body, top, err);
+
+	return obj ? bind_object(obj, top, fields, n, c->version, c->arena, out, seen, err) : -1;
+}
+
+bool api_is_admin(const struct api_call *c)
+{
+	return c->who && c->who->is_admin;
+}
+
+/* --- the reply
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+static void log_call(const struct api_call *c)
+{
+	char status[12], us[24];
+	int level = c->status >= 500 ? LOG_WARNING : c->http->method <= HTTP_HEAD ? LOG_DEBUG : LOG_INFO;
+
+	if (!log_enabled(level))
+		return;
+	snprintf(status, sizeof status, "%d", c->status);
+	snprintf(us, sizeof us, "%lld", (long long)(clock_mono(c->api->loop->clock) - c->begun_us));
+	log_event(level, "request", "request_id", c->request_id, "method", c->http->method_name, "path",
+		c->http->path, "status", status, "us", us, "user", c->who ? c->who->user.uid : NULL,
+		"project", c->who ? c->who->project.uid : NULL, "peer", c->http->peer, NULL);
+}
+
+static void reply_headers(struct api_call *c)
+{
+	if (c->out.len || c->content_type)
+		api_header(c, "Content-Type", c->content_type ? c->content_type : "application/json");
+	api_header(c, "x-openstack-request-id", c->request_id);
+	if (c->service && c->service->version_legacy)
+		api_header(c, "x-compute-request-id", c->request_id);
+	version_headers(c);
+}
+
+/* The last touch of a call: what it holds goes, then the request with its arena. */
+static void let_go(struct api_call *c)
+{
+	log_call(c);
+	c->api->calls--;
+	json_decref(c->body);
+	c->body = NULL;
+	principal_unref(c->who);
+	c->who = NULL;
+}
+
+void api_reply(struct api_call *c)
+{
+	struct buf out = c->out;
+
+	if (!c->status)
+		c->status = 200;
+	reply_headers(c);
+	let_go(c);
+	http_respond(c->http, c->status, c->headers, c->headers_n, &out);
+	buf_finish(&out);
+}
+
+static void send_error(struct api_call *c)
+{
+	const struct error *err = &c->error;
+
+	buf_finish(&c->out);
+	c->headers_n = 0;
+	c->content_type = NULL;
+	if (c->status == 401) {
+		api_header(c, "WWW-Authenticate",
+			arena_printf(c->arena, "Keystone uri=\"%s\"", api_url(c, "/identity")));
+		api_error_body_identity(c, err);
+	} else {
+		(c->service ? c->service->error_body : api_error_body_identity)(c, err);
+	}
+	if (err->code == ERR_BUSY || err->code == ERR_UNAVAILABLE)
+		api_header(c, "Retry-After", "1");
+	if (api_error_level(err->code) <= LOG_WARNING || err->detail[0])
+		log_event(api_error_level(err->code), err->msg, "request_id", c->request_id, "code",
+			error_code_name(err->code), "detail", err->detail[0] ? err->detail : NULL, "method",
+			c->http->method_name, "path", c->http->path, NULL);
+	api_reply(c);
+}
+
+static int run_refusal_audit(struct tick_unit *u, struct error *err)
+{
+	struct api_call *c = CONTAINER_OF(u, struct api_call, unit);
+
+	return audit_insert(c, store_rw(c->api->store), c->error.msg, err);
+}
+
+static void finish_refusal_audit(struct tick_unit *u, enum tick_outcome outcome, const struct error *err)
+{
+	struct api_call *c = CONTAINER_OF(u, struct api_call, unit);
+
+	if (outcome != TICK_DONE)
+		log_event(LOG_ERR, "audit record lost", "request_id", c->request_id, "error", err->msg,
+			"detail", err->detail, NULL);
+	send_error(c);
+}
+
+static bool is_write(const struct api_call *c)
+{
+	return c->http->method > HTTP_HEAD && c->http->method != HTTP_OPTIONS;
+}
+
+void api_fail(struct api_call *c, const struct error *err)
+{
+	bool denied;
+
+	c->error = *err;
+	c->status = api_error_status(err->code);
+	denied = c->status == 401 || c->status == 403;
+	c->api->denied += denied;
+	/* what was not found, or came while the disk refuses writes, leaves no row */
+	if (!(denied || (is_write(c) && c->route)) || err->code == ERR_UNAVAILABLE) {
+		send_error(c);
+		return;
+	}
+	c->unit = (struct tick_unit) { .run = run_refusal_audit, .finish = finish_refusal_audit };
+	tick_submit(c->api->tick, &c->unit);
+}
+
+/* --- running a handler
+ * --------------------------------------------------------------------------------------------------- */
+
+static int run_in_tick(struct tick_unit *u, struct error *err)
+{
+	struct api_call *c = CONTAINER_OF(u, struct api_call, unit);
+
+	c->db = store_rw(c->api->store);
+	c->now_us = clock_wall(c->api->loop->clock);
+	if (c->in_tick(c, err) < 0)
+		return -1;
+	if (!c->status)
+		c->status = 200;
+	return is_write(c) ? audit_insert(c, c->db, NULL, err) : 0;
+}
+
+static void finish_in_tick(struct tick_unit *u, enum tick_outcome outcome, const struct error *err)
+{
+	struct api_call *c = CONTAINER_OF(u, struct api_call, unit);
+
+	if (outcome == TICK_DONE) {
+		c->db = store_ro(c->api->store);
+		if (c->committed)
+			c->committed(c);
+		api_reply(c);
+	} else if (outcome == TICK_FAILED) {
+		struct error copy = *err;
+
+		api_fail(c, &copy);
+	} else {
+		error_set(&c->error, ERR_UNAVAILABLE,
+			"the change could not be stored; nothing was changed, try again later");
+		error_detail(&c->error, "%.120s %.120s", err->msg, err->detail);
+		c->status = api_error_status(ERR_UNAVAILABLE);
+		send_error(c);
+	}
+}
+
+void api_submit(struct api_call *c, api_handler *in_tick)
+{
+	c->in_tick = in_tick;
+	c->unit = (struct tick_unit) { .run = run_in_tick, .finish = finish_in_tick };
+	tick_submit(c->api->tick, &c->unit);
+}
+
+static void run_now(struct api_call *c)
+{
+	struct error err = { 0 };
+
+	c->db = store_ro(c->api->store);
+	c->now_us = clock_wall(c->api->loop->clock);
+	if (c->route->handler(c, &err) < 0)
+		api_fail(c, &err);
+	else if (!(c->route->flags & ROUTE_OWN))
+		api_reply(c);
+}
+
+static void run(struct api_call *c)
+{
+	if ((c->route->flags & ROUTE_OWN) || !is_write(c))
+		run_now(c);
+	else
+		api_submit(c, c->route->handler);
+}
+
+/* --- from the request to the route
+ * -------------------------------------------------------------------------------------- */
+
+static bool prefix_matches(const char *path, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return strncmp(path, prefix, n) == 0 && (path[n] == '\0' || path[n] == '/');
+}
+
+static const struct api_service *service_of(const char *path)
+{
+	const struct api_service *best = &service_root;
+	const struct api_service *const *all;
+	size_t n, best_n = 0;
+
+	all = api_services(&n);
+	for (size_t i = 0; i < n; i++) {
+		size_t len = strlen(all[i]->prefix);
+
+		if (len > best_n && prefix_matches(path, all[i]->prefix)) {
+			best = all[i];
+			best_n = len;
+		}
+	}
+	return best;
+}
+
+/* A leading segment that is a project id: "/compute/v2.1/<id>/servers" is "/compute/v2.1/servers" for that
+ * project. */
+static const char *without_project(struct api_call *c, struct error *err)
+{
+	const char *path = c->http->path, *rest = path + strlen(c->service->prefix), *end;
+	char *id;
+
+	if (!c->service->project_prefix || *rest != '/')
+		return NULL;
+	end = strchr(rest + 1, '/');
+	id = end ? arena_strndup(c->arena, rest + 1, (size_t)(end - rest - 1))
+		 : arena_strdup(c->arena, rest + 1);
+	if (strlen(id) > 36 || !(hex32_valid(id) || (strlen(id) == 36 && uuid_valid(id))))
+		return NULL;
+	if (!c->who || !str_eq(c->who->project.uid, id)) {
+		error_set(err, ERR_BAD_REQUEST,
+			"malformed request URL: its project id is not the token's project");
+		return NULL;
+	}
+	return arena_printf(c->arena, "%s%s", c->service->prefix, end ? end : "");
+}
+
+static int find_route(struct api_call *c, struct error *err)
+{
+	const struct api_route *r;
+	const char *path;
+
+	router_find(c->api->router, c->http->method, c->http->path, c->arena, &c->match);
+	if (!c->match.entry && !c->match.path_known) {
+		struct error ignored = { 0 };
+
+		err->code = ERR_NONE;
+		if (!c->who) /* an error here shows later, where it belongs */
+			c->who = identity_authenticate(
+				c->api->identity, http_header(c->http, "X-Auth-Token"), &ignored);
+		path = without_project(c, err);
+		if (path)
+			router_find(c->api->router, c->http->method, path, c->arena, &c->match);
+		else if (err->code)
+			return -1;
+	}
+	if (!c->match.entry)
+		return c->match.path_known
+			       ? error_set(err, ERR_METHOD, "%s is not possible on this resource",
+					 c->http->method_name)
+			       : error_set(err, ERR_NOT_FOUND, "The resource could not be found.");
+	for (r = c->match.entry; r; r = router_next(c->api->router, c->http->method, &c->match, r)) {
+		if (c->version >= r->since && (!r->until || c->version <= r->until)) {
+			c->route = r;
+			return 0;
+		}
+	}
+	return error_set(err, ERR_NOT_FOUND, "The resource could not be found at API version %d.%d.",
+		c->service->version_major, c->version);
+}
+
+static int authenticate(struct api_call *c, struct error *err)
+{
+	const char *token = http_header(c->http, "X-Auth-Token");
+
+	if (c->who)
+		return 0;
+	if (token)
+		c->who = identity_authenticate(c->api->identity, token, err);
+	else if (c->http->is_unix && c->http->peer_uid == 0)
+		c->who = identity_local_root(c->api->identity);
+	if (c->who || c->route->role == ROLE_NONE)
+		return 0;
+	return token ? -1
+		     : error_set(err, ERR_UNAUTHORIZED, "The request you have made requires authentication.");
+}
+
+static int authorize(const struct api_call *c, struct error *err)
+{
+	static const char *const names[] = { "", "", "reader", "member", "admin" };
+	const struct principal *w = c->who;
+	enum api_role need = c->route->role;
+	bool scoped;
+
+	if (need <= ROLE_ANY || w->is_admin)
+		return 0;
+	scoped = w->project.id != 0;
+	if (scoped && ((need == ROLE_READER && w->is_reader) || (need == ROLE_MEMBER && w->is_member)))
+		return 0;
+	return error_set(err, ERR_FORBIDDEN,
+		"You are not authorized to perform this action: it needs the role %s%s.", names[need],
+		need == ROLE_ADMIN ? "" : " on the token's project");
+}
+
+static int admit(struct api_call *c, struct error *err)
+{
+	if (c->api->stopping)
+		return error_set(err, ERR_UNAVAILABLE, "cloudd is stopping");
+	if (version_negotiate(c, err) < 0 || find_route(c, err) < 0 || authenticate(c, err) < 0)
+		return -1;
+	return authorize(c, err);
+}
+
+static enum http_body begin(void *ctx, struct http_request *r)
+{
+	struct api *api = ctx;
+	struct api_call *c = ARENA_NEW(&r->arena, struct api_call);
+	char uuid[UUID_TEXT];
+
+	r->data = c;
+	c->api = api;
+	c->http = r;
+	c->arena = &r->arena;
+	c->begun_us = clock_mono(api->loop->clock);
+	uuid_make(api->loop->rng, uuid);
+	snprintf(c->request_id, sizeof c->request_id, "req-%s", uuid);
+	c->service = service_of(r->path);
+	api->calls++;
+	api->requests++;
+	if (admit(c, &c->error) < 0)
+		c->status = api_error_status(c->error.code);
+	if (!c->route || !(c->route->flags & ROUTE_STREAM))
+		return HTTP_BODY_COLLECT;
+	if (c->error.code) { /* do not let a refused upload stream in: answer at once */
+		audit_detached(c, c->error.msg);
+		send_error(c);
+		return HTTP_BODY_REFUSED;
+	}
+	c->db = store_ro(api->store);
+	c->now_us = clock_wall(api->loop->clock);
+	if (c->route->handler(c, &c->error) < 0) {
+		c->status = api_error_status(c->error.code);
+		audit_detached(c, c->error.msg);
+		send_error(c);
+		return HTTP_BODY_REFUSED;
+	}
+	return HTTP_BODY_STREAM;
+}
+
+static int parse_body(struct api_call *c, struct error *err)
+{
+	const struct http_request *r = c->http;
+
+	if (!r->body_n || (c->route->flags & (ROUTE_RAW_BODY | ROUTE_NO_BODY)) || !is_write(c))
+		return 0;
+	c->body = bind_parse(r->body, r->body_n, err);
+	if (!c->body)
+		return -1;
+	if (!json_is_object(c->body) && !(c->route->flags & ROUTE_ANY_JSON))
+		return error_set(err, ERR_BAD_REQUEST, "the body must be a JSON object");
+	return 0;
+}
+
+static void end(void *ctx, struct http_request *r)
+{
+	struct api_call *c = r->data;
+
+	(void)ctx;
+	if (c->stream.end) {
+		c->stream.end(c);
+		return;
+	}
+	if (c->error.code || parse_body(c, &c->error) < 0) {
+		struct error err = c->error;
+
+		api_fail(c, &err);
+		return;
+	}
+	run(c);
+}
+
+static bool data(void *ctx, struct http_request *r, const void *p, size_t n)
+{
+	struct api_call *c = r->data;
+
+	(void)ctx;
+	return c->stream.data(c, p, n);
+}
+
+static void aborted(void *ctx, struct http_request *r)
+{
+	struct api_call *c = r->data;
+
+	(void)ctx;
+	c->stream.abort(c);
+}
+
+static void drain(void *ctx, struct http_request *r)
+{
+	struct api_call *c = r->data;
+
+	(void)ctx;
+	if (c->stream.drain)
+		c->stream.drain(c);
+}
+
+struct http_handler api_http_handler(struct api *api)
+{
+	return (struct http_handler) {
+		.begin = begin, .data = data, .end = end, .abort = aborted, .drain = drain, .ctx = api
+	};
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the dispatcher share among themselves. */
+#ifndef API_INTERNAL_H
+#define API_INTERNAL_H
+
+#include "api/api.h"
+
+/* The row for a call whose outcome is known (c->status); inside a unit. reason: NULL for success. */
+int audit_insert(struct api_call *c, struct db *db, const char *reason, struct error *err);
+/* Writes the row in a tick of its own without holding the call: for replies that cannot wait. */
+void audit_detached(struct api_call *c, const char *reason);
+
+/* Settles c->version from the request's headers; -1 with ERR_NOT_ACCEPTABLE or ERR_BAD_REQUEST. */
+int version_negotiate(struct api_call *c, struct error *err);
+/* Version headers of the reply. */
+void version_headers(struct api_call *c);
+
+/* Level at which whoever ends this error logs it (syslog's). */
+int api_error_level(enum err code);
+
+#endif

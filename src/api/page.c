@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Paging and sorting of lists, and the URLs in replies: the same for all services. */
+#include "api/internal.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/util.h"
+
+static const char *base_url(struct api_call *c)
+{
+	const char *proto = http_header(c->http, "X-Forwarded-Proto");
+	const char *host = http_header(c->http, "X-Forwarded-Host");
+
+	if (c->api->config.public_url)
+		return c->api->config.public_url;
+	if (!proto)
+		proto = c->http->is_unix ? "http" : "https";
+	if (!host)
+		host = http_header(c->http, "Host");
+	return arena_printf(
+		c->arena, "%s://%s", str_eq(proto, "http") ? "http" : "https", host ? host : "localhost");
+}
+
+const char *api_url(struct api_call *c, const char *fmt, ...)
+{
+	const char *base = base_url(c);
+	char path[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(path, sizeof path, fmt, ap);
+	va_end(ap);
+	return arena_printf(c->arena, "%s%s", base, path);
+}
+
+int api_page(struct api_call *c, const char *const *keys, bool default_descending, struct api_page *out,
+	struct error *err)
+{
+	const char *limit = api_query(c, "limit"), *key = api_query(c, "sort_key"),
+		   *dir = api_query(c, "sort_dir");
+	struct api_page page = { .limit = c->api->config.list_max,
+		.marker = api_query(c, "marker"),
+		.sort_key = keys[0],
+		.descending = default_descending };
+
+	if (limit) {
+		if (!str_int64(limit, 0, INT64_MAX, &page.limit))
+			return error_set(err, ERR_BAD_REQUEST,
+				"limit must be an integer of at least 0, not '%.32s'", limit);
+		page.limit_given = true;
+		if (page.limit > c->api->config.list_max)
+			page.limit = c->api->config.list_max;
+	}
+	if (key) {
+		size_t i = 0;
+
+		while (keys[i] && strcmp(keys[i], key) != 0)
+			i++;
+		if (!keys[i])
+			return error_set(err, ERR_BAD_REQUEST,
+				"sort_key '%.64s' is not one that this list can be sorted by", key);
+		page.sort_key = keys[i];
+	}
+	if (dir) {
+		if (!str_eq(dir, "asc") && !str_eq(dir, "desc"))
+			return error_set(
+				err, ERR_BAD_REQUEST, "sort_dir must be 'asc' or 'desc', not '%.32s'", dir);
+		page.descending = str_eq(dir, "desc");
+	}
+	*out = page;
+	return 0;
+}
+
+static void append_encoded(struct buf *b, const char *s)
+{
+	for (; *s; s++) {
+		if (isalnum((unsigned char)*s) || strchr("-_.~", *s))
+			buf_append(b, s, 1);
+		else
+			buf_printf(b, "%%%02X", (unsigned char)*s);
+	}
+}
+
+const char *api_next_url(struct api_call *c, const char *marker)
+{
+	struct buf b = { 0 };
+	const char *url;
+
+	buf_puts(&b, base_url(c));
+	buf_puts(&b, c->http->path);
+	buf_puts(&b, "?");
+	for (size_t i = 0; i < c->http->query_n; i++) {
+		if (strcmp(c->http->query[i].name, "marker") == 0)
+			continue;
+		append_encoded(&b, c->http->query[i].name);
+		buf_puts(&b, "=");
+		append_encoded(&b, c->http->query[i].value);
+		buf_puts(&b, "&");
+	}
+	buf_puts(&b, "marker=");
+	append_encoded(&b, marker);
+	url = arena_strdup(c->arena, buf_text(&b));
+	buf_finish(&b);
+	return url;
+}
