@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudd/config.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "domain/ipam.h"
+
+#define TEXT(section, member, fallback, reload, help)                                                        \
+	{                                                                                                    \
+		section, #member, CONFIG_TEXT, offsetof(struct config, member), fallback, 0, 0, reload, help \
+	}
+#define INT(section, member, fallback, min, max, reload, help)                                             \
+	{                                                                                                  \
+		section, #member, CONFIG_INT, offsetof(struct config, member), fallback, min, max, reload, \
+			help                                                                               \
+	}
+
+const struct config_key config_keys[] = {
+	TEXT("cloudd", region, "RegionOne", false, "name of the region in the catalog"),
+	TEXT("cloudd", public_url, "", false,
+		"how tenants reach the API, as https://name:port; empty: taken from each request's Host or "
+		"X-Forwarded headers"),
+	TEXT("cloudd", default_zone, "nova", false, "availability zone of hosts that are added without one"),
+	TEXT("cloudd", state_dir, "/var/lib/cloudd", false, "where the database and the images live"),
+	TEXT("cloudd", database, "", false, "the SQLite file; empty: cloudd.db in state_dir"),
+	TEXT("cloudd", image_dir, "", false, "uploaded images; empty: images in state_dir"),
+	TEXT("cloudd", log_level, "info", true, "error, warning, notice, info or debug"),
+	TEXT("api", listen, "0.0.0.0:8774", false,
+		"address and port of the TLS listener; [::]:8774 for IPv6"),
+	TEXT("api", tls_cert, "/etc/cloudd/pki/servercert.pem", true,
+		"certificate chain (PEM); read again on SIGHUP"),
+	TEXT("api", tls_key, "/etc/cloudd/pki/serverkey.pem", true,
+		"its private key (PEM); read again on SIGHUP"),
+	TEXT("api", socket, "/run/cloudd/cloudd.sock", false,
+		"root-only unix socket for cloudctl; empty: none"),
+	INT("api", body_max_kib, "1024", 16, 65536, false, "largest request body other than image data"),
+	INT("api", connections_max, "4096", 8, 100000, false, "connections served at once; more wait"),
+	INT("api", header_timeout_ms, "10000", 10, 600000, false,
+		"from a request's first byte to the end of its headers"),
+	INT("api", idle_timeout_ms, "75000", 10, 3600000, false, "a kept-alive connection without a request"),
+	INT("api", body_timeout_ms, "30000", 10, 3600000, false,
+		"window over which a body must move at least min_rate"),
+	INT("api", min_rate, "1024", 1, 1000000000, false,
+		"bytes a second below which a sender or reader is cut off"),
+	INT("api", list_max, "1000", 1, 10000, false, "entries on a page of a list"),
+	INT("api", image_max_gib, "100", 1, 100000, false, "largest image"),
+	INT("identity", token_ttl_s, "14400", 60, 2592000, false, "life of a token"),
+	INT("identity", password_threads, "1", 1, 64, false,
+		"password checks at once; each takes 32 MiB and 0.2 s of a core"),
+	INT("identity", password_queue, "32", 1, 10000, false,
+		"password checks that may wait; more are answered 429"),
+	INT("identity", lockout_failures, "5", 1, 1000, false,
+		"wrong passwords in a row until the user has to wait"),
+	INT("identity", lockout_s, "30", 1, 86400, false,
+		"first wait; doubles with each further failure, up to an hour"),
+	TEXT("hosts", pki_dir, "/etc/cloudd/pki/client", false,
+		"cacert.pem, clientcert.pem and clientkey.pem for the hosts"),
+	INT("hosts", connect_timeout_ms, "10000", 100, 600000, false, "to open a connection to a host"),
+	INT("hosts", call_timeout_ms, "60000", 100, 3600000, false, "for a host call"),
+	INT("hosts", stage_timeout_s, "3600", 10, 86400, false, "to copy an image to a host"),
+	INT("hosts", stop_timeout_s, "60", 1, 3600, false,
+		"that a guest has to shut down before its plug is pulled"),
+	INT("hosts", retry_min_ms, "500", 1, 60000, false, "first wait after a failure"),
+	INT("hosts", retry_max_ms, "30000", 10, 3600000, false, "longest wait between tries"),
+	INT("hosts", connects_max, "16", 1, 1000, false, "connections being opened at once"),
+	INT("hosts", poll_s, "30", 1, 3600, false, "how often a connected host is looked over"),
+};
+const size_t config_keys_n = ARRAY_LEN(config_keys);
+
+struct reader {
+	struct config *config;
+	char wrong[200]; /* the first complaint; "" none */
+};
+
+/* Keeps the first complaint; returns 0, which is inih's sign to stop there. */
+static int fail(struct reader *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static int fail(struct reader *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (r->wrong[0])
+		return 0;
+	va_start(ap, fmt);
+	vsnprintf(r->wrong, sizeof r->wrong, fmt, ap);
+	va_end(ap);
+	return 0;
+}
+
+/* 1 done, 0 with *should naming what would be right */
+static int assign(struct config *c, const struct config_key *k, const char *value, char *should, size_t size)
+{
+	void *to = (char *)c + k->offset;
+
+	if (k->type == CONFIG_TEXT) {
+		*(const char **)to = arena_strdup(&c->arena, value);
+		return 1;
+	}
+	if (str_int64(value, k->min, k->max, to))
+		return 1;
+	snprintf(should, size, "an integer from %lld to %lld", (long long)k->min, (long long)k->max);
+	return 0;
+}
+
+static int set_gpu(struct reader *r, const char *gpu, const char *name, const char *value)
+{
+	struct config *c = r->config;
+	struct flow_gpu_model *m = NULL;
+	unsigned v;
+	char *end;
+
+	for (size_t i = 0; i < c->gpus_n; i++)
+		if (strcmp(c->gpus[i].name, gpu) == 0)
+			m = &c->gpus[i];
+	if (!m) {
+		if (c->gpus_n == CONFIG_GPUS_MAX)
+			return fail(r, "more than %d gpu sections", CONFIG_GPUS_MAX);
+		m = &c->gpus[c->gpus_n++];
+		m->name = arena_strdup(&c->arena, gpu);
+	}
+	v = (unsigned)strtoul(value, &end, 16);
+	if (end == value || *end || v > 0xffff)
+		return fail(r, "[gpu %s] %s must be a PCI id of four hex digits", gpu, name);
+	if (strcmp(name, "vendor") == 0)
+		m->vendor_id = v;
+	else if (strcmp(name, "product") == 0)
+		m->product_id = v;
+	else
+		return fail(r, "[gpu %s] has no key '%s'; it has vendor and product", gpu, name);
+	return 1;
+}
+
+static bool set_source(struct config *c, struct provider_network *n, const char *value)
+{
+	n->is_bridge = str_starts(value, "bridge:");
+	if (!n->is_bridge && !str_starts(value, "network:"))
+		return false;
+	n->source = arena_strdup(&c->arena, strchr(value, ':') + 1);
+	return n->source[0] != '\0';
+}
+
+static bool set_cidr(struct provider_network *n, const char *value)
+{
+	struct error ignored;
+
+	return ipam_cidr_parse(value, &n->cidr, &ignored) == 0 && n->cidr.prefix >= 8 && n->cidr.prefix <= 30;
+}
+
+static bool set_pool(struct provider_network *n, const char *value)
+{
+	char first[16];
+	const char *dash = strchr(value, '-');
+
+	if (!dash || (size_t)(dash - value) >= sizeof first)
+		return false;
+	memcpy(first, value, (size_t)(dash - value));
+	first[dash - value] = '\0';
+	return ipam_parse(first, &n->pool.first) && ipam_parse(dash + 1, &n->pool.last) &&
+	       n->pool.first <= n->pool.last;
+}
+
+static bool set_mtu(struct provider_network *n, const char *value)
+{
+	int64_t mtu;
+
+	if (!str_int64(value, 576, 65535, &mtu))
+		return false;
+	n->mtu = (int)mtu;
+	return true;
+}
+
+static int set_network(struct reader *r, const char *net, const char *name, const char *value)
+{
+	struct config *c = r->config;
+	struct provider_network *n = NULL;
+	const char *should = NULL;
+
+	for (size_t i = 0; i < c->networks_n; i++)
+		if (strcmp(c->networks[i].name, net) == 0)
+			n = &c->networks[i];
+	if (!n) {
+		if (c->networks_n == CONFIG_NETWORKS_MAX)
+			return fail(r, "more than %d network sections", CONFIG_NETWORKS_MAX);
+		n = &c->networks[c->networks_n++];
+		*n = (struct provider_network) {
+			.name = arena_strdup(&c->arena, net), .dns = "", .mtu = 1500
+		};
+	}
+	if (strcmp(name, "source") == 0)
+		should = set_source(c, n, value) ? NULL : "network:NAME (a libvirt network) or bridge:NAME";
+	else if (strcmp(name, "cidr") == 0)
+		should = set_cidr(n, value) ? NULL : "an IPv4 range as 10.0.0.0/24, of /8 to /30";
+	else if (strcmp(name, "gateway") == 0)
+		should = !*value || ipam_parse(value, &n->gateway) ? NULL : "an IPv4 address";
+	else if (strcmp(name, "pool") == 0)
+		should = set_pool(n, value) ? NULL : "FIRST-LAST";
+	else if (strcmp(name, "mtu") == 0)
+		should = set_mtu(n, value) ? NULL : "an integer from 576 to 65535";
+	else if (strcmp(name, "dns") == 0)
+		n->dns = arena_strdup(&c->arena, value);
+	else
+		return fail(r, line,
+			"[network %s] has no key '%s'; it has source, cidr, gateway, pool, dns and mtu", net,
+			name);
+	return should ? fail(r, "[network %s] %s must be %s", net, name, should) : 1;
+}
+
+static int on_value(void *user, const char *section, const char *name, const char *value)
+{
+	struct reader *r = user;
+	char should[80];
+
+	if (r->wrong[0] || !name)
+		return !r->wrong[0];
+	if (str_starts(section, "gpu "))
+		return set_gpu(r, section + 4, name, value);
+	if (str_starts(section, "network "))
+		return set_network(r, section + 8, name, value);
+	for (size_t i = 0; i < config_keys_n; i++) {
+		const struct config_key *k = &config_keys[i];
+
+		if (strcmp(k->section, section) != 0 || strcmp(k->name, name) != 0)
+			continue;
+		if (!assign(r->config, k, value, should, sizeof should))
+			return fail(r, "[%s] %s must be %s", section, name, should);
+		return 1;
+	}
+	return fail(r, "there is no key '%s' in section [%s]", name, section);
+}
+
+/* Settles the pool: as given, or all hosts of the range above the gateway. */
+static int check_network(struct provider_network *n, const char *path, struct error *err)
+{
+	struct ipam_pool defaults[2];
+	size_t defaults_n;
+
+	if (!n->source || !n->cidr.prefix)
+		return error_set(
+			err, ERR_BAD_REQUEST, "%s: [network %s] needs source and cidr", path, n->name);
+	if (!n->pool.last) {
+		defaults_n = ipam_pools_default(&n->cidr, n->gateway, defaults);
+		n->pool = defaults[defaults_n - 1];
+	}
+	if (ipam_pools_check(&n->cidr, n->gateway, &n->pool, 1, err) < 0) {
+		error_wrap(err, "%s: [network %s] pool", path, n->name);
+		return -1;
+	}
+	return 0;
+}
+
+static int check_sections(struct config *c, const char *path, struct error *err)
+{
+	for (size_t i = 0; i < c->gpus_n; i++)
+		if (!c->gpus[i].vendor_id || !c->gpus[i].product_id)
+			return error_set(err, ERR_BAD_REQUEST, "%s: [gpu %s] needs vendor and product", path,
+				c->gpus[i].name);
+	for (size_t i = 0; i < c->networks_n; i++)
+		if (check_network(&c->networks[i], path, err) < 0)
+			return -1;
+	return 0;
+}
+
+int config_load(const char *path, struct config *out, struct error *err)
+{
+	struct config c = { 0 };
+	struct reader r = { .config = &c };
+	char ignored[80];
+	int rc;
+
+	for (size_t i = 0; i < config_keys_n; i++)
+		assign(&c, &config_keys[i], config_keys[i].fallback, ignored, sizeof ignored);
+	rc = ini_parse(path, on_value, &r);
+	if (rc < 0)
+		error_set(err, ERR_BAD_REQUEST, "%s: cannot be read: %s", path, strerror(errno));
+	else if (rc > 0)
+		error_set(err, ERR_BAD_REQUEST, "%s:%d: %s", path, rc,
+			r.wrong[0] ? r.wrong : "not a [section], a key = value line or a comment");
+	if (rc != 0 || check_sections(&c, path, err) < 0) {
+		config_finish(&c);
+		return -1;
+	}
+	if (!c.database[0])
+		c.database = arena_printf(&c.arena, "%s/cloudd.db", c.state_dir);
+	if (!c.image_dir[0])
+		c.image_dir = arena_printf(&c.arena, "%s/images", c.state_dir);
+	*out = c;
+	return 0;
+}
+
+void config_finish(struct config *c)
+{
+	arena_finish(&c->arena);
+}
+
+void config_show(const struct config *c, struct buf *out)
+{
+	jw_object(out);
+	jw_key(out, "config");
+	jw_array(out);
+	for (size_t i = 0; i < config_keys_n; i++) {
+		const struct config_key *k = &config_keys[i];
+		const void *at = (const char *)c + k->offset;
+
+		jw_object(out);
+		jw_key(out, "name");
+		jw_strf(out, "%s.%s", k->section, k->name);
+		jw_key(out, "value");
+		if (k->type == CONFIG_TEXT)
+			jw_str(out, *(const char *const *)at);
+		else
+			jw_int(out, *(const int64_t *)at);
+		jw_kv_str(out, "default", k->fallback);
+		jw_kv_bool(out, "reloadable", k->reloadable);
+		jw_kv_str(out, "help", k->help);
+		jw_end_object(out);
+	}
+	jw_end_array(out);
+	jw_end_object(out);
+}
+
+void config_example(struct buf *out)
+{
+	const char *section = "";
+
+	buf_puts(out, "# cloudd's configuration: every key with its default. See cloudd.conf(5).\n"
+		      "# Keys marked (reload) are taken over on SIGHUP; the others need a restart.\n");
+	for (size_t i = 0; i < config_keys_n; i++) {
+		const struct config_key *k = &config_keys[i];
+
+		if (strcmp(section, k->section) != 0)
+			buf_printf(out, "\n[%s]\n", section = k->section);
+		buf_printf(out, "# %s%s\n%s =%s%s\n", k->help, k->reloadable ? " (reload)" : "", k->name,
+			k->fallback[0] ? " " : "", k->fallback);
+	}
+	buf_puts(out,
+		"\n# What a PCI id is called in flavors (pci_passthrough:alias = NAME:COUNT); as many "
+		"sections as models.\n"
+		"#[gpu h100]\n#vendor = 10de\n#product = 2330\n"
+		"\n# A network of the provider's that guests are plugged into; as many sections as "
+		"networks.\n"
+		"# source: network:NAME is a libvirt network, bridge:NAME a bridge, both on every host.\n"
+		"#[network public]\n#source = bridge:br0\n#cidr = 192.0.2.0/24\n#gateway = 192.0.2.1\n"
+		"#pool = 192.0.2.10-192.0.2.250\n#dns = 192.0.2.1\n#mtu = 1500\n");
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one configuration file (INI): a const table of keys that also prints `cloudctl config show`, and that a
+ * test holds against conf/cloudd.conf. */
+#ifndef CLOUDD_CONFIG_H
+#define CLOUDD_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "flow/flow.h"
+#include "store/networks.h"
+
+enum { CONFIG_GPUS_MAX = 64, CONFIG_NETWORKS_MAX = 8 };
+
+struct config {
+	struct arena arena;
+	/* [cloudd] */
+	const char *region, *public_url, *default_zone, *state_dir, *database, *image_dir, *log_level;
+	/* [api] */
+	const char *listen, *tls_cert, *tls_key, *socket;
+	int64_t body_max_kib, connections_max, header_timeout_ms, idle_timeout_ms, body_timeout_ms, min_rate,
+		list_max;
+	int64_t image_max_gib;
+	/* [identity] */
+	int64_t token_ttl_s, password_threads, password_queue, lockout_failures, lockout_s;
+	/* [hosts] */
+	const char *pki_dir;
+	int64_t connect_timeout_ms, call_timeout_ms, stage_timeout_s, stop_timeout_s, retry_min_ms,
+		retry_max_ms, connects_max, poll_s;
+	/* [gpu NAME] */
+	struct flow_gpu_model gpus[CONFIG_GPUS_MAX];
+	size_t gpus_n;
+	/* [network NAME] */
+	struct provider_network networks[CONFIG_NETWORKS_MAX];
+	size_t networks_n;
+};
+
+enum config_type { CONFIG_TEXT, CONFIG_INT };
+
+struct config_key {
+	const char *section, *name;
+	enum config_type type;
+	size_t offset;
+	const char *fallback; /* the default's text */
+	int64_t min, max;     /* CONFIG_INT */
+	bool reloadable;      /* SIGHUP takes it over */
+	const char *help;
+};
+
+extern const struct config_key config_keys[];
+extern const size_t config_keys_n;
+
+/* Reads the file over the defaults. The error names file, line, section and key, and what would be right. */
+int config_load(const char *path, struct config *out, struct error *err);
+void config_finish(struct config *c);
+/* {"config": [{name, value, default, reloadable, help}]} */
+void config_show(const struct config *c, struct buf *out);
+/* The example file: every key with its default and help as comments. */
+void config_example(struct buf *out);
+
+#endif

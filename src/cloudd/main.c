@@ -1,0 +1,547 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cloudd: puts the rooms together, starts them in order and stops them in reverse.
+ *
+ *	configuration → loop → store, tick, lanes → boot unit (cloud id, networks) → hypervisors, flows → API
+ *	SIGTERM: no new requests → no new steps → last commit → clean stop. Guests run on. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/crypto.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "cloudd/config.h"
+#include "cloudd/version.h"
+#include "flow/flow.h"
+#include "http/http.h"
+#include "hv/hv.h"
+#include "store/meta.h"
+
+enum { STOP_GRACE_MS = 10000 };
+
+struct daemon {
+	const char *config_path;
+	struct config config;
+	struct loop loop;
+	struct store *store;
+	struct tick *tick;
+	struct lane_pool *lanes;
+	struct flow_engine *flows;
+	struct api api;
+	struct http_server *http;
+	struct http_tls tls;
+	char cloud_id[UUID_TEXT];
+	struct tick_unit boot;
+	struct loop_timer watchdog, stop_limit;
+	uint64_t watchdog_ms;
+	uv_signal_t signals[3];
+	bool hv_up, stopping;
+	int exit_code;
+};
+
+/* --- stopping
+ * ------------------------------------------------------------------------------------------------------------
+ */
+
+static void on_idle(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	loop_stop(&d->loop);
+}
+
+static void on_flows_stopped(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	tick_drain(d->tick, on_idle, d);
+}
+
+static void on_http_drained(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	if (d->flows)
+		flow_engine_stop(d->flows, STOP_GRACE_MS, on_flows_stopped, d);
+	else
+		on_flows_stopped(d);
+}
+
+static void on_stop_limit(struct loop_timer *t)
+{
+	struct daemon *d = CONTAINER_OF(t, struct daemon, stop_limit);
+
+	log_msg(LOG_WARNING, "stopping takes too long: leaving what is under way to the next start");
+	loop_stop(&d->loop);
+}
+
+static void stop(struct daemon *d)
+{
+	if (d->stopping)
+		return;
+	d->stopping = true;
+	log_msg(LOG_NOTICE, "stopping: no new work; guests run on");
+	sd_notify(0, "STOPPING=1");
+	loop_timer_set(&d->loop, &d->stop_limit, STOP_GRACE_MS + 5000, on_stop_limit);
+	if (d->http)
+		http_server_drain(d->http, on_http_drained, d);
+	else
+		on_http_drained(d);
+}
+
+static void fail(struct daemon *d, const struct error *err)
+{
+	log_event(LOG_ERR, err->msg, "detail", err->detail[0] ? err->detail : NULL, NULL);
+	d->exit_code = 1;
+	stop(d);
+}
+
+/* The fate of a commit is unknown: only a fresh start from the file knows. */
+static void on_fatal(void *ctx, const struct error *err)
+{
+	(void)ctx;
+	log_event(LOG_CRIT, "the outcome of a commit is unknown; leaving to start again from the file",
+		"error", err->msg, "detail", err->detail, NULL);
+	_exit(70);
+}
+
+/* --- signals, watchdog
+ * ------------------------------------------------------------------------------------------------------ */
+
+static int level_of(const char *name)
+{
+	static const struct {
+		const char *name;
+		int level;
+	} levels[] = {
+		{ "error", LOG_ERR },
+		{ "warning", LOG_WARNING },
+		{ "notice", LOG_NOTICE },
+		{ "info", LOG_INFO },
+		{ "debug", LOG_DEBUG },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(levels); i++)
+		if (strcmp(levels[i].name, name) == 0)
+			return levels[i].level;
+	return LOG_INFO;
+}
+
+static void reload(struct daemon *d)
+{
+	struct error err = { 0 };
+	struct config fresh;
+
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_mono(&clock_system));
+	if (config_load(d->config_path, &fresh, &err) == 0) {
+		log_set_level(level_of(fresh.log_level));
+		config_finish(&fresh);
+	}
+	if (!err.code && d->http)
+		http_server_reload_tls(d->http, &err);
+	if (err.code)
+		log_event(LOG_ERR, "reload failed, what was in force stays", "error", err.msg, "detail",
+			err.detail, NULL);
+	else
+		log_msg(LOG_NOTICE, "reloaded: log level and certificates");
+	sd_notify(0, "READY=1");
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+	struct daemon *d = handle->data;
+
+	if (signum == SIGHUP)
+		reload(d);
+	else
+		stop(d);
+}
+
+static void watch_signals(struct daemon *d)
+{
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		uv_signal_init(&d->loop.uv, &d->signals[i]);
+		d->signals[i].data = d;
+		uv_signal_start(&d->signals[i], on_signal, numbers[i]);
+	}
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void on_watchdog(struct loop_timer *t)
+{
+	struct daemon *d = CONTAINER_OF(t, struct daemon, watchdog);
+
+	sd_notify(0, "WATCHDOG=1");
+	loop_timer_set(&d->loop, &d->watchdog, d->watchdog_ms, on_watchdog);
+}
+
+static void start_watchdog(struct daemon *d)
+{
+	uint64_t us;
+
+	if (sd_watchdog_enabled(0, &us) <= 0)
+		return;
+	d->watchdog_ms = us / 2000;
+	loop_timer_set(&d->loop, &d->watchdog, d->watchdog_ms, on_watchdog);
+}
+
+/* --- starting
+ * ---------------------------------------------------------------------------------------------------------------
+ */
+
+static struct http_limits limits_of(const struct config *c)
+{
+	struct http_limits l = http_limits_default;
+
+	l.body = (size_t)c->body_max_kib * 1024;
+	l.connections = (unsigned)c->connections_max;
+	l.header_ms = (unsigned)c->header_timeout_ms;
+	l.idle_ms = (unsigned)c->idle_timeout_ms;
+	l.body_ms = (unsigned)c->body_timeout_ms;
+	l.min_rate = (unsigned)c->min_rate;
+	return l;
+}
+
+/* "host:port" or "[v6]:port" */
+static int split_address(const char *text, char *host, size_t size, int *port, struct error *err)
+{
+	const char *colon = strrchr(text, ':');
+	size_t n = colon ? (size_t)(colon - text) : 0;
+	int64_t value;
+
+	if (!n || !str_int64(colon + 1, 0, 65535, &value) || n >= size)
+		return error_set(
+			err, ERR_BAD_REQUEST, "[api] listen must be ADDRESS:PORT, not '%.64s'", text);
+	if (text[0] == '[' && text[n - 1] == ']') {
+		text++;
+		n -= 2;
+	}
+	memcpy(host, text, n);
+	host[n] = '\0';
+	*port = (int)value;
+	return 0;
+}
+
+static int start_http(struct daemon *d, struct error *err)
+{
+	const struct config *c = &d->config;
+	struct http_limits limits = limits_of(c);
+	struct http_handler handler = api_http_handler(&d->api);
+	char host[128];
+	int port, fds = sd_listen_fds(1);
+
+	d->tls = (struct http_tls) { .cert_file = c->tls_cert, .key_file = c->tls_key };
+	if (http_server_create(&d->loop.uv, &limits, &handler, &d->http, err) < 0)
+		return -1;
+	d->api.http = d->http;
+	if (fds > 0) {
+		for (int i = 0; i < fds; i++) {
+			int fd = SD_LISTEN_FDS_START + i;
+			bool is_unix = sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) > 0;
+
+			if (http_server_listen_fd(d->http, fd, is_unix ? NULL : &d->tls, err) < 0)
+				return -1;
+		}
+		return 0;
+	}
+	if (split_address(c->listen, host, sizeof host, &port, err) < 0 ||
+		http_server_listen_tls(d->http, host, port, &d->tls, err) < 0)
+		return -1;
+	return c->socket[0] ? http_server_listen_unix(d->http, c->socket, 0600, err) : 0;
+}
+
+static void show_config(void *ctx, struct buf *out)
+{
+	config_show(ctx, out);
+}
+
+static struct api_config api_config_of(const struct daemon *d)
+{
+	const struct config *c = &d->config;
+
+	return (struct api_config) {
+		.public_url = c->public_url[0] ? c->public_url : NULL,
+		.region = c->region,
+		.image_dir = c->image_dir,
+		.default_zone = c->default_zone,
+		.image_size_max = c->image_max_gib << 30,
+		.token_ttl_s = c->token_ttl_s,
+		.list_max = (unsigned)c->list_max,
+		.password_threads = (unsigned)c->password_threads,
+		.password_queue = (unsigned)c->password_queue,
+		.lockout_failures = (unsigned)c->lockout_failures,
+		.lockout_s = (unsigned)c->lockout_s,
+		.show_config = show_config,
+		.show_config_ctx = (void *)&d->config,
+	};
+}
+
+static int start_flows(struct daemon *d, struct error *err)
+{
+	const struct config *c = &d->config;
+	struct flow_config fc = {
+		.loop = &d->loop,
+		.tick = d->tick,
+		.store = d->store,
+		.lanes = d->lanes,
+		.cloud_id = d->cloud_id,
+		.pki_dir = c->pki_dir,
+		.image_dir = c->image_dir,
+		.default_zone = c->default_zone,
+		.gpu_models = c->gpus,
+		.gpu_models_n = c->gpus_n,
+		.connect_timeout_ms = (unsigned)c->connect_timeout_ms,
+		.call_timeout_ms = (unsigned)c->call_timeout_ms,
+		.stage_timeout_ms = (unsigned)c->stage_timeout_s * 1000,
+		.stop_timeout_ms = (unsigned)c->stop_timeout_s * 1000,
+		.retry_min_ms = (unsigned)c->retry_min_ms,
+		.retry_max_ms = (unsigned)c->retry_max_ms,
+		.connects_max = (unsigned)c->connects_max,
+		.poll_ms = (unsigned)c->poll_s * 1000,
+	};
+
+	if (hv_init(&d->loop.uv, d->cloud_id, err) < 0)
+		return -1;
+	d->hv_up = true;
+	return flow_engine_create(&fc, &d->flows, err);
+}
+
+static int start_rooms(struct daemon *d, struct error *err)
+{
+	if (start_flows(d, err) < 0)
+		return -1;
+	d->api = (struct api) {
+		.loop = &d->loop,
+		.tick = d->tick,
+		.store = d->store,
+		.flows = d->flows,
+		.lanes = d->lanes,
+		.config = api_config_of(d),
+		.started_us = clock_wall(d->loop.clock),
+	};
+	if (api_init(&d->api, err) < 0 || start_http(d, err) < 0)
+		return -1;
+	flow_engine_start(d->flows);
+	return 0;
+}
+
+/* The first unit of every start: what the file must have before anything else runs. */
+static int run_boot(struct tick_unit *u, struct error *err)
+{
+	struct daemon *d = CONTAINER_OF(u, struct daemon, boot);
+	struct db *db = store_rw(d->store);
+	char network_uid[UUID_TEXT], subnet_uid[UUID_TEXT];
+	char fresh[UUID_TEXT];
+
+	uuid_make(d->loop.rng, fresh);
+	if (store_meta_ensure(db, "cloud_id", fresh, d->cloud_id, sizeof d->cloud_id, err) < 0)
+		return -1;
+	for (size_t i = 0; i < d->config.networks_n; i++) {
+		uuid_make(d->loop.rng, network_uid);
+		uuid_make(d->loop.rng, subnet_uid);
+		if (store_network_ensure(db, &d->config.networks[i], network_uid, subnet_uid,
+			    clock_wall(d->loop.clock), err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void finish_boot(struct tick_unit *u, enum tick_outcome outcome, const struct error *err)
+{
+	struct daemon *d = CONTAINER_OF(u, struct daemon, boot);
+	struct error own = { 0 };
+
+	if (outcome != TICK_DONE) {
+		fail(d, err);
+	} else if (start_rooms(d, &own) < 0) {
+		fail(d, &own);
+	} else {
+		log_msg(LOG_NOTICE, "cloudd " CLOUDD_VERSION " serves %s", d->config.listen);
+		start_watchdog(d);
+		sd_notify(0, "READY=1");
+	}
+}
+
+static const struct tick_member store_member = {
+	.begin = store_tick_begin,
+	.savepoint = store_tick_savepoint,
+	.release = store_tick_release,
+	.rollback = store_tick_rollback,
+	.dirty = store_tick_dirty,
+	.commit = store_tick_commit,
+	.settle = store_tick_settle,
+};
+
+static int make_dir(const char *path, mode_t mode, struct error *err)
+{
+	if (mkdir(path, mode) < 0 && access(path, W_OK | X_OK) < 0)
+		return error_set(err, ERR_UNAVAILABLE, "cannot make or write to directory %s: %s", path,
+			strerror(errno));
+	return 0;
+}
+
+static int open_state(struct daemon *d, struct error *err)
+{
+	const struct config *c = &d->config;
+	struct store_config sc = { .path = c->database, .clock = &clock_system };
+	struct tick_config tc = { .loop = &d->loop, .units_max = 512, .fatal = on_fatal, .fatal_ctx = d };
+	struct tick_member member = store_member;
+
+	if (make_dir(c->state_dir, 0700, err) < 0 || make_dir(c->image_dir, 0700, err) < 0)
+		return -1;
+	if (store_open(&sc, &d->store, err) < 0)
+		return -1;
+	d->tick = tick_create(&tc);
+	member.ctx = d->store;
+	tick_add_member(d->tick, &member);
+	d->lanes = lane_pool_create(&d->loop);
+	return 0;
+}
+
+static void close_all(struct daemon *d)
+{
+	for (size_t i = 0; i < ARRAY_LEN(d->signals); i++)
+		uv_close((uv_handle_t *)&d->signals[i], NULL);
+	loop_timer_close(&d->watchdog, NULL);
+	loop_timer_close(&d->stop_limit, NULL);
+	if (d->http)
+		http_server_destroy(d->http);
+	if (d->api.router)
+		api_finish(&d->api);
+	if (d->flows)
+		flow_engine_destroy(d->flows);
+	if (d->lanes)
+		lane_pool_destroy(d->lanes, 1000);
+	if (d->tick)
+		tick_destroy(d->tick);
+	if (d->hv_up)
+		hv_finish();
+	loop_finish(&d->loop);
+	if (d->store)
+		store_close(d->store);
+	config_finish(&d->config);
+}
+
+/* Each host connection and client takes descriptors: ask for all that we may have. */
+static void raise_limits(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0) {
+		rl.rlim_cur = rl.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &rl);
+	}
+}
+
+static int serve(struct daemon *d)
+{
+	struct error err = { 0 };
+
+	raise_limits();
+	umask(0077);
+	log_set_level(level_of(d->config.log_level));
+	if (loop_init(&d->loop, &clock_system, &rng_system, &err) < 0) {
+		log_event(LOG_ERR, err.msg, "detail", err.detail, NULL);
+		return 1;
+	}
+	watch_signals(d);
+	if (open_state(d, &err) < 0) {
+		log_event(LOG_ERR, err.msg, "detail", err.detail[0] ? err.detail : NULL, NULL);
+		close_all(d);
+		return 1;
+	}
+	d->boot = (struct tick_unit) { .run = run_boot, .finish = finish_boot };
+	tick_submit(d->tick, &d->boot);
+	loop_run(&d->loop);
+	close_all(d);
+	log_msg(LOG_NOTICE, "stopped");
+	return d->exit_code;
+}
+
+static void usage(FILE *out)
+{
+	fputs("usage: cloudd [--config FILE] [--check-config | --example-config]\n"
+	      "\n"
+	      "  --config FILE      read this configuration (default /etc/cloudd/cloudd.conf)\n"
+	      "  --check-config     read the configuration, say what is wrong with it, and exit\n"
+	      "  --example-config   print a configuration with every key and its default, and exit\n"
+	      "  --version          print the version, and exit\n"
+	      "  --help             print this, and exit\n"
+	      "\n"
+	      "Signals: TERM stops in good order (guests run on), HUP reads certificates and log level "
+	      "again.\n"
+	      "See cloudd(8), cloudd.conf(5); operators use cloudctl(1).\n",
+		out);
+}
+
+static int print_example(void)
+{
+	struct buf b = { 0 };
+
+	config_example(&b);
+	fwrite(b.data, 1, b.len, stdout);
+	buf_finish(&b);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "check-config", no_argument, NULL, 'k' },
+		{ "example-config", no_argument, NULL, 'e' },
+		{ "version", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	static struct daemon d = { .config_path = "/etc/cloudd/cloudd.conf" };
+	struct error err = { 0 };
+	bool check = false;
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (opt) {
+		case 'c':
+			d.config_path = optarg;
+			break;
+		case 'k':
+			check = true;
+			break;
+		case 'e':
+			return print_example();
+		case 'v':
+			puts("cloudd " CLOUDD_VERSION);
+			return 0;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			usage(stderr);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		usage(stderr);
+		return 2;
+	}
+	if (config_load(d.config_path, &d.config, &err) < 0) {
+		fprintf(stderr, "cloudd: %s\n", err.msg);
+		return 1;
+	}
+	if (check) {
+		printf("%s is good\n", d.config_path);
+		config_finish(&d.config);
+		return 0;
+	}
+	return serve(&d);
+}
