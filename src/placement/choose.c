@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which host a server gets: one scan over the hot array by the rules, and the lowest score of those that
+ * pass; the lower id where scores are equal. */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "placement/state.h"
+
+/* A request made ready for the scan. */
+struct query {
+	const struct placement_request *req;
+	struct gpu_query gpus;
+	bool any_zone, any_host;
+	uint32_t zone, name_hash;
+	uint8_t *allowed;                 /* by slot; NULL: all are. Owned */
+	uint64_t ram_weight, disk_weight; /* sixteenths of a vCPU in 2^-20 for one MiB, one GiB */
+};
+
+static const char *const rule_names[RULE_MAX] = {
+	[RULE_OK] = "ok",
+	[RULE_HOST_STATE] = "host_state",
+	[RULE_HOST_NAMED] = "host_named",
+	[RULE_ZONE] = "zone",
+	[RULE_GROUP] = "group",
+	[RULE_VCPUS] = "vcpus",
+	[RULE_RAM] = "ram",
+	[RULE_DISK] = "disk",
+	[RULE_GPU] = "gpu",
+};
+
+const char *placement_rule_name(enum placement_rule rule)
+{
+	return rule_names[rule];
+}
+
+static void query_finish(struct query *q)
+{
+	free(q->allowed);
+}
+
+/* A list of hosts as flags by slot, so that a long list costs no more than a short one. */
+static uint8_t *allowed_hosts(const struct placement *p, const struct placement_request *req)
+{
+	uint8_t *allowed;
+
+	if (!req->within && !req->avoid_n)
+		return NULL;
+	allowed = xmalloc(p->hosts_n);
+	memset(allowed, req->within ? 0 : 1, p->hosts_n);
+	for (size_t i = 0; req->within && i < req->within_n; i++) {
+		int64_t slot = map_get(&p->by_id, req->within[i]);
+
+		if (slot != MAP_NONE)
+			allowed[slot] = 1;
+	}
+	for (size_t i = 0; i < req->avoid_n; i++) {
+		int64_t slot = map_get(&p->by_id, req->avoid[i]);
+
+		if (slot != MAP_NONE)
+			allowed[slot] = 0;
+	}
+	return allowed;
+}
+
+/* One unit of another resource in vCPUs, by what the whole cloud has of both. */
+static uint64_t weight(int64_t vcpus, int64_t other)
+{
+	uint64_t w = other > 0 ? ((uint64_t)vcpus << 24) / (uint64_t)other : 0;
+
+	return w < UINT32_MAX ? w : UINT32_MAX;
+}
+
+static void query_gpus(const struct placement *p, const struct placement_request *req, struct gpu_query *q)
+{
+	assert(req->gpus_n <= PLACEMENT_GPU_KINDS_MAX);
+	for (size_t i = 0; i < req->gpus_n; i++) {
+		uint32_t model = words_find(&p->models, req->gpus[i].model);
+		int count = req->gpus[i].count;
+		size_t k = 0;
+
+		if (count <= 0)
+			continue;
+		if (count > PLACEMENT_GPUS_MAX)
+			count = PLACEMENT_GPUS_MAX + 1; /* more than any host has */
+		/* models that no host has stay apart: any of them refuses every host */
+		while (k < q->kinds_n && (q->model[k] != model || model == WORD_NONE))
+			k++;
+		if (k == q->kinds_n)
+			q->model[q->kinds_n++] = model;
+		q->count[k] += count;
+		q->total += count;
+	}
+}
+
+static struct query query_make(const struct placement *p, const struct placement_request *req)
+{
+	struct query q = { .req = req, .any_zone = !*req->zone, .any_host = !*req->host };
+
+	q.zone = q.any_zone ? WORD_NONE : words_find(&p->zones, req->zone);
+	q.name_hash = q.any_host ? 0 : name_hash(req->host);
+	q.allowed = allowed_hosts(p, req);
+	q.ram_weight = weight(p->vcpus, p->ram_mib);
+	q.disk_weight = weight(p->vcpus, p->disk_gib);
+	query_gpus(p, req, &q.gpus);
+	return q;
+}
+
+/* The first kind of GPU that the host has too few of; kinds_n: none. */
+static size_t gpu_lacking(const struct placement *p, const struct query *q, size_t slot, int *have)
+{
+	size_t k = 0;
+
+	for (; k < q->gpus.kinds_n; k++) {
+		*have = gpus_of_model(&p->hot[slot], &p->hosts[slot], q->gpus.model[k]);
+		if (*have < q->gpus.count[k])
+			break;
+	}
+	return k;
+}
+
+static enum placement_rule refused_by(const struct placement *p, const struct query *q, size_t slot)
+{
+	const struct hot *h = &p->hot[slot];
+	int have;
+
+	if (h->state != PLACEMENT_UP)
+		return RULE_HOST_STATE;
+	if (!q->any_host && (h->name_hash != q->name_hash || strcmp(p->hosts[slot].name, q->req->host) != 0))
+		return RULE_HOST_NAMED;
+	if (!q->any_zone && (h->zone != q->zone || q->zone == WORD_NONE))
+		return RULE_ZONE;
+	if (q->allowed && !q->allowed[slot])
+		return RULE_GROUP;
+	if (h->vcpus < q->req->vcpus)
+		return RULE_VCPUS;
+	if (h->ram_mib < q->req->ram_mib)
+		return RULE_RAM;
+	if (h->disk_gib < q->req->disk_gib)
+		return RULE_DISK;
+	if (q->gpus.total &&
+		(h->gpus_free < q->gpus.total || gpu_lacking(p, q, slot, &have) < q->gpus.kinds_n))
+		return RULE_GPU;
+	return RULE_OK;
+}
+
+/* A score has two parts. The upper, the class, keeps GPUs together: a server without GPUs goes to a host
+ * without, and else to where fewest would be left without vCPUs and memory; a server with GPUs goes to where
+ * fewest GPUs stay, and then to where they lie in fewest NUMA cells. The lower, the fit, is the sum of the
+ * squares of what stays of vCPUs, memory and (at a sixteenth) disk, all as vCPUs: the smallest rest wins, and
+ * of equal rests the balanced one. */
+enum { FIT_BITS = 50, LEFT_BITS = 24, CELLS_MAX = 8 };
+
+static int64_t class_of(const struct placement *p, const struct query *q, size_t slot, int64_t above)
+{
+	const struct hot *h = &p->hot[slot];
+	int64_t class;
+	int cells = 1;
+
+	if (!q->gpus.total)
+		return h->has_gpus ? 1 + h->gpus_free : 0;
+	class = (int64_t)(h->gpus_free - q->gpus.total) * CELLS_MAX;
+	if (class > above)
+		return class;
+	for (size_t k = 0; q->gpus.kinds_n == 1 && k < HOT_KINDS && k < h->kinds_n; k++)
+		if (h->kind[k] == q->gpus.model[0] && h->kind_cell_free[k] >= q->gpus.total)
+			return class;
+	cells = gpus_pick(&p->hosts[slot], &q->gpus, NULL);
+	return class + (cells < CELLS_MAX ? cells : CELLS_MAX) - 1;
+}
+
+static uint64_t left_over(int64_t left, uint64_t weight)
+{
+	uint64_t n = (uint64_t)left < UINT64_C(1) << 30 ? (uint64_t)left : UINT64_C(1) << 30;
+
+	n = n * weight >> 20;
+	return n < UINT64_C(1) << LEFT_BITS ? n : (UINT64_C(1) << LEFT_BITS) - 1;
+}
+
+static int64_t fit_of(const struct hot *h, const struct query *q)
+{
+	uint64_t vcpus = left_over(h->vcpus - q->req->vcpus, UINT64_C(16) << 20);
+	uint64_t ram = left_over(h->ram_mib - q->req->ram_mib, q->ram_weight);
+	uint64_t disk = left_over(h->disk_gib - q->req->disk_gib, q->disk_weight);
+
+	return (int64_t)(vcpus * vcpus + ram * ram + disk * disk / 16);
+}
+
+static int64_t score_of(const struct placement *p, const struct query *q, size_t slot)
+{
+	return class_of(p, q, slot, INT64_MAX) << FIT_BITS | fit_of(&p->hot[slot], q);
+}
+
+struct candidate {
+	int64_t score, id;
+	size_t slot;
+	bool found;
+};
+
+static bool better(const struct candidate *a, const struct candidate *b)
+{
+	if (!a->found || !b->found)
+		return a->found;
+	return a->score != b->score ? a->score < b->score : a->id < b->id;
+}
+
+/* The best host and the second best. */
+static void scan(const struct placement *p, const struct query *q, struct candidate best[2])
+{
+	best[0].found = best[1].found = false;
+	for (size_t i = 0; i < p->hosts_n; i++) {
+		struct candidate c = { .id = p->hot[i].id, .slot = i, .found = true };
+		int64_t class;
+
+		if (refused_by(p, q, i) != RULE_OK)
+			continue;
+		class = class_of(p, q, i, best[1].found ? best[1].score >> FIT_BITS : INT64_MAX);
+		c.score = class << FIT_BITS | fit_of(&p->hot[i], q);
+		if (better(&c, &best[0])) {
+			best[1] = best[0];
+			best[0] = c;
+		} else if (better(&c, &best[1])) {
+			best[1] = c;
+		}
+	}
+}
+
+static void say(char *text, size_t size, size_t *n, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static void say(char *text, size_t size, size_t *n, const char *fmt, ...)
+{
+	va_list ap;
+	int len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(text + *n, size - *n, fmt, ap);
+	va_end(ap);
+	if (len > 0)
+		*n = *n + (size_t)len < size ? *n + (size_t)len : size - 1;
+}
+
+/* Why hosts were refused, with the words for one host and for several. What nearly fitted comes first. */
+static const struct refusal {
+	enum placement_rule rule;
+	enum placement_host_state state; /* of RULE_HOST_STATE */
+	const char *one, *several;
+} refusals[] = {
+	{ RULE_GPU, PLACEMENT_UP, "lacks gpus", "lack gpus" },
+	{ RULE_DISK, PLACEMENT_UP, "lacks disk", "lack disk" },
+	{ RULE_RAM, PLACEMENT_UP, "lacks ram", "lack ram" },
+	{ RULE_VCPUS, PLACEMENT_UP, "lacks vcpus", "lack vcpus" },
+	{ RULE_GROUP, PLACEMENT_UP, "is ruled out", "are ruled out" },
+	{ RULE_ZONE, PLACEMENT_UP, "is in another zone", "are in another zone" },
+	{ RULE_HOST_NAMED, PLACEMENT_UP, "is not the one named", "are not the one named" },
+	{ RULE_HOST_STATE, PLACEMENT_DRAINING, "is draining", "are draining" },
+	{ RULE_HOST_STATE, PLACEMENT_DISABLED, "is disabled", "are disabled" },
+	{ RULE_HOST_STATE, PLACEMENT_DOWN, "is down", "are down" },
+};
+
+static size_t refused_for(const struct placement *p, const struct query *q, const struct refusal *why)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->hosts_n; i++)
+		n += refused_by(p, q, i) == why->rule &&
+		     (why->rule != RULE_HOST_STATE || p->hot[i].state == why->state);
+	return n;
+}
+
+/* "no host fits: 3 of 4 lack ram, 1 is disabled" */
+static int no_host(
+	const struct placement *p, const struct query *q, size_t fitted, size_t wanted, struct error *err)
+{
+	char text[sizeof err->msg], of[32] = "";
+	size_t n = 0;
+
+	if (wanted > 1)
+		say(text, sizeof text, &n, "only %zu of %zu servers fit: ", fitted, wanted);
+	else
+		say(text, sizeof text, &n, "no host fits: ");
+	if (!p->hosts_n)
+		say(text, sizeof text, &n, "there are no hosts");
+	snprintf(of, sizeof of, " of %zu", p->hosts_n); /* said once */
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
+		size_t hosts = refused_for(p, q, &refusals[i]);
+
+		if (!hosts)
+			continue;
+		say(text, sizeof text, &n, "%s%zu%s %s", *of ? "" : ", ", hosts, of,
+			hosts > 1 ? refusals[i].several : refusals[i].one);
+		*of = '\0';
+	}
+	return error_set(err, ERR_NO_HOST, "%s", text);
+}
+
+/* Chooses one after the other, charging the hosts as if each had been taken. What fits best stays best until
+ * its score passes that of the second, since no other host changed: only then all are looked at again.
+ * Returns how many. */
+static size_t choose_each(
+	const struct placement *p, const struct query *q, size_t n, struct placement_choice *chosen)
+{
+	const struct placement_request *req = q->req;
+	struct holding h = { .vcpus = req->vcpus, .ram_mib = req->ram_mib, .disk_gib = req->disk_gib };
+	struct candidate best[2] = { { .found = false }, { .found = false } };
+	size_t i = 0;
+
+	for (; i < n; i++) {
+		struct placement_choice *c = &chosen[i];
+
+		if (best[0].found && refused_by(p, q, best[0].slot) == RULE_OK)
+			best[0].score = score_of(p, q, best[0].slot);
+		else
+			best[0].found = false;
+		if (!best[0].found || better(&best[1], &best[0]))
+			scan(p, q, best);
+		if (!best[0].found)
+			break;
+		*c = (struct placement_choice) { .host_id = best[0].id, .gpus_n = (size_t)q->gpus.total };
+		if (c->gpus_n)
+			gpus_pick(&p->hosts[best[0].slot], &q->gpus, c->gpu_ids);
+		if (n > 1)
+			host_charge(p, best[0].slot, 1, &h, c->gpu_ids, c->gpus_n, SCRATCH_OWNER);
+	}
+	return i;
+}
+
+static void uncharge(const struct placement *p, const struct placement_request *req,
+	const struct placement_choice *chosen, size_t n)
+{
+	struct holding h = { .vcpus = req->vcpus, .ram_mib = req->ram_mib, .disk_gib = req->disk_gib };
+
+	while (n--)
+		host_charge(p, (size_t)map_get(&p->by_id, chosen[n].host_id), -1, &h, chosen[n].gpu_ids,
+			chosen[n].gpus_n, SCRATCH_OWNER);
+}
+
+int placement_choose(const struct placement *p, const struct placement_request *req, size_t n,
+	struct placement_choice *out, struct error *err)
+{
+	CLEANUP(query_finish) struct query q = query_make(p, req);
+	CLEANUP(free_ptr) struct placement_choice *chosen = xmalloc(n * sizeof *chosen);
+	size_t fitted = choose_each(p, &q, n, chosen);
+	int rc = 0;
+
+	if (fitted < n)
+		rc = no_host(
+			p, &q, fitted, n, err); /* while the others are charged: that is what refused it */
+	else
+		memcpy(out, chosen, n * sizeof *chosen);
+	if (n > 1)
+		uncharge(p, req, chosen, fitted);
+	return rc;
+}
+
+static void fill_numbers(
+	const struct placement *p, const struct query *q, size_t slot, struct placement_verdict *v)
+{
+	const struct hot *h = &p->hot[slot];
+	size_t k;
+	int have;
+
+	switch (v->rule) {
+	case RULE_OK:
+		v->score = score_of(p, q, slot);
+		break;
+	case RULE_VCPUS:
+		v->want = q->req->vcpus;
+		v->have = h->vcpus;
+		break;
+	case RULE_RAM:
+		v->want = q->req->ram_mib;
+		v->have = h->ram_mib;
+		break;
+	case RULE_DISK:
+		v->want = q->req->disk_gib;
+		v->have = h->disk_gib;
+		break;
+	case RULE_GPU:
+		k = gpu_lacking(p, q, slot, &have);
+		v->want = k < q->gpus.kinds_n ? q->gpus.count[k] : q->gpus.total;
+		v->have = k < q->gpus.kinds_n ? have : h->gpus_free;
+		break;
+	default:
+		break;
+	}
+}
+
+static int verdict_by_host(const void *a, const void *b)
+{
+	const struct placement_verdict *x = a, *y = b;
+
+	return (x->host_id > y->host_id) - (x->host_id < y->host_id);
+}
+
+size_t placement_explain(
+	const struct placement *p, const struct placement_request *req, struct placement_verdict *out)
+{
+	CLEANUP(query_finish) struct query q = query_make(p, req);
+	size_t fit = 0;
+
+	for (size_t i = 0; i < p->hosts_n; i++) {
+		out[i] = (struct placement_verdict) { .host_id = p->hot[i].id, .rule = refused_by(p, &q, i) };
+		fill_numbers(p, &q, i, &out[i]);
+		fit += out[i].rule == RULE_OK;
+	}
+	if (p->hosts_n)
+		qsort(out, p->hosts_n, sizeof *out, verdict_by_host);
+	return fit;
+}
