@@ -31,6 +31,10 @@ void store_close(struct store *s);
 
 struct db *store_rw(struct store *s); /* inside a tick's unit only */
 struct db *store_ro(struct store *s); /* any time on the loop: the last commit */
+/* Several queries on store_ro that shall see one and the same commit: between begin and end, on the loop, not nested and
+ * not across turns of the loop. */
+int store_snapshot_begin(struct store *s, struct error *err);
+void store_snapshot_end(struct store *s);
 /* A row key nobody had before, in one sequence for all tables (table `counter`, written back by each tick).
  */
 int64_t store_next_id(struct store *s);
@@ -52,6 +56,9 @@ bool store_tick_dirty(void *store); /* anything written in this tick? */
 int store_tick_commit(
 	void *store, struct error *err); /* 0 done, 1 refused, 2 unknown; on the commit thread */
 void store_tick_settle(void *store, bool done);
+bool store_tick_full(void *store);  /* as many rows changed as one tick should */
+bool store_tick_tired(void *store); /* on the commit thread: is a checkpoint due? */
+void store_tick_rest(void *store);  /* on the commit thread: the checkpoint */
 
 /* --- statements
  * ------------------------------------------------------------------------------------------------- */
@@ -66,7 +73,7 @@ struct store *db_store(struct db *db);
  * ERR_CONFLICT (sqlite's text in detail); a full disk ERR_UNAVAILABLE; anything else ERR_INTERNAL. */
 int db_run(struct db *db, struct error *err, const char *sql, const char *fmt, ...);
 
-/* A query:	sqlite3_stmt *st = NULL CLEANUP(db_done);
+/* A query:	CLEANUP(db_done) sqlite3_stmt *st = NULL;
  *		if (db_query(db, err, &st, sql, "i", id) < 0) return -1;
  *		while ((rc = db_row(st, err)) > 0) … db_int(st, 0) …
  * The statement is returned to the cache by db_done. Nested use of the same text works. */
