@@ -276,8 +276,7 @@ int store_port_list(struct db *db, struct arena *a, const struct port_filter *f,
 	if (db_query(db, err, &st,
 		    PORT_COLUMNS "WHERE (?1 = 0 OR t.project_id = ?1) AND (?2 IS NULL OR v.uid = ?2) AND (?3 "
 				 "IS NULL OR n.uid = ?3) AND "
-				 "(?4 IS NULL OR t.name = ?4) AND (?5 IS NULL OR t.mac = ?5) AND (?6 IS NULL "
-				 "OR t.uid > ?6) "
+				 "(?4 IS NULL OR t.name = ?4) AND (?5 IS NULL OR t.mac = ?5) "
 				 "ORDER BY t.uid LIMIT ?6",
 		    "issssi", f->project_id, f->server_uid, f->network_uid, f->name, f->mac,
 		    (int64_t)f->limit) < 0)
