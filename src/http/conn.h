@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of the http room: the server, its listeners and connections. A connection has at most one request at
+ * a time; the next one is read when the answer to it is on its way. */
+#ifndef HTTP_CONN_H
+#define HTTP_CONN_H
+
+#include <openssl/ssl.h>
+
+#include "http/http.h"
+#include "http/message.h"
+
+enum {
+	SCRATCH = 64 * 1024,    /* one read of body bytes; most of what a shared buffer keeps */
+	OUT_HIGH = 256 * 1024,  /* queued bytes at which a streaming handler is told to stop */
+	OUT_LOW = 64 * 1024,    /* and to go on */
+	RECORD = 16 * 1024,     /* most of what one TLS record carries */
+	DISCARD_MAX = 64 * 1024 /* unread body that is skipped to keep a connection */
+};
+
+/*	HANDSHAKE → HEAD → BODY → ANSWER → HEAD …
+ *	                ↘ error   ↘ LINGER → CLOSED */
+enum conn_phase {
+	CONN_HANDSHAKE,
+	CONN_HEAD,   /* between requests, or in the middle of a head */
+	CONN_BODY,   /* the handler has seen the head, the body is coming in */
+	CONN_ANSWER, /* all that will be read of the request was read; the answer is being made or sent */
+	CONN_LINGER, /* our side is closed; what the peer still sends is thrown away, so that it can read our
+			answer */
+	CONN_CLOSED
+};
+
+struct conn {
+	uv_poll_t poll;
+	int fd, armed; /* armed: what uv_poll waits for */
+	struct http_server *server;
+	struct conn *prev, *next; /* all that are not CLOSED */
+	struct conn *ready_next;
+	SSL *ssl; /* NULL: a unix socket */
+	enum conn_phase phase;
+
+	bool running;   /* inside conn_run: handlers' calls only leave their result */
+	bool ready;     /* on the server's ready list */
+	bool poll_open; /* the uv handle is not closed yet */
+	bool readable;  /* the socket may have bytes */
+	bool io_error;  /* nothing can be sent or read any more */
+	bool closing;   /* no request after this one */
+	bool trimmed;   /* idle, and its buffers were given back */
+	bool corked;    /* gather output until conn_flush */
+
+	/* the request */
+	bool live;    /* a handler has it and has not answered */
+	bool gone;    /* what the handler answers goes nowhere */
+	bool started; /* http_respond_start was called */
+	bool blocked; /* http_respond_write has returned false */
+	bool paused;  /* the data call has returned false */
+	bool chunked_out, no_body_out;
+	enum http_body mode;
+	int64_t out_left;           /* of an announced Content-Length; -1: chunked or until the end */
+	uint64_t body_n, discard_n; /* body bytes read; of these thrown away */
+	struct http_request req;
+	struct message msg;
+
+	struct buf head; /* the current request's head; req points into it */
+	struct buf in;   /* read, not yet used from in_at on */
+	size_t in_at;
+	struct buf collect; /* COLLECT */
+	struct buf out;     /* for the socket: encrypted, not yet sent from out_at on */
+	size_t out_at;
+	struct buf body; /* of an answer: handed to TLS from body_at on as the socket takes it */
+	size_t body_at;
+
+	/* uv_now; 0: none */
+	uint64_t deadline;              /* of handshake, head, idling or lingering */
+	uint64_t in_window, out_window; /* ends of the windows in which min_rate is measured */
+	uint64_t in_moved, out_moved;
+};
+
+struct listener {
+	uv_poll_t poll;
+	int fd;
+	bool open, armed;
+	struct http_server *server;
+	struct listener *next;
+	SSL_CTX *ctx; /* NULL: a unix socket */
+	char *cert_file, *key_file;
+	char *path; /* to remove at the end */
+	int port;
+};
+
+struct http_server {
+	uv_loop_t *loop;
+	struct http_limits limits;
+	const struct http_handler *handler;
+	struct listener *listeners;
+	struct conn *conns;
+	struct conn *ready_head, **ready_tail;
+	uv_timer_t timer; /* one for all deadlines */
+	uv_idle_t idle;   /* runs while the ready list has entries */
+	unsigned handles; /* uv handles not yet closed */
+	unsigned memory;  /* connections not yet freed */
+	bool timer_on, starved, draining, done_due, destroyed;
+	void (*done)(void *ctx);
+	void *done_ctx;
+	uint64_t sweep_ms;
+	struct http_stats stats;
+	BIO_METHOD *bio;
+	time_t date_at;
+	char date[40];         /* "Sun, 06 Nov 1994 08:49:37 GMT" */
+	struct buf text;       /* an answer's head, while it is made */
+	char scratch[SCRATCH]; /* body bytes, while they are handed on */
+};
+
+static inline size_t conn_in_n(const struct conn *c)
+{
+	return c->in.len - c->in_at;
+}
+
+static inline size_t conn_out_n(const struct conn *c)
+{
+	return c->out.len - c->out_at;
+}
+
+static inline bool conn_body_pending(const struct conn *c)
+{
+	return c->body_at < c->body.len;
+}
+
+/* conn.c */
+void conn_accept(struct listener *l, int fd, const char *peer, uint32_t uid);
+void conn_run(struct conn *c);
+void conn_ready(struct conn *c); /* runs it soon, from the loop */
+void conn_sweep(struct conn *c, uint64_t now);
+void conn_drop(struct conn *c);   /* closes at once; lets the handler know */
+void conn_settle(struct conn *c); /* after an answer, outside of conn_run */
+void conn_unref(struct conn *c);  /* frees it when nothing holds it */
+
+/* request.c: fills c->req from c->msg. 0, or -1: msg.status and msg.why are set. */
+int request_fill(struct conn *c);
+void request_clear(struct conn *c);
+
+/* respond.c: an answer of our own to a broken request; the connection closes after it. */
+void respond_error(struct conn *c, int status, const char *why);
+void respond_continue(struct conn *c);
+
+/* io.c: bytes of the connection, through TLS if it has it. */
+enum io_result { IO_OK, IO_AGAIN, IO_EOF };
+enum io_result io_read(struct conn *c, void *p, size_t n, size_t *out_n);
+void io_write(struct conn *c, const void *p, size_t n);
+void io_flush(struct conn *c);                      /* sends what the socket takes, from out and body */
+bool io_buffered(const struct conn *c);             /* bytes read from the socket, not yet by io_read */
+ssize_t io_recv(struct conn *c, void *p, size_t n); /* raw; -1 with EAGAIN */
+ssize_t io_send(
+	struct conn *c, const void *p, size_t n); /* raw; takes all, queues what the socket does not */
+void io_trim(struct conn *c);                     /* gives idle buffers back */
+void io_goodbye(struct conn *c);                  /* close-notify and FIN */
+
+/* tls.c */
+BIO_METHOD *tls_bio_create(void);
+SSL_CTX *tls_context(const char *cert_file, const char *key_file, struct error *err);
+SSL *tls_accept(SSL_CTX *ctx, struct conn *c); /* NULL: out of memory */
+int tls_handshake(struct conn *c);             /* 1: done, 0: needs bytes, -1: failed */
+
+/* listen.c */
+void listener_arm(struct http_server *s); /* accepts, or not, by what the limits say */
+void listener_close_all(struct http_server *s);
+void listener_free_all(struct http_server *s);
+
+/* server.c */
+void server_conn_closed(struct http_server *s);
+void server_handle_closed(struct http_server *s);
+void server_maybe_free(struct http_server *s);
+void server_timer_start(struct http_server *s);
+const char *server_date(struct http_server *s);
+void server_ready(struct http_server *s, struct conn *c);
+
+#endif
