@@ -261,22 +261,12 @@ static const struct refusal {
 	{ RULE_HOST_STATE, PLACEMENT_DOWN, "is down", "are down" },
 };
 
-static size_t refused_for(const struct placement *p, const struct query *q, const struct refusal *why)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < p->hosts_n; i++)
-		n += refused_by(p, q, i) == why->rule &&
-		     (why->rule != RULE_HOST_STATE || p->hot[i].state == why->state);
-	return n;
-}
-
 /* "no host fits: 3 of 4 lack ram, 1 is disabled" */
 static int no_host(
 	const struct placement *p, const struct query *q, size_t fitted, size_t wanted, struct error *err)
 {
-	char text[sizeof err->msg], of[32] = "";
-	size_t n = 0;
+	size_t counts[RULE_MAX][PLACEMENT_DOWN + 1] = { { 0 } }, n = 0;
+	char text[sizeof err->msg], of[32];
 
 	if (wanted > 1)
 		say(text, sizeof text, &n, "only %zu of %zu servers fit: ", fitted, wanted);
@@ -284,9 +274,11 @@ static int no_host(
 		say(text, sizeof text, &n, "no host fits: ");
 	if (!p->hosts_n)
 		say(text, sizeof text, &n, "there are no hosts");
+	for (size_t i = 0; i < p->hosts_n; i++)
+		counts[refused_by(p, q, i)][p->hot[i].state]++;
 	snprintf(of, sizeof of, " of %zu", p->hosts_n); /* said once */
 	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
-		size_t hosts = refused_for(p, q, &refusals[i]);
+		size_t hosts = counts[refusals[i].rule][refusals[i].state];
 
 		if (!hosts)
 			continue;

@@ -59,7 +59,7 @@ struct change {
 	struct holding holding; /* RELEASE */
 	int64_t *gpus;          /* RELEASE; owned */
 	size_t gpus_n;
-	struct host host; /* HOST_SET, HOST_REMOVE: what was; owns its GPUs */
+	struct host *host; /* HOST_SET, HOST_REMOVE: what was; owned, with its GPUs */
 };
 
 struct words { /* texts by small numbers, never removed */
@@ -88,6 +88,8 @@ uint32_t words_have(struct words *w, const char *text);
 uint32_t name_hash(const char *name);
 
 struct gpu *host_gpu(const struct host *h, int64_t id);
+/* One that is not in the inventory but about to be taken by force. */
+void host_gpu_add_gone(struct placement *p, struct host *h, int64_t id, const char *model);
 static inline bool gpu_free(const struct gpu *g)
 {
 	return g->owner == NO_OWNER && g->healthy && !g->gone;
@@ -96,6 +98,14 @@ static inline bool gpu_free(const struct gpu *g)
 /* Charges a host for a holding and GPUs (sign 1), or gives them back (-1). */
 void host_charge(const struct placement *p, size_t slot, int sign, const struct holding *h,
 	const int64_t *gpus, size_t gpus_n, int64_t owner);
+
+/* Puts h, whose GPUs pass over to p, where the host of its id is, or behind all. */
+void host_put(struct placement *p, const struct host *h);
+/* Takes the host out; its GPUs pass over to the caller. The last host moves into the gap. */
+struct host host_pull(struct placement *p, size_t slot);
+
+/* A new entry of the journal, to be filled; valid until the next. */
+struct change *journal_add(struct placement *p, enum change_kind kind, int64_t id);
 
 /* GPUs wanted, with models as numbers and each model once. */
 struct gpu_query {
