@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/hosts.h"
+
+#include <string.h>
+
+#include "base/util.h"
+
+#define COLUMNS                                                                                           \
+	"id, uid, name, uri, zone, pool, accel, state, state_reason, vcpu_ratio_milli, ram_ratio_milli, " \
+	"disk_ratio_milli, ram_reserved_mib, created_us, inventory_us, hv_uuid, hv_hostname, hv_type, "   \
+	"arch, cpu_model, hv_version, vcpus, cpu_sockets, cpu_cores, cpu_threads, ram_mib, disk_gib, "    \
+	"disk_free_gib, kvm"
+
+static void host_read(sqlite3_stmt *st, struct arena *a, struct host_row *out)
+{
+	*out = (struct host_row) {
+		.id = db_int(st, 0),
+		.uid = db_dup(st, 1, a),
+		.name = db_dup(st, 2, a),
+		.uri = db_dup(st, 3, a),
+		.zone = db_dup(st, 4, a),
+		.pool = db_dup(st, 5, a),
+		.accel = db_dup(st, 6, a),
+		.state = db_dup(st, 7, a),
+		.state_reason = db_dup(st, 8, a),
+		.vcpu_ratio_milli = (int32_t)db_int(st, 9),
+		.ram_ratio_milli = (int32_t)db_int(st, 10),
+		.disk_ratio_milli = (int32_t)db_int(st, 11),
+		.ram_reserved_mib = db_int(st, 12),
+		.created_us = db_int(st, 13),
+		.inventory_us = db_int(st, 14),
+		.hv_uuid = db_dup(st, 15, a),
+		.hv_hostname = db_dup(st, 16, a),
+		.hv_type = db_dup(st, 17, a),
+		.arch = db_dup(st, 18, a),
+		.cpu_model = db_dup(st, 19, a),
+		.hv_version = db_int(st, 20),
+		.vcpus = db_int(st, 21),
+		.cpu_sockets = db_int(st, 22),
+		.cpu_cores = db_int(st, 23),
+		.cpu_threads = db_int(st, 24),
+		.ram_mib = db_int(st, 25),
+		.disk_gib = db_int(st, 26),
+		.disk_free_gib = db_int(st, 27),
+		.kvm = db_int(st, 28) != 0,
+	};
+}
+
+int store_host_insert(struct db *db, const struct host_row *h, struct error *err)
+{
+	static const char sql[] =
+		"INSERT INTO host (id, uid, name, uri, zone, pool, accel, state, vcpu_ratio_milli, "
+		"ram_ratio_milli, disk_ratio_milli, ram_reserved_mib, created_us) "
+		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+	int rc = db_run(db, err, sql, "isssssssiiiii", h->id, h->uid, h->name, h->uri, h->zone, h->pool,
+		h->accel, h->state, (int64_t)h->vcpu_ratio_milli, (int64_t)h->ram_ratio_milli,
+		(int64_t)h->disk_ratio_milli, h->ram_reserved_mib, h->created_us);
+
+	if (rc < 0 && err->code == ERR_CONFLICT) {
+		char detail[sizeof err->detail];
+
+		str_copy(detail, sizeof detail, err->detail);
+		error_set(err, ERR_CONFLICT, "a host with that %s exists",
+			strstr(detail, "host.uri") ? "URI" : "name");
+		return error_detail(err, "%s", detail);
+	}
+	return rc < 0 ? -1 : 0;
+}
+
+static int host_one(
+	sqlite3_stmt *st, struct arena *a, const char *what, struct host_row *out, struct error *err)
+{
+	int rc = db_row(st, err);
+
+	if (rc == 0)
+		return error_set(err, ERR_NOT_FOUND, "Host %.64s could not be found.", what);
+	if (rc < 0)
+		return -1;
+	host_read(st, a, out);
+	return 0;
+}
+
+int store_host_load(struct db *db, struct arena *a, int64_t id, struct host_row *out, struct error *err)
+{
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+
+	if (db_query(db, err, &st, "SELECT " COLUMNS " FROM host WHERE id = ?", "i", id))
+		return -1;
+	return host_one(st, a, "row", out, err);
+}
+
+int store_host_get(
+	struct db *db, struct arena *a, const char *uid_or_name, struct host_row *out, struct error *err)
+{
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+
+	if (db_query(db, err, &st, "SELECT " COLUMNS " FROM host WHERE uid = ?1 OR name = ?1", "s",
+		    uid_or_name))
+		return -1;
+	return host_one(st, a, uid_or_name, out, err);
+}
+
+int store_host_list(struct db *db, struct arena *a, struct host_row **out, size_t *out_n, struct error *err)
+{
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	struct host_row *rows;
+	int64_t count = 0;
+	size_t n = 0;
+	int rc;
+
+	if (db_int_query(db, err, &count, "SELECT count(*) FROM host", NULL) < 0 ||
+		db_query(db, err, &st, "SELECT " COLUMNS " FROM host ORDER BY name", NULL))
+		return -1;
+	rows = ARENA_ARRAY(a, struct host_row, (size_t)count + 1);
+	while (n < (size_t)count && (rc = db_row(st, err)) != 0) {
+		if (rc < 0)
+			return -1;
+		host_read(st, a, &rows[n++]);
+	}
+	*out = rows;
+	*out_n = n;
+	return 0;
+}
+
+int store_host_set_state(struct db *db, int64_t id, const char *state, const char *reason, struct error *err)
+{
+	int rc = db_run(db, err, "UPDATE host SET state = ?, state_reason = ? WHERE id = ?", "ssi", state,
+		reason ? reason : "", id);
+
+	if (rc == 0)
+		return error_set(err, ERR_NOT_FOUND, "Host could not be found.");
+	return rc < 0 ? -1 : 0;
+}
+
+int store_host_set_inventory(struct db *db, const struct host_row *h, struct error *err)
+{
+	static const char sql[] =
+		"UPDATE host SET inventory_us = ?, hv_uuid = ?, hv_hostname = ?, hv_type = ?, hv_version = "
+		"?, "
+		"arch = ?, cpu_model = ?, vcpus = ?, cpu_sockets = ?, cpu_cores = ?, cpu_threads = ?, "
+		"ram_mib = ?, disk_gib = ?, disk_free_gib = ?, kvm = ? WHERE id = ?";
+
+	return db_run(db, err, sql, "isssissiiiiiiiii", h->inventory_us, h->hv_uuid, h->hv_hostname,
+		       h->hv_type, h->hv_version, h->arch, h->cpu_model, h->vcpus, h->cpu_sockets,
+		       h->cpu_cores, h->cpu_threads, h->ram_mib, h->disk_gib, h->disk_free_gib,
+		       (int64_t)h->kvm, h->id) < 0
+		       ? -1
+		       : 0;
+}
+
+int store_host_servers(struct db *db, int64_t id, int64_t *out_n, struct error *err)
+{
+	return db_int_query(db, err, out_n,
+		       "SELECT count(*) FROM server WHERE host_id = ? AND deleted_us = 0", "i", id) < 0
+		       ? -1
+		       : 0;
+}
+
+int store_host_remove(struct db *db, int64_t id, struct error *err)
+{
+	static const char *const parts[] = {
+		"DELETE FROM host_cell WHERE host_id = ?",
+		"DELETE FROM host_image WHERE host_id = ?",
+		"DELETE FROM device WHERE host_id = ?",
+		"UPDATE server SET host_id = NULL WHERE host_id = ? AND deleted_us != 0",
+		"DELETE FROM host WHERE id = ?",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (db_run(db, err, parts[i], "i", id) < 0)
+			return -1;
+	return 0;
+}
+
+/* ---- cells ---- */
+
+int store_host_cells_set(
+	struct db *db, int64_t id, const struct host_cell_row *cells, size_t n, struct error *err)
+{
+	if (db_run(db, err, "DELETE FROM host_cell WHERE host_id = ?", "i", id) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (db_run(db, err,
+			    "INSERT INTO host_cell (host_id, cell, ram_mib, cpus) VALUES (?, ?, ?, ?)",
+			    "iiii", id, cells[i].cell, cells[i].ram_mib, cells[i].cpus) < 0)
+			return -1;
+	return 0;
+}
+
+int store_host_cells(struct db *db, struct arena *a, int64_t id, struct host_cell_row **out, size_t *out_n,
+	struct error *err)
+{
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	struct host_cell_row *rows;
+	int64_t count = 0;
+	size_t n = 0;
+	int rc = 0;
+
+	if (db_int_query(db, err, &count, "SELECT count(*) FROM host_cell WHERE host_id = ?", "i", id) < 0 ||
+		db_query(db, err, &st,
+			"SELECT cell, ram_mib, cpus FROM host_cell WHERE host_id = ? ORDER BY cell", "i", id))
+		return -1;
+	rows = ARENA_ARRAY(a, struct host_cell_row, (size_t)count + 1);
+	while (n < (size_t)count && (rc = db_row(st, err)) > 0)
+		rows[n++] = (struct host_cell_row) { db_int(st, 0), db_int(st, 1), db_int(st, 2) };
+	*out = rows;
+	*out_n = n;
+	return rc < 0 ? -1 : 0;
+}

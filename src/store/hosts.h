@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows of `host` and its NUMA cells. Strings are in the caller's arena. */
+#ifndef STORE_HOSTS_H
+#define STORE_HOSTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "store/db.h"
+
+struct host_row {
+	int64_t id;
+	const char *uid, *name, *uri, *zone, *pool, *accel;
+	const char *state, *state_reason; /* up, draining, disabled */
+	int32_t vcpu_ratio_milli, ram_ratio_milli, disk_ratio_milli;
+	int64_t ram_reserved_mib, created_us;
+	/* as last read from the host */
+	int64_t inventory_us; /* 0: never */
+	const char *hv_uuid, *hv_hostname, *hv_type, *arch, *cpu_model;
+	int64_t hv_version, vcpus, cpu_sockets, cpu_cores, cpu_threads, ram_mib, disk_gib, disk_free_gib;
+	bool kvm;
+};
+
+struct host_cell_row {
+	int64_t cell, ram_mib, cpus;
+};
+
+/* A name or URI that is taken: ERR_CONFLICT. The inventory columns are left at their defaults. */
+int store_host_insert(struct db *db, const struct host_row *h, struct error *err);
+int store_host_load(struct db *db, struct arena *a, int64_t id, struct host_row *out, struct error *err);
+/* By uid or name. ERR_NOT_FOUND. */
+int store_host_get(
+	struct db *db, struct arena *a, const char *uid_or_name, struct host_row *out, struct error *err);
+/* All, by name. */
+int store_host_list(struct db *db, struct arena *a, struct host_row **out, size_t *out_n, struct error *err);
+int store_host_set_state(struct db *db, int64_t id, const char *state, const char *reason, struct error *err);
+/* Writes the columns that were read from the host. */
+int store_host_set_inventory(struct db *db, const struct host_row *h, struct error *err);
+/* How many live servers name it. */
+int store_host_servers(struct db *db, int64_t id, int64_t *out_n, struct error *err);
+/* The row, its cells, devices and staged images; servers that were there (all deleted) lose their host. */
+int store_host_remove(struct db *db, int64_t id, struct error *err);
+
+int store_host_cells_set(
+	struct db *db, int64_t id, const struct host_cell_row *cells, size_t n, struct error *err);
+int store_host_cells(struct db *db, struct arena *a, int64_t id, struct host_cell_row **out, size_t *out_n,
+	struct error *err);
+
+#endif
