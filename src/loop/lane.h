@@ -27,7 +27,8 @@ struct work {
 	unsigned timeout_ms;                               /* from submission; 0: none */
 	/* private to lane.c */
 	struct lane *lane;
-	struct work *next;
+	struct work *next;                  /* in a list under the pool's lock */
+	struct work *ring_next, *ring_prev; /* in its lane */
 	uint64_t deadline_ms;
 	int state;
 };
@@ -37,12 +38,14 @@ struct lane;
 /* The pool of threads behind all lanes of a loop: a thread that finds no work for some seconds ends. */
 struct lane_pool;
 struct lane_pool *lane_pool_create(struct loop *loop);
-/* Waits for running work for at most grace_ms, then gives it up. */
+/* Cancels what waits, waits for running work for at most grace_ms (blocking the loop), then gives it up. Lanes may be
+ * destroyed before or after; they take no work any more. Memory goes with the loop's next turn. */
 void lane_pool_destroy(struct lane_pool *pool, unsigned grace_ms);
 
 /* `width`: how many pieces run at once (1 to 5 for a libvirt connection); `limit`: how many may wait. */
 struct lane *lane_create(struct lane_pool *pool, const char *name, unsigned width, unsigned limit);
-/* Cancels what waits; running work is given up. The lane is freed when the last of its work is. */
+/* Cancels what waits; running work is given up: their `done` is called from here. The lane is freed when the last of its
+ * work is. */
 void lane_destroy(struct lane *lane);
 /* False when `limit` pieces wait already: the caller keeps the work, nothing is called. */
 bool lane_submit(struct lane *lane, struct work *w);

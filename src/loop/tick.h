@@ -24,11 +24,14 @@ enum tick_outcome {
 	TICK_UNKNOWN  /* the commit may or may not be on disk; the process must end and start again */
 };
 
+/* What a member's commit answers. */
+enum tick_commit { TICK_COMMIT_DONE, TICK_COMMIT_REFUSED, TICK_COMMIT_UNKNOWN };
+
 struct tick_unit {
 	/* On the loop, inside the savepoint. 0, or -1 with err set to undo. Must not start host calls nor reply. */
 	int (*run)(struct tick_unit *u, struct error *err);
 	/* On the loop, after the commit. err is run's for TICK_FAILED, the commit's for REFUSED and UNKNOWN. The unit
-	 * is the submitter's again: it may be freed or submitted here. */
+	 * is the submitter's again: it may be freed or submitted here. err is never NULL and lives until finish returns. */
 	void (*finish)(struct tick_unit *u, enum tick_outcome outcome, const struct error *err);
 	/* private to tick.c */
 	struct tick_unit *next;
@@ -43,9 +46,18 @@ struct tick_member {
 	void (*savepoint)(void *ctx);
 	void (*release)(void *ctx);
 	void (*rollback)(void *ctx); /* to the savepoint */
-	/* On the commit thread; only the first member has one. changed=false: nothing was written, skip the sync. */
-	enum tick_outcome (*commit)(void *ctx, struct error *err);
-	/* After the commit, on the loop: done=false undoes the whole tick. */
+	/* Was anything written in this tick? When not, commit will not block and is called on the loop. NULL: always. */
+	bool (*dirty)(void *ctx);
+	/* Has this tick written as much as one should? The other units then wait for the next. NULL: never. */
+	bool (*full)(void *ctx);
+	/* On the commit thread; only the first member has one. A commit that is refused has undone the transaction. */
+	int (*commit)(void *ctx, struct error *err); /* an enum tick_commit */
+	/* On the commit thread after a commit, when tired says so: housekeeping that the next tick waits for, but not
+	 * this one's replies (a checkpoint). Only the first member has them. */
+	bool (*tired)(void *ctx);
+	void (*rest)(void *ctx);
+	/* After the commit, on the loop: done=false undoes the whole tick. Also called with false on those that had begun
+	 * when a later member could not. Must not touch what `rest` works on. Not called when the outcome is unknown. */
 	void (*settle)(void *ctx, bool done);
 	void *ctx;
 };
@@ -68,8 +80,9 @@ void tick_add_member(struct tick *t, const struct tick_member *m);
 void tick_submit(struct tick *t, struct tick_unit *u);
 /* Units submitted and not finished. */
 unsigned tick_pending(const struct tick *t);
-/* Calls idle once when nothing is pending (for a graceful stop). */
+/* Calls idle once, in a later turn of the loop, when nothing is pending (for a graceful stop). */
 void tick_drain(struct tick *t, void (*idle)(void *ctx), void *ctx);
+/* Only when nothing is pending. Waits for the commit thread; the memory goes with the loop's next turn. */
 void tick_destroy(struct tick *t);
 
 struct tick_stats {
