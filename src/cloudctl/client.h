@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The HTTP side: one kept connection to cloudd, over the operator's socket or over TLS with a token. */
+#ifndef CLOUDCTL_CLIENT_H
+#define CLOUDCTL_CLIENT_H
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+
+/* Who signs in where; NULL where not given. Borrowed from the command line and the environment. */
+struct client_config {
+	const char *socket; /* used when url is NULL */
+	const char *url;    /* "https://cloud.example:8774" */
+	const char *cacert;
+	const char *token;
+	const char *username, *password, *project, *user_domain, *project_domain;
+};
+
+struct client {
+	struct client_config config;
+	void *curl;
+	char *token;     /* owned */
+	struct buf text; /* the last answer */
+	long status;     /* its HTTP status, 0: none came */
+};
+
+int client_init(struct client *c, const struct client_config *config, struct error *err);
+void client_finish(struct client *c);
+
+/* Sends the request; body is JSON or NULL. On success (2xx) *out, which may be NULL, is the answer: NULL when
+ * it has no body, else owned by the caller. Failures: ERR_UNREACHABLE without an answer; else the API's
+ * message, with the status in c->status. */
+int client_call(struct client *c, const char *method, const char *path, const char *body, json_t **out,
+	struct error *err);
+/* Adds text as one segment of a path or value of a query. */
+void url_escape(struct buf *out, const char *text);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One run of cloudctl: what the line said, the connection (made when first used), and what commands share. */
+#ifndef CLOUDCTL_CTL_H
+#define CLOUDCTL_CTL_H
+
+#include <jansson.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "cloudctl/client.h"
+#include "cloudctl/command.h"
+#include "cloudctl/view.h"
+
+enum output { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_VALUE };
+
+struct ctl {
+	struct args args;
+	struct arena arena; /* lives as long as the run, */
+	json_t *answers;    /* and so do the answers */
+	enum output output;
+	struct selection columns;
+	struct client client;
+	bool connected; /* the client is set up */
+	struct error err;
+};
+
+/* One request. *out, when not NULL, is the answer, borrowed; NULL when it has no body. -1 with ctl->err set.
+ */
+int ctl_call(struct ctl *ctl, const char *method, const char *path, const char *body, json_t **out);
+/* Prints ctl->err with what to do next, and gives the exit code that belongs to it: `return ctl_failed(ctl);`
+ */
+int ctl_failed(struct ctl *ctl);
+/* Prints an answer in the form that -o asks for; view NULL: nothing but with -o json. Exit code. */
+int ctl_show(struct ctl *ctl, const struct view *view, const json_t *answer);
+/* The most common end of a command: what was done, on standard output, except with -o json or value. */
+void ctl_say(struct ctl *ctl, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The url of the command's row: {0} and {--name} are arguments and options, {projects:0} and
+ * {projects:--name} the id of the project so named; options whose field starts with '?' follow as the query.
+ * In the arena. */
+int ctl_url(struct ctl *ctl, const char *pattern, const char **out);
+/* The body that the command's row describes, in the arena: constant, or of arguments and options; NULL when
+ * it has none. */
+const char *ctl_body(struct ctl *ctl);
+/* The id of what is so named, or has that id. Plural: projects, users, roles, flavors. */
+int ctl_resolve(struct ctl *ctl, const char *plural, const char *name_or_id, const char **out_id);
+/* A password: --password, or the first line of standard input with --password-stdin. */
+int ctl_password(struct ctl *ctl, const char **out);
+
+/* The command's request as its row says, and the answer shown. */
+int ctl_run_simple(struct ctl *ctl);
+
+/* Commands with more to do than one request. */
+int cmd_host_add(struct ctl *ctl);
+int cmd_user_create(struct ctl *ctl);
+int cmd_flavor_create(struct ctl *ctl);
+int cmd_quota_set(struct ctl *ctl);
+int cmd_bootstrap(struct ctl *ctl);
+int cmd_check(struct ctl *ctl);
+int cmd_pki_init(struct ctl *ctl);
+int cmd_pki_issue(struct ctl *ctl);
+int cmd_pki_list(struct ctl *ctl);
+int cmd_pki_bundle(struct ctl *ctl);
+int cmd_help(struct ctl *ctl);
+
+#endif
