@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The hypervisor seam: a host as cloudd sees it. Two drivers: libvirt (qemu+tls://, test+tls:// and local test:///)
- * and sim. All calls of a driver block and are made on a host's lanes, never on the loop; all are idempotent ("make
- * it so": already there, or already gone, is success); all take structs, never XML.
+/* The hypervisor seam: a host as cloudd sees it. Two drivers: libvirt (qemu+tls://, test+tls:// and local
+ * test:///) and sim. All calls of a driver block and are made on a host's lanes, never on the loop; all are
+ * idempotent ("make it so": already there, or already gone, is success); all take structs, never XML.
  *
- * Errors: ERR_HYPERVISOR the host answered no; ERR_UNREACHABLE / ERR_TIMEOUT the connection or the deadline was lost,
- * so what happened there is unknown; ERR_NOT_FOUND what was asked about is proved absent. */
+ * Errors: ERR_HYPERVISOR the host answered no; ERR_UNREACHABLE / ERR_TIMEOUT the connection or the deadline
+ * was lost, so what happened there is unknown; ERR_NOT_FOUND what was asked about is proved absent. */
 #ifndef HV_HV_H
 #define HV_HV_H
 
@@ -21,7 +21,8 @@
 enum hv_accel { HV_ACCEL_AUTO, HV_ACCEL_KVM, HV_ACCEL_QEMU };
 
 struct hv_target {
-	const char *uri;     /* qemu+tls://host[:port]/system, test+tls://host:port/default, sim://name?vcpus=.. */
+	const char
+		*uri; /* qemu+tls://host[:port]/system, test+tls://host:port/default, sim://name?vcpus=.. */
 	const char *pki_dir; /* cacert.pem, clientcert.pem, clientkey.pem */
 	const char *pool;    /* storage pool for images and disks */
 	enum hv_accel accel;
@@ -29,7 +30,8 @@ struct hv_target {
 	unsigned keepalive_interval_s, keepalive_count;
 };
 
-/* --- what a host has ------------------------------------------------------------------------------------------- */
+/* --- what a host has
+ * ------------------------------------------------------------------------------------------- */
 
 struct hv_cell {
 	int id;
@@ -37,7 +39,7 @@ struct hv_cell {
 	int cpus;
 };
 
-struct hv_device { /* a PCI device of class 03xx (display) or 12xx (processing accelerator) */
+struct hv_device {        /* a PCI device of class 03xx (display) or 12xx (processing accelerator) */
 	char address[16]; /* "0000:65:00.0" */
 	uint16_t vendor_id, product_id;
 	char vendor[64], product[128];
@@ -63,9 +65,17 @@ struct hv_inventory { /* strings and arrays in the caller's arena */
 	int64_t pool_capacity_gib, pool_free_gib;
 };
 
-/* --- domains --------------------------------------------------------------------------------------------------- */
+/* --- domains
+ * --------------------------------------------------------------------------------------------------- */
 
-enum hv_power { HV_POWER_ABSENT, HV_POWER_RUNNING, HV_POWER_PAUSED, HV_POWER_SHUTOFF, HV_POWER_CRASHED, HV_POWER_SUSPENDED };
+enum hv_power {
+	HV_POWER_ABSENT,
+	HV_POWER_RUNNING,
+	HV_POWER_PAUSED,
+	HV_POWER_SHUTOFF,
+	HV_POWER_CRASHED,
+	HV_POWER_SUSPENDED
+};
 
 struct hv_disk {
 	const char *volume; /* in the pool */
@@ -76,7 +86,7 @@ struct hv_disk {
 
 struct hv_nic {
 	const char *mac;
-	bool is_bridge;     /* source is a bridge's name, else a libvirt network's */
+	bool is_bridge; /* source is a bridge's name, else a libvirt network's */
 	const char *source;
 	int mtu; /* 0: the default */
 };
@@ -102,16 +112,17 @@ struct hv_domain {
 struct hv_seen { /* one look at a domain */
 	char uuid[UUID_TEXT];
 	enum hv_power power;
-	int reason;     /* the driver's, for the log */
-	bool ours;      /* carries our mark with this cloud's id */
-	int64_t epoch;  /* of the mark; 0 when not ours */
+	int reason;    /* the driver's, for the log */
+	bool ours;     /* carries our mark with this cloud's id */
+	int64_t epoch; /* of the mark; 0 when not ours */
 };
 
-/* --- events ---------------------------------------------------------------------------------------------------- */
+/* --- events
+ * ---------------------------------------------------------------------------------------------------- */
 
 enum hv_event_kind {
-	HV_EVENT_POWER,  /* seen.uuid is now seen.power */
-	HV_EVENT_CLOSED  /* the connection is gone (keepalive, peer, certificate): reconnect */
+	HV_EVENT_POWER, /* seen.uuid is now seen.power */
+	HV_EVENT_CLOSED /* the connection is gone (keepalive, peer, certificate): reconnect */
 };
 
 struct hv_event {
@@ -120,17 +131,19 @@ struct hv_event {
 	char text[128]; /* CLOSED: why */
 };
 
-/* Called on the loop's thread, never after hv_driver.close returned on the loop's side. */
+/* Called on the loop's thread, never after hv_driver.close returned on the loop's side; possibly before
+ * connect's result has reached the loop. It may close connections. */
 typedef void hv_event_fn(void *ctx, const struct hv_event *ev);
 
-/* --- the driver ------------------------------------------------------------------------------------------------ */
+/* --- the driver
+ * ------------------------------------------------------------------------------------------------ */
 
 struct hv_conn; /* usable by several threads at once (at most five calls in flight) */
 
 struct hv_driver {
 	const char *scheme; /* for messages */
-	/* Connects with a deadline of target->connect_timeout_ms for the TCP part; the TLS part may hang for ever on a
-	 * frozen daemon, and is ended by the lane giving the thread up. events may be NULL. */
+	/* Connects with a deadline of target->connect_timeout_ms for the TCP part; the TLS part may hang for
+	 * ever on a frozen daemon, and is ended by the lane giving the thread up. events may be NULL. */
 	int (*connect)(const struct hv_target *target, hv_event_fn *events, void *ctx, struct hv_conn **out,
 		struct error *err);
 	/* Ends it: on the loop, returns at once (what must block is done elsewhere). */
@@ -145,25 +158,32 @@ struct hv_driver {
 	int (*volume_ensure)(struct hv_conn *c, const char *name, int64_t capacity, const char *backing,
 		const char *backing_format, struct error *err);
 	/* A raw volume with exactly these bytes (config drive); rewritten if there. */
-	int (*volume_write)(struct hv_conn *c, const char *name, const void *data, size_t n, struct error *err);
+	int (*volume_write)(
+		struct hv_conn *c, const char *name, const void *data, size_t n, struct error *err);
 	int (*volume_remove)(struct hv_conn *c, const char *name, struct error *err);
 
 	int (*domain_define)(struct hv_conn *c, const struct hv_domain *d, struct error *err);
-	int (*domain_start)(struct hv_conn *c, const char *uuid, struct error *err);    /* running already: fine */
-	int (*domain_shutdown)(struct hv_conn *c, const char *uuid, struct error *err); /* asks the guest; returns at once */
-	int (*domain_stop)(struct hv_conn *c, const char *uuid, struct error *err);     /* pulls the plug; off or absent: fine */
-	int (*domain_reboot)(struct hv_conn *c, const char *uuid, struct error *err);   /* asks the guest */
-	int (*domain_reset)(struct hv_conn *c, const char *uuid, struct error *err);    /* presses reset */
+	int (*domain_start)(
+		struct hv_conn *c, const char *uuid, struct error *err); /* running already: fine */
+	int (*domain_shutdown)(
+		struct hv_conn *c, const char *uuid, struct error *err); /* asks the guest; returns at once */
+	int (*domain_stop)(struct hv_conn *c, const char *uuid,
+		struct error *err); /* pulls the plug; off or absent: fine */
+	int (*domain_reboot)(struct hv_conn *c, const char *uuid, struct error *err); /* asks the guest */
+	int (*domain_reset)(struct hv_conn *c, const char *uuid, struct error *err);  /* presses reset */
 	int (*domain_pause)(struct hv_conn *c, const char *uuid, struct error *err);
 	int (*domain_unpause)(struct hv_conn *c, const char *uuid, struct error *err);
-	/* Stops and undefines; only a domain with our mark (or none by that uuid: fine), else ERR_CONFLICT. */
+	/* Stops and undefines; only a domain with our mark (or none by that uuid: fine), else ERR_CONFLICT.
+	 */
 	int (*domain_remove)(struct hv_conn *c, const char *uuid, struct error *err);
 	/* Absence is an answer (power ABSENT), not an error. */
 	int (*domain_look)(struct hv_conn *c, const char *uuid, struct hv_seen *out, struct error *err);
 	/* All domains of the host, ours or not; the array is in the arena. */
-	int (*domain_list)(struct hv_conn *c, struct arena *a, struct hv_seen **out, size_t *out_n, struct error *err);
+	int (*domain_list)(
+		struct hv_conn *c, struct arena *a, struct hv_seen **out, size_t *out_n, struct error *err);
 	/* The last `max` bytes of the serial console's log; an absent log is empty. */
-	int (*console_read)(struct hv_conn *c, const char *uuid, size_t max, struct buf *out, struct error *err);
+	int (*console_read)(
+		struct hv_conn *c, const char *uuid, size_t max, struct buf *out, struct error *err);
 };
 
 /* By the URI's scheme: "sim" or libvirt. NULL with ERR_BAD_REQUEST when unknown or malformed. */
@@ -174,8 +194,9 @@ void hv_finish(void);
 
 /* Names in the outside world derive from our ids; nothing has to be remembered in order to be cleaned up. */
 enum { HV_VOLUME_NAME = 64 };
-const char *hv_image_volume(const char *image_id, const char *format, char out[HV_VOLUME_NAME]); /* image-<id>.<format> */
-const char *hv_root_volume(const char *server_id, char out[HV_VOLUME_NAME]);                     /* <id>-root.qcow2 */
-const char *hv_config_volume(const char *server_id, char out[HV_VOLUME_NAME]);                   /* <id>-config.iso */
+const char *hv_image_volume(
+	const char *image_id, const char *format, char out[HV_VOLUME_NAME]);   /* image-<id>.<format> */
+const char *hv_root_volume(const char *server_id, char out[HV_VOLUME_NAME]);   /* <id>-root.qcow2 */
+const char *hv_config_volume(const char *server_id, char out[HV_VOLUME_NAME]); /* <id>-config.iso */
 
 #endif

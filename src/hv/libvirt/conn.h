@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A connection to a libvirt host, as the driver's files share it. */
+#ifndef HV_LIBVIRT_CONN_H
+#define HV_LIBVIRT_CONN_H
+
+#include <libvirt/libvirt.h>
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "hv/hv.h"
+
+/* What a host says of itself that guests' definitions depend on; read once a connection. */
+struct host_facts {
+	char type[16];   /* libvirt's driver: "QEMU", "TEST" */
+	char arch[16];   /* of the guests */
+	char domain[8];  /* <domain type=...>: kvm, qemu, test */
+	char *emulator;  /* NULL: libvirt's default */
+	char *pool_path; /* NULL: not a directory */
+	bool kvm;
+};
+
+/* One virConnectPtr. Connections of libvirt's test driver to the same URI share one, as its state is private
+ * to it. */
+struct lv_link {
+	struct lv_link *next;
+	char *uri; /* as opened */
+	virConnectPtr conn;
+	unsigned refs;  /* members, and the list of shared links; under conn.c's lock */
+	unsigned holds; /* who needs the memory: the owner, libvirt's callbacks; under conn.c's lock */
+	bool test, shared, opening;
+	bool dead; /* closed by the peer or by keepalive: under conn.c's lock */
+	int lifecycle_id;
+	struct hv_conn *members;
+	pthread_mutex_t facts_lock;
+	struct host_facts *facts;
+};
+
+struct hv_conn {
+	struct lv_link *link;
+	struct hv_conn *next; /* of the link's members */
+	hv_event_fn *events;
+	void *ctx;
+	char *pool;
+	enum hv_accel accel;
+	unsigned users; /* calls that run, events on their way; under conn.c's lock */
+	bool closed;
+};
+
+/* A call's first and last act: between them the connection stays, even when it is closed meanwhile. */
+int conn_enter(struct hv_conn *c, struct error *err);
+void conn_leave(struct hv_conn *c);
+
+/* Turns libvirt's last error on this thread into ours. `what` is for the tenant ("start the server"),
+ * libvirt's words go into the detail. Always -1. */
+int conn_fail(struct hv_conn *c, const char *what, struct error *err);
+/* The code of libvirt's last error on this thread. */
+int conn_last(void);
+
+/* The host's facts, read at the first call. */
+int conn_facts(struct hv_conn *c, const struct host_facts **out, struct error *err);
+void host_facts_free(struct host_facts *f);
+int host_facts_read(struct hv_conn *c, struct host_facts *out, struct error *err);
+
+/* The driver's functions, by file. Each runs between conn_enter and conn_leave. */
+int lv_inventory(struct hv_conn *c, struct arena *a, struct hv_inventory *out, struct error *err);
+int lv_image_ensure(struct hv_conn *c, const char *name, const char *format, int fd, int64_t size,
+	int64_t virtual_size, struct error *err);
+int lv_volume_ensure(struct hv_conn *c, const char *name, int64_t capacity, const char *backing,
+	const char *backing_format, struct error *err);
+int lv_volume_write(struct hv_conn *c, const char *name, const void *data, size_t n, struct error *err);
+int lv_volume_remove(struct hv_conn *c, const char *name, struct error *err);
+int lv_domain_define(struct hv_conn *c, const struct hv_domain *d, struct error *err);
+int lv_domain_start(struct hv_conn *c, const char *uuid, struct error *err);
+int lv_domain_shutdown(struct hv_conn *c, const char *uuid, struct error *err);
+int lv_domain_stop(struct hv_conn *c, const char *uuid, struct error *err);
+int lv_domain_reboot(struct hv_conn *c, const char *uuid, struct error *err);
+int lv_domain_reset(struct hv_conn *c, const char *uuid, struct error *err);
+int lv_domain_pause(struct hv_conn *c, const char *uuid, struct error *err);
+int lv_domain_unpause(struct hv_conn *c, const char *uuid, struct error *err);
+int lv_domain_remove(struct hv_conn *c, const char *uuid, struct error *err);
+int lv_domain_look(struct hv_conn *c, const char *uuid, struct hv_seen *out, struct error *err);
+int lv_domain_list(
+	struct hv_conn *c, struct arena *a, struct hv_seen **out, size_t *out_n, struct error *err);
+int lv_console_read(struct hv_conn *c, const char *uuid, size_t max, struct buf *out, struct error *err);
+
+/* console.c: the log's volume, made before the domain and removed after it. */
+int lv_console_prepare(struct hv_conn *c, const char *uuid, struct error *err);
+int lv_console_remove(struct hv_conn *c, const char *uuid, struct error *err);
+
+/* A lifecycle event's meaning. False: it says nothing of the power. */
+bool lv_event_power(int event, int detail, enum hv_power *out);
+
+/* For CLEANUP; NULL is fine. */
+void dom_free(virDomainPtr *d);
+void vol_free(virStorageVolPtr *v);
+void pool_free(virStoragePoolPtr *p);
+void stream_free(virStreamPtr *s);
+
+#endif

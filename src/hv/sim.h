@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The simulated host: sim://NAME?vcpus=64&ram_gib=256&disk_gib=10000&cells=2&gpus=8&gpu=10de:20b0&delay_ms=0
+ * (optionally &state=/path/file: what the host holds survives this process). A world is known by its NAME and
+ * outlives the connections to it, as a real host does. This header is for tests and benches: it makes a host
+ * fail, hang, lie by omission or die, and looks at what it holds. All functions may be called from any
+ * thread. */
+#ifndef HV_SIM_H
+#define HV_SIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hv/hv.h"
+
+enum sim_op {
+	SIM_CONNECT,
+	SIM_INVENTORY,
+	SIM_IMAGE_ENSURE,
+	SIM_VOLUME_ENSURE,
+	SIM_VOLUME_WRITE,
+	SIM_VOLUME_REMOVE,
+	SIM_DOMAIN_DEFINE,
+	SIM_DOMAIN_START,
+	SIM_DOMAIN_SHUTDOWN,
+	SIM_DOMAIN_STOP,
+	SIM_DOMAIN_REBOOT,
+	SIM_DOMAIN_RESET,
+	SIM_DOMAIN_PAUSE,
+	SIM_DOMAIN_UNPAUSE,
+	SIM_DOMAIN_REMOVE,
+	SIM_DOMAIN_LOOK,
+	SIM_DOMAIN_LIST,
+	SIM_CONSOLE_READ,
+	SIM_OP_MAX,
+	SIM_ANY = SIM_OP_MAX /* for sim_fault: whichever comes */
+};
+const char *sim_op_name(enum sim_op op);
+
+enum sim_fault_kind {
+	SIM_FAIL,       /* refused before any effect: ERR_HYPERVISOR */
+	SIM_FAIL_AFTER, /* done, and then ERR_HYPERVISOR all the same */
+	SIM_LOSE_REPLY, /* done, but the answer is lost: the connection drops, ERR_UNREACHABLE */
+	SIM_DROP,       /* the connection drops before the call arrives: ERR_UNREACHABLE */
+	SIM_HANG,       /* waits until sim_release, then goes on */
+	SIM_DELAY       /* waits (sim_delay's time, or 10 ms), then goes on */
+};
+
+/* The nth call from now (1: the next one) of op on this world meets the fault, once. times > 1: that many
+ * calls in a row; times < 0: for ever, until sim_faults_clear. */
+void sim_fault(const char *world, enum sim_op op, unsigned nth, int times, enum sim_fault_kind kind);
+void sim_faults_clear(const char *world);
+/* Lets every call that hangs in this world go on. */
+void sim_release(const char *world);
+/* Every call waits this long. */
+void sim_delay(const char *world, unsigned delay_ms);
+/* How many calls of op began, how many hang now. */
+uint64_t sim_calls(const char *world, enum sim_op op);
+unsigned sim_hanging(const char *world);
+
+/* The host's connections are gone (CLOSED is sent). While down, none can be made. */
+void sim_drop(const char *world, const char *why);
+void sim_set_down(const char *world, bool down);
+/* Power failure: connections drop, every guest is off when the host comes back. */
+void sim_crash(const char *world);
+/* Events are lost, or each comes twice. */
+void sim_events(const char *world, bool lose, bool repeat);
+
+/* What guests and administrators do behind our back. -1 when there is no such domain. */
+int sim_guest_shutdown(const char *world, const char *uuid);
+int sim_guest_crash(const char *world, const char *uuid);
+int sim_undefine(const char *world, const char *uuid);
+/* A domain that is not ours, running. */
+void sim_foreign_domain(const char *world, const char *uuid);
+
+struct sim_domain {
+	char uuid[UUID_TEXT];
+	char name[64];
+	enum hv_power power;
+	bool ours;
+	int64_t epoch;
+	int vcpus;
+	int64_t ram_mib;
+	size_t disks_n, nics_n, hostdevs_n;
+	unsigned starts; /* times that it was started */
+};
+
+/* False when there is none. */
+bool sim_domain_get(const char *world, const char *uuid, struct sim_domain *out);
+size_t sim_domain_count(const char *world);
+bool sim_volume_exists(const char *world, const char *name);
+size_t sim_volume_count(const char *world);
+/* The bytes of a volume written by volume_write, copied; false when there is none or it was not written. */
+bool sim_volume_read(const char *world, const char *name, struct buf *out);
+/* How many PCI devices are named by more than one defined domain: 0, or an allocator is wrong. */
+size_t sim_devices_shared(const char *world);
+
+/* Forgets all worlds that no connection uses. */
+void sim_reset(void);
+
+#endif

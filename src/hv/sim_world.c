@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The state of simulated hosts: domains and volumes in hash tables, one lock a world, and for those that want
+ * it a file of changes that brings the state back after a restart. */
+#include "hv/sim_world.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+/* --- tables
+ * ----------------------------------------------------------------------------------------------------- */
+
+static uint32_t hash_of(const char *s)
+{
+	uint32_t h = 2166136261u; /* FNV-1a */
+
+	for (; *s; s++)
+		h = (h ^ (unsigned char)*s) * 16777619u;
+	return h;
+}
+
+struct sim_node *sim_table_find(const struct sim_table *t, const char *key)
+{
+	uint32_t h = hash_of(key);
+	struct sim_node *n = t->cap ? t->slots[h & (t->cap - 1)] : NULL;
+
+	while (n && (n->hash != h || strcmp(n->key, key) != 0))
+		n = n->next;
+	return n;
+}
+
+static void grow(struct sim_table *t)
+{
+	size_t cap = t->cap ? t->cap * 2 : 16;
+	struct sim_node **slots = xcalloc(cap, sizeof *slots);
+
+	for (size_t i = 0; i < t->cap; i++)
+		for (struct sim_node *n = t->slots[i], *next; n; n = next) {
+			next = n->next;
+			n->next = slots[n->hash & (cap - 1)];
+			slots[n->hash & (cap - 1)] = n;
+		}
+	free(t->slots);
+	t->slots = slots;
+	t->cap = cap;
+}
+
+void sim_table_add(struct sim_table *t, struct sim_node *node, const char *key)
+{
+	if (t->n >= t->cap)
+		grow(t);
+	str_copy(node->key, sizeof node->key, key);
+	node->hash = hash_of(key);
+	node->next = t->slots[node->hash & (t->cap - 1)];
+	t->slots[node->hash & (t->cap - 1)] = node;
+	t->n++;
+}
+
+void sim_table_remove(struct sim_table *t, struct sim_node *node)
+{
+	struct sim_node **p = &t->slots[node->hash & (t->cap - 1)];
+
+	while (*p != node)
+		p = &(*p)->next;
+	*p = node->next;
+	t->n--;
+}
+
+struct sim_node *sim_table_next(const struct sim_table *t, const struct sim_node *node)
+{
+	size_t i = node ? (node->hash & (t->cap - 1)) + 1 : 0;
+
+	if (node && node->next)
+		return node->next;
+	for (; i < t->cap; i++)
+		if (t->slots[i])
+			return t->slots[i];
+	return NULL;
+}
+
+/* --- volumes
+ * ---------------------------------------------------------------------------------------------------- */
+
+static void note(struct sim_world *w, const struct buf *line)
+{
+	ssize_t ignored;
+
+	/* one write a line: after kill -9 the file ends with a whole one, or with a torn one that the next
+	 * start skips */
+	if (w->journal >= 0) {
+		ignored = write(w->journal, line->data, line->len);
+		(void)ignored;
+	}
+}
+
+static void vol_line(struct buf *b, const struct sim_vol *v)
+{
+	buf_printf(b, "V\t%s\t%lld\n", v->node.key, (long long)v->capacity);
+}
+
+struct sim_vol *sim_world_vol(struct sim_world *w, const char *name)
+{
+	return (struct sim_vol *)(void *)sim_table_find(&w->vols, name);
+}
+
+struct sim_vol *sim_world_vol_add(struct sim_world *w, const char *name, int64_t capacity)
+{
+	struct sim_vol *v = xcalloc(1, sizeof *v);
+
+	v->capacity = capacity;
+	w->used_bytes += capacity;
+	sim_table_add(&w->vols, &v->node, name);
+	if (w->journal >= 0) {
+		CLEANUP(buf_finish) struct buf line = { 0 };
+
+		vol_line(&line, v);
+		note(w, &line);
+	}
+	return v;
+}
+
+static void vol_free(struct sim_vol *v)
+{
+	buf_finish(&v->data);
+	free(v);
+}
+
+void sim_world_vol_remove(struct sim_world *w, struct sim_vol *v)
+{
+	if (w->journal >= 0) {
+		CLEANUP(buf_finish) struct buf line = { 0 };
+
+		buf_printf(&line, "W\t%s\n", v->node.key);
+		note(w, &line);
+	}
+	w->used_bytes -= v->capacity;
+	sim_table_remove(&w->vols, &v->node);
+	vol_free(v);
+}
+
+/* --- domains
+ * ---------------------------------------------------------------------------------------------------- */
+
+struct sim_dom *sim_world_dom(struct sim_world *w, const char *uuid)
+{
+	return (struct sim_dom *)(void *)sim_table_find(&w->doms, uuid);
+}
+
+struct sim_dom *sim_world_dom_add(struct sim_world *w, const char *uuid)
+{
+	struct sim_dom *d = xcalloc(1, sizeof *d);
+
+	d->power = HV_POWER_SHUTOFF;
+	sim_table_add(&w->doms, &d->node, uuid);
+	return d;
+}
+
+static void dom_line(struct buf *b, const struct sim_dom *d)
+{
+	buf_printf(b, "D\t%s\t%s\t%s\t%d\t%lld\t%d\t%lld\t%u\t%zu\t%zu\t%zu", d->node.key, d->name,
+		d->cloud[0] ? d->cloud : "-", (int)d->power, (long long)d->epoch, d->vcpus,
+		(long long)d->ram_mib, d->starts, d->nics_n, d->disks_n, d->hostdevs_n);
+	for (size_t i = 0; i < d->disks_n; i++)
+		buf_printf(b, "\t%s", d->disks[i]);
+	for (size_t i = 0; i < d->hostdevs_n; i++)
+		buf_printf(b, "\t%s", d->hostdevs[i]);
+	buf_puts(b, "\n");
+}
+
+void sim_world_dom_save(struct sim_world *w, const struct sim_dom *d)
+{
+	CLEANUP(buf_finish) struct buf line = { 0 };
+
+	if (w->journal < 0)
+		return;
+	dom_line(&line, d);
+	note(w, &line);
+}
+
+static void dom_free(struct sim_dom *d)
+{
+	free(d->disks);
+	free(d->hostdevs);
+	free(d);
+}
+
+static void gpus_hold(struct sim_world *w, struct sim_dom *d, bool hold)
+{
+	for (size_t i = 0; i < d->hostdevs_n; i++)
+		for (int k = 0; k < w->params.gpus; k++)
+			if (strcmp(w->gpus[k].address, d->hostdevs[i]) == 0 &&
+				(!w->gpus[k].holder || w->gpus[k].holder == d))
+				w->gpus[k].holder = hold ? d : NULL;
+}
+
+void sim_world_dom_remove(struct sim_world *w, struct sim_dom *d)
+{
+	if (w->journal >= 0) {
+		CLEANUP(buf_finish) struct buf line = { 0 };
+
+		buf_printf(&line, "X\t%s\n", d->node.key);
+		note(w, &line);
+	}
+	gpus_hold(w, d, false);
+	sim_table_remove(&w->doms, &d->node);
+	dom_free(d);
+}
+
+bool sim_power_on(enum hv_power p)
+{
+	return p != HV_POWER_ABSENT && p != HV_POWER_SHUTOFF && p != HV_POWER_CRASHED;
+}
+
+void sim_world_power(struct sim_world *w, struct sim_dom *d, enum hv_power power, bool tell)
+{
+	if (sim_power_on(power) != sim_power_on(d->power))
+		gpus_hold(w, d, sim_power_on(power));
+	d->power = power;
+	sim_world_dom_save(w, d);
+	if (tell)
+		sim_world_tell(w, d);
+}
+
+/* --- the file of changes
+ * ---------------------------------------------------------------------------------------- */
+
+enum { FIELDS_MAX = 256, LINE_MAX_BYTES = 32768 };
+
+static int64_t num(const char *s)
+{
+	int64_t v;
+
+	return str_int64(s, INT64_MIN, INT64_MAX, &v) ? v : 0;
+}
+
+static void load_dom(struct sim_world *w, char **f, size_t n)
+{
+	size_t disks = n >= 12 ? (size_t)num(f[10]) : 0, hostdevs = n >= 12 ? (size_t)num(f[11]) : 0;
+	struct sim_dom *d;
+
+	if (n < 12 || disks > n || hostdevs > n || n != 12 + disks + hostdevs || strlen(f[1]) >= SIM_KEY)
+		return;
+	if ((d = sim_world_dom(w, f[1])))
+		sim_world_dom_remove(w, d);
+	d = sim_world_dom_add(w, f[1]);
+	str_copy(d->name, sizeof d->name, f[2]);
+	str_copy(d->cloud, sizeof d->cloud, strcmp(f[3], "-") == 0 ? "" : f[3]);
+	d->epoch = num(f[5]);
+	d->vcpus = (int)num(f[6]);
+	d->ram_mib = num(f[7]);
+	d->starts = (unsigned)num(f[8]);
+	d->nics_n = (size_t)num(f[9]);
+	d->disks_n = disks;
+	d->hostdevs_n = hostdevs;
+	d->disks = xcalloc(disks, sizeof *d->disks);
+	d->hostdevs = xcalloc(hostdevs, sizeof *d->hostdevs);
+	for (size_t i = 0; i < disks; i++)
+		str_copy(d->disks[i], sizeof d->disks[i], f[12 + i]);
+	for (size_t i = 0; i < hostdevs; i++)
+		str_copy(d->hostdevs[i], sizeof d->hostdevs[i], f[12 + disks + i]);
+	sim_world_power(w, d, (enum hv_power)num(f[4]), false);
+}
+
+static void load_line(struct sim_world *w, char *line)
+{
+	char *f[FIELDS_MAX] = { 0 }, *save = NULL;
+	struct sim_node *old;
+	size_t n = 0;
+
+	for (char *p = strtok_r(line, "\t", &save); p && n < FIELDS_MAX; p = strtok_r(NULL, "\t", &save))
+		f[n++] = p;
+	if (n < 2 || strlen(f[1]) >= SIM_KEY)
+		return;
+	switch (*f[0]) {
+	case 'D':
+		load_dom(w, f, n);
+		break;
+	case 'X':
+		if ((old = sim_table_find(&w->doms, f[1])))
+			sim_world_dom_remove(w, (struct sim_dom *)(void *)old);
+		break;
+	case 'V':
+		if (n == 3 && !sim_table_find(&w->vols, f[1]))
+			sim_world_vol_add(w, f[1], num(f[2]));
+		break;
+	case 'W':
+		if ((old = sim_table_find(&w->vols, f[1])))
+			sim_world_vol_remove(w, (struct sim_vol *)(void *)old);
+		break;
+	}
+}
+
+static void load(struct sim_world *w, const char *path)
+{
+	FILE *in = fopen(path, "re");
+	char *line = xmalloc(LINE_MAX_BYTES);
+
+	while (in && fgets(line, LINE_MAX_BYTES, in)) {
+		size_t n = strlen(line);
+
+		if (n && line[n - 1] == '\n') { /* else torn */
+			line[n - 1] = '\0';
+			load_line(w, line);
+		}
+	}
+	free(line);
+	if (in)
+		fclose(in);
+}
+
+/* Reads the file, writes it anew with only what holds, and keeps it open for what comes. */
+static int journal_open(struct sim_world *w, const char *path, struct error *err)
+{
+	CLEANUP(buf_finish) struct buf all = { 0 };
+	CLEANUP(free_ptr) char *fresh = xasprintf("%s.new", path);
+	struct sim_node *n;
+	int fd;
+
+	load(w, path);
+	for (n = sim_table_next(&w->vols, NULL); n; n = sim_table_next(&w->vols, n))
+		vol_line(&all, (struct sim_vol *)(void *)n);
+	for (n = sim_table_next(&w->doms, NULL); n; n = sim_table_next(&w->doms, n))
+		dom_line(&all, (struct sim_dom *)(void *)n);
+	fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, all.data, all.len) != (ssize_t)all.len || rename(fresh, path) < 0) {
+		close_fd(&fd);
+		error_set(err, ERR_BAD_REQUEST, "the state file of sim://%s cannot be written", w->node.key);
+		return error_detail(err, "%s: %s", path, strerror(errno));
+	}
+	w->journal = fd;
+	return 0;
+}
+
+/* --- worlds
+ * ----------------------------------------------------------------------------------------------------- */
+
+static struct {
+	pthread_mutex_t lock;
+	struct sim_table table;
+} worlds = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+struct sim_world *sim_world_get(const char *name)
+{
+	struct sim_world *w;
+
+	pthread_mutex_lock(&worlds.lock);
+	w = (struct sim_world *)(void *)sim_table_find(&worlds.table, name);
+	if (!w) {
+		w = xcalloc(1, sizeof *w);
+		pthread_mutex_init(&w->lock, NULL);
+		pthread_cond_init(&w->changed, NULL);
+		w->journal = -1;
+		sim_table_add(&worlds.table, &w->node, name);
+	}
+	pthread_mutex_unlock(&worlds.lock);
+	return w;
+}
+
+static void world_free(struct sim_world *w)
+{
+	struct sim_node *n;
+
+	while ((n = sim_table_next(&w->doms, NULL))) {
+		sim_table_remove(&w->doms, n);
+		dom_free((struct sim_dom *)(void *)n);
+	}
+	while ((n = sim_table_next(&w->vols, NULL))) {
+		sim_table_remove(&w->vols, n);
+		vol_free((struct sim_vol *)(void *)n);
+	}
+	for (struct sim_fault_row *f = w->faults, *next; f; f = next) {
+		next = f->next;
+		free(f);
+	}
+	close_fd(&w->journal);
+	free(w->doms.slots);
+	free(w->vols.slots);
+	free(w->gpus);
+	pthread_cond_destroy(&w->changed);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}
+
+void sim_reset(void)
+{
+	struct sim_node *n, *next;
+
+	pthread_mutex_lock(&worlds.lock);
+	for (n = sim_table_next(&worlds.table, NULL); n; n = next) {
+		struct sim_world *w = (struct sim_world *)(void *)n;
+		bool used;
+
+		next = sim_table_next(&worlds.table, n);
+		pthread_mutex_lock(&w->lock);
+		used = w->conns != NULL;
+		pthread_mutex_unlock(&w->lock);
+		if (!used) {
+			sim_table_remove(&worlds.table, n);
+			world_free(w);
+		}
+	}
+	if (!worlds.table.n) {
+		free(worlds.table.slots);
+		worlds.table = (struct sim_table) { 0 };
+	}
+	pthread_mutex_unlock(&worlds.lock);
+}
+
+static bool param_number(const char *value, int64_t min, int64_t max, int64_t *out)
+{
+	return str_int64(value, min, max, out);
+}
+
+static bool param_set(struct sim_params *p, const char *key, const char *value)
+{
+	unsigned vendor, product;
+	int64_t v = 0;
+	int end = 0;
+
+	if (strcmp(key, "state") == 0)
+		return *value && str_copy(p->state, sizeof p->state, value);
+	if (strcmp(key, "gpu") == 0) {
+		if (sscanf(value, "%4x:%4x%n", &vendor, &product, &end) != 2 || value[end])
+			return false;
+		p->gpu_vendor = (uint16_t)vendor;
+		p->gpu_product = (uint16_t)product;
+		return true;
+	}
+	if (strcmp(key, "vcpus") == 0 && param_number(value, 1, 65536, &v))
+		p->vcpus = (int)v;
+	else if (strcmp(key, "ram_gib") == 0 && param_number(value, 1, 1 << 20, &v))
+		p->ram_gib = v;
+	else if (strcmp(key, "disk_gib") == 0 && param_number(value, 1, 1 << 30, &v))
+		p->disk_gib = v;
+	else if (strcmp(key, "cells") == 0 && param_number(value, 1, 64, &v))
+		p->cells = (int)v;
+	else if (strcmp(key, "gpus") == 0 && param_number(value, 0, 128, &v))
+		p->gpus = (int)v;
+	else if (strcmp(key, "delay_ms") == 0 && param_number(value, 0, 600000, &v))
+		p->delay_ms = (unsigned)v;
+	else
+		return false;
+	return true;
+}
+
+static int params_read(const char *query, struct sim_params *p, struct error *err)
+{
+	CLEANUP(free_ptr) char *copy = xstrdup(query);
+	char *save = NULL;
+
+	for (char *pair = strtok_r(copy, "&", &save); pair; pair = strtok_r(NULL, "&", &save)) {
+		char *eq = strchr(pair, '=');
+
+		if (eq)
+			*eq = '\0';
+		if (!eq || !param_set(p, pair, eq + 1))
+			return error_set(err, ERR_BAD_REQUEST,
+				"sim://: %.32s is not one of vcpus, ram_gib, disk_gib, cells, gpus, gpu, "
+				"delay_ms, state with a valid value",
+				pair);
+	}
+	return 0;
+}
+
+static int world_make(struct sim_world *w, const struct sim_params *p, struct error *err)
+{
+	w->params = *p;
+	w->gpus = xcalloc((size_t)p->gpus, sizeof *w->gpus);
+	for (int i = 0; i < p->gpus; i++)
+		snprintf(w->gpus[i].address, sizeof w->gpus[i].address, "0000:%02x:00.0", (0x10 + i) & 0xff);
+	if (*p->state && journal_open(w, p->state, err) < 0) {
+		free(w->gpus);
+		w->gpus = NULL;
+		return -1;
+	}
+	w->made = true;
+	return 0;
+}
+
+struct sim_world *sim_world_open(const char *uri, struct error *err)
+{
+	struct sim_params p = { .vcpus = 64,
+		.cells = 1,
+		.ram_gib = 256,
+		.disk_gib = 10000,
+		.gpu_vendor = 0x10de,
+		.gpu_product = 0x20b0 };
+	const char *start = uri + strlen("sim://");
+	size_t n = strcspn(start, "/?");
+	const char *query = strchr(start, '?');
+	char name[64];
+	struct sim_world *w;
+	int rc = 0;
+
+	if (!n || n >= sizeof name) {
+		error_set(err, ERR_BAD_REQUEST, "sim:// needs a name of at most 63 characters");
+		return NULL;
+	}
+	snprintf(name, sizeof name, "%.*s", (int)n, start);
+	if (query && params_read(query + 1, &p, err) < 0)
+		return NULL;
+	w = sim_world_get(name);
+	pthread_mutex_lock(&w->lock);
+	if (!w->made)
+		rc = world_make(w, &p, err);
+	pthread_mutex_unlock(&w->lock);
+	return rc < 0 ? NULL : w;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a simulated host is and holds; shared by sim.c (the driver), sim_world.c (state) and sim_knobs.c
+ * (tests). */
+#ifndef HV_SIM_WORLD_H
+#define HV_SIM_WORLD_H
+
+#include <pthread.h>
+
+#include "hv/sim.h"
+
+/* A hash table of things with a name: the node is their first member. */
+enum { SIM_KEY = 96 };
+struct sim_node {
+	struct sim_node *next;
+	uint32_t hash;
+	char key[SIM_KEY];
+};
+
+struct sim_table {
+	struct sim_node **slots;
+	size_t cap, n;
+};
+
+struct sim_node *sim_table_find(const struct sim_table *t, const char *key);
+/* key is shorter than SIM_KEY and not in the table. */
+void sim_table_add(struct sim_table *t, struct sim_node *node, const char *key);
+void sim_table_remove(struct sim_table *t, struct sim_node *node);
+/* All nodes: for (n = sim_table_next(t, NULL); n; n = sim_table_next(t, n)) */
+struct sim_node *sim_table_next(const struct sim_table *t, const struct sim_node *node);
+
+struct sim_vol {
+	struct sim_node node;
+	int64_t capacity;
+	bool written;
+	struct buf data;
+};
+
+struct sim_dom {
+	struct sim_node node; /* uuid */
+	char name[64], cloud[80];
+	enum hv_power power;
+	int64_t epoch, ram_mib;
+	int vcpus;
+	unsigned starts;
+	size_t disks_n, nics_n, hostdevs_n;
+	char (*disks)[HV_VOLUME_NAME];
+	char (*hostdevs)[16];
+};
+
+struct sim_gpu {
+	char address[16];
+	struct sim_dom *holder; /* the domain that is on and has it */
+};
+
+struct sim_params {
+	int vcpus, cells, gpus;
+	int64_t ram_gib, disk_gib;
+	uint16_t gpu_vendor, gpu_product;
+	unsigned delay_ms;
+	char state[256];
+};
+
+struct sim_fault_row {
+	struct sim_fault_row *next;
+	enum sim_op op;
+	unsigned after; /* calls to let pass first */
+	int times;
+	enum sim_fault_kind kind;
+};
+
+struct sim_world {
+	struct sim_node node; /* name */
+	pthread_mutex_t lock; /* all below */
+	pthread_cond_t changed;
+	struct sim_params params;
+	bool made; /* params were given by a connection */
+	struct sim_table doms, vols;
+	struct sim_gpu *gpus;
+	struct hv_conn *conns;
+	struct sim_fault_row *faults;
+	uint64_t calls[SIM_OP_MAX];
+	int64_t used_bytes;
+	unsigned hanging, releases;
+	bool down, lose_events, repeat_events;
+	int journal; /* descriptor, -1 none */
+};
+
+/* The world of that name, made empty when there is none. Never freed but by sim_reset. */
+struct sim_world *sim_world_get(const char *name);
+/* The world of a URI; the first one that names it sets its size. */
+struct sim_world *sim_world_open(const char *uri, struct error *err);
+
+/* Under the world's lock. */
+struct sim_dom *sim_world_dom(struct sim_world *w, const char *uuid);
+struct sim_dom *sim_world_dom_add(struct sim_world *w, const char *uuid);
+void sim_world_dom_remove(struct sim_world *w, struct sim_dom *d);
+/* Keeps the change where the world has a file. */
+void sim_world_dom_save(struct sim_world *w, const struct sim_dom *d);
+/* Sets the power, with what hangs on it: GPUs held, the file, an event when tell. */
+void sim_world_power(struct sim_world *w, struct sim_dom *d, enum hv_power power, bool tell);
+bool sim_power_on(enum hv_power p);
+struct sim_vol *sim_world_vol(struct sim_world *w, const char *name);
+struct sim_vol *sim_world_vol_add(struct sim_world *w, const char *name, int64_t capacity);
+void sim_world_vol_remove(struct sim_world *w, struct sim_vol *v);
+void sim_world_drop(struct sim_world *w, const char *why);         /* sim.c */
+void sim_world_tell(struct sim_world *w, const struct sim_dom *d); /* sim.c */
+
+#endif
