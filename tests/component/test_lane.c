@@ -235,19 +235,22 @@ static void test_given_up_and_back(void **state)
 	struct fixture f;
 	struct lane *l;
 	struct job *hung, *next, *late;
-	sem_t gate;
+	sem_t gate, started;
 
 	(void)state;
 	setup(&f);
 	sem_init(&gate, 0, 0);
+	sem_init(&started, 0, 0);
 	l = lane_create(f.pool, "host", 1, 10);
 	hung = job_new(&f);
 	hung->hang = &gate;
+	hung->started = &started;
 	hung->w.timeout_ms = 1;
 	next = job_new(&f);
 	assert_true(lane_submit(l, &hung->w));
 	assert_true(lane_submit(l, &next->w));
-	run_to(&f, 1); /* `next` is through while `hung` still hangs */
+	sem_wait(&started); /* else the deadline may find it not begun */
+	run_to(&f, 1);      /* `next` is through while `hung` still hangs */
 	assert_int_equal(f.given_up, 1);
 	assert_int_equal(f.done, 1);
 	assert_int_equal(f.destroyed, 1);
@@ -276,6 +279,7 @@ static void test_given_up_and_back(void **state)
 	assert_int_equal(f.done, 2);
 	lane_destroy(l);
 	sem_destroy(&gate);
+	sem_destroy(&started);
 	teardown(&f);
 }
 
@@ -284,17 +288,19 @@ static void test_one_hung_host_alone(void **state)
 	enum { HUNG = 40 };
 	struct fixture f;
 	struct lane *hung_lane, *other;
-	sem_t gate;
+	sem_t gate, started;
 
 	(void)state;
 	setup(&f);
 	sem_init(&gate, 0, 0);
+	sem_init(&started, 0, 0);
 	hung_lane = lane_create(f.pool, "dead", 5, 1000);
 	other = lane_create(f.pool, "well", 1, 1000);
 	for (int i = 0; i < HUNG; i++) {
 		struct job *j = job_new(&f);
 
 		j->hang = &gate;
+		j->started = &started;
 		j->w.timeout_ms = 3600 * 1000;
 		assert_true(lane_submit(hung_lane, &j->w));
 	}
@@ -303,6 +309,8 @@ static void test_one_hung_host_alone(void **state)
 	run_to(&f, HUNG); /* all of the other's are through */
 	assert_int_equal(f.done, 100);
 	assert_int_equal(lane_running(hung_lane), 5);
+	for (int i = 0; i < 5; i++)
+		sem_wait(&started);
 	lane_destroy(hung_lane); /* 35 never start, 5 are given up */
 	assert_int_equal(f.cancelled, HUNG - 5);
 	assert_int_equal(f.given_up, 5);
@@ -312,6 +320,7 @@ static void test_one_hung_host_alone(void **state)
 	run_to(&f, 0);
 	lane_destroy(other);
 	sem_destroy(&gate);
+	sem_destroy(&started);
 	teardown(&f);
 }
 
