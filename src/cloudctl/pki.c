@@ -208,7 +208,7 @@ static int ca_load(struct arena *a, const char *dir, X509 **out_cert, EVP_PKEY *
 	if (!*out_cert || !*out_key)
 		return ssl_error(err, "read the CA");
 	if (!X509_check_private_key(*out_cert, *out_key))
-		return error_set(err, ERR_CONFLICT, "the key in %s/private does not belong to %s/cacert.pem",
+		return error_set(err, ERR_INTERNAL, "the key in %s/private does not belong to %s/cacert.pem",
 			dir, dir);
 	return 0;
 }
