@@ -207,25 +207,22 @@ static bool better(const struct candidate *a, const struct candidate *b)
 	return a->score != b->score ? a->score < b->score : a->id < b->id;
 }
 
-/* The best host and the second best. */
-static void scan(const struct placement *p, const struct query *q, struct candidate best[2])
+static struct candidate scan(const struct placement *p, const struct query *q)
 {
-	best[0].found = best[1].found = false;
+	struct candidate best = { .found = false };
+
 	for (size_t i = 0; i < p->hosts_n; i++) {
 		struct candidate c = { .id = p->hot[i].id, .slot = i, .found = true };
 		int64_t class;
 
 		if (refused_by(p, q, i) != RULE_OK)
 			continue;
-		class = class_of(p, q, i, best[1].found ? best[1].score >> FIT_BITS : INT64_MAX);
+		class = class_of(p, q, i, best.found ? best.score >> FIT_BITS : INT64_MAX);
 		c.score = class << FIT_BITS | fit_of(&p->hot[i], q);
-		if (better(&c, &best[0])) {
-			best[1] = best[0];
-			best[0] = c;
-		} else if (better(&c, &best[1])) {
-			best[1] = c;
-		}
+		if (better(&c, &best))
+			best = c;
 	}
+	return best;
 }
 
 static void say(char *text, size_t size, size_t *n, const char *fmt, ...)
@@ -289,33 +286,30 @@ static int no_host(
 	return error_set(err, ERR_NO_HOST, "%s", text);
 }
 
-/* Chooses one after the other, charging the hosts as if each had been taken. What fits best stays best until
- * its score passes that of the second, since no other host changed: only then all are looked at again.
- * Returns how many. */
+/* Chooses one after the other, charging the hosts as if each had been taken. What is left of a host only
+ * shrinks by that, and so does its score (a GPU less weighs more than all NUMA cells), while no other host
+ * changes: the best one stays the best for as long as it fits, and only then all are looked at again. Returns
+ * how many. */
 static size_t choose_each(
 	const struct placement *p, const struct query *q, size_t n, struct placement_choice *chosen)
 {
 	const struct placement_request *req = q->req;
 	struct holding h = { .vcpus = req->vcpus, .ram_mib = req->ram_mib, .disk_gib = req->disk_gib };
-	struct candidate best[2] = { { .found = false }, { .found = false } };
+	struct candidate best = { .found = false };
 	size_t i = 0;
 
 	for (; i < n; i++) {
 		struct placement_choice *c = &chosen[i];
 
-		if (best[0].found && refused_by(p, q, best[0].slot) == RULE_OK)
-			best[0].score = score_of(p, q, best[0].slot);
-		else
-			best[0].found = false;
-		if (!best[0].found || better(&best[1], &best[0]))
-			scan(p, q, best);
-		if (!best[0].found)
+		if (!best.found || refused_by(p, q, best.slot) != RULE_OK)
+			best = scan(p, q);
+		if (!best.found)
 			break;
-		*c = (struct placement_choice) { .host_id = best[0].id, .gpus_n = (size_t)q->gpus.total };
+		*c = (struct placement_choice) { .host_id = best.id, .gpus_n = (size_t)q->gpus.total };
 		if (c->gpus_n)
-			gpus_pick(&p->hosts[best[0].slot], &q->gpus, c->gpu_ids);
+			gpus_pick(&p->hosts[best.slot], &q->gpus, c->gpu_ids);
 		if (n > 1)
-			host_charge(p, best[0].slot, 1, &h, c->gpu_ids, c->gpus_n, SCRATCH_OWNER);
+			host_charge(p, best.slot, 1, &h, c->gpu_ids, c->gpus_n, SCRATCH_OWNER);
 	}
 	return i;
 }

@@ -148,6 +148,7 @@ static const struct {
 	{ "equal scores: the lower id", "a: 8c 32g; b: 8c 32g; c: 8c 32g", { NULL }, "1c 1g", "a" },
 	{ "too small is passed over", "a: 2c 128g; b: 64c 2g; c: 64c 128g", { NULL }, "4c 16g", "c" },
 	{ "disk counts", "a: 8c 32g 10d; b: 64c 256g 500d", { NULL }, "1c 1g 20d", "b" },
+	{ "the smaller rest of disk", "a: 8c 32g 900d; b: 8c 32g 100d", { NULL }, "4c 16g 10d", "b" },
 	{ "zone", "a: 8c 32g zone=z1; b: 64c 256g zone=z2", { NULL }, "1c 1g zone=z2", "b" },
 	{ "named host", "a: 8c 32g; b: 64c 256g", { NULL }, "1c 1g host=b", "b" },
 	{ "only hosts that are up", "a: 8c 32g draining; b: 8c 32g disabled; c: 8c 32g down; d: 64c 256g",
