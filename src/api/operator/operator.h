@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The operator's service, /cloud/v1: what OpenStack lacks. `cloudctl` is its client. */
+#ifndef API_OPERATOR_OPERATOR_H
+#define API_OPERATOR_OPERATOR_H
+
+#include "api/api.h"
+
+int operator_status(struct api_call *c, struct error *err);
+int operator_config(struct api_call *c, struct error *err);
+int operator_check(struct api_call *c, struct error *err);
+int operator_audit(struct api_call *c, struct error *err);
+
+int host_list(struct api_call *c, struct error *err);
+int host_show(struct api_call *c, struct error *err);
+int host_create(struct api_call *c, struct error *err);
+int host_action(struct api_call *c, struct error *err);
+int host_delete(struct api_call *c, struct error *err);
+
+int flow_list(struct api_call *c, struct error *err);
+int flow_show(struct api_call *c, struct error *err);
+int flow_action(struct api_call *c, struct error *err);
+
+int operator_server_list(struct api_call *c, struct error *err);
+int operator_server_show(struct api_call *c, struct error *err);
+
+/* Key and a time as ISO text, or null for 0. */
+void operator_kv_time(struct api_call *c, const char *key, int64_t us);
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The operator's table, and what concerns the cloud as a whole: status, configuration, check, audit. */
+#include "api/operator/operator.h"
+
+#include <stdlib.h>
+
+#include "api/identity/identity.h"
+#include "base/util.h"
+#include "cloudd/version.h"
+#include "flow/flow.h"
+#include "store/audit.h"
+#include "store/hosts.h"
+#include "store/operator_reads.h"
+
+enum { AUDIT_PAGE_MAX = 1000, AUDIT_PAGE = 50 };
+
+void operator_kv_time(struct api_call *c, const char *key, int64_t us)
+{
+	char text[TIME_TEXT];
+
+	jw_kv_str(&c->out, key, us ? time_iso_usz(us, text) : NULL);
+}
+
+static int connected_hosts(struct api_call *c, int64_t *out, struct error *err)
+{
+	struct host_row *all;
+	struct host_link link;
+	size_t n;
+
+	if (store_host_list(c->db, c->arena, &all, &n, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		*out += flow_host_link(c->api->flows, all[i].id, &link) && str_eq(link.state, "connected");
+	return 0;
+}
+
+static void write_counters(struct api_call *c)
+{
+	struct buf *b = &c->out;
+	struct tick_stats t;
+	struct flow_stats f;
+
+	tick_stats(c->api->tick, &t);
+	flow_engine_stats(c->api->flows, &f);
+	jw_key(b, "commits");
+	jw_object(b);
+	jw_kv_int(b, "ticks", (int64_t)t.ticks);
+	jw_kv_int(b, "units", (int64_t)t.units);
+	jw_kv_int(b, "failed", (int64_t)t.failed);
+	jw_kv_int(b, "refused", (int64_t)t.refused);
+	jw_kv_int(b, "commit_us", (int64_t)t.commit_us);
+	jw_end_object(b);
+	jw_key(b, "acts");
+	jw_object(b);
+	jw_kv_int(b, "started", (int64_t)f.acts);
+	jw_kv_int(b, "retried", (int64_t)f.retries);
+	jw_kv_int(b, "running", f.running);
+	jw_end_object(b);
+	jw_key(b, "requests");
+	jw_object(b);
+	jw_kv_int(b, "served", (int64_t)c->api->requests);
+	jw_kv_int(b, "denied", (int64_t)c->api->denied);
+	jw_end_object(b);
+}
+
+int operator_status(struct api_call *c, struct error *err)
+{
+	struct buf *b = &c->out;
+	struct cloud_counts n;
+	int64_t connected = 0;
+
+	if (store_cloud_counts(c->db, &n, err) < 0 || connected_hosts(c, &connected, err) < 0)
+		return -1;
+	jw_object(b);
+	jw_kv_str(b, "version", CLOUDD_VERSION);
+	jw_kv_int(b, "uptime_s", (c->now_us - c->api->started_us) / 1000000);
+	jw_key(b, "hosts");
+	jw_object(b);
+	jw_kv_int(b, "total", n.hosts);
+	jw_kv_int(b, "connected", connected);
+	jw_end_object(b);
+	jw_key(b, "servers");
+	jw_object(b);
+	jw_kv_int(b, "total", n.servers);
+	jw_kv_int(b, "active", n.servers_active);
+	jw_kv_int(b, "error", n.servers_error);
+	jw_end_object(b);
+	jw_key(b, "flows");
+	jw_object(b);
+	jw_kv_int(b, "running", n.flows - n.flows_stuck);
+	jw_kv_int(b, "stuck", n.flows_stuck);
+	jw_end_object(b);
+	jw_key(b, "database");
+	jw_object(b);
+	jw_kv_str(b, "path", store_path(c->api->store));
+	jw_kv_int(b, "bytes", store_bytes(c->api->store));
+	jw_kv_int(b, "schema", store_schema_version(c->api->store));
+	jw_end_object(b);
+	write_counters(c);
+	jw_end_object(b);
+	return 0;
+}
+
+int operator_config(struct api_call *c, struct error *err)
+{
+	(void)err;
+	c->api->config.show_config(c->api->config.show_config_ctx, &c->out);
+	return 0;
+}
+
+struct findings {
+	struct buf *out;
+	int n;
+};
+
+static void on_finding(void *ctx, const char *rule, const char *object, const char *message)
+{
+	struct findings *f = ctx;
+
+	f->n++;
+	jw_object(f->out);
+	jw_kv_str(f->out, "rule", rule);
+	jw_kv_str(f->out, "object", object);
+	jw_kv_str(f->out, "message", message);
+	jw_end_object(f->out);
+}
+
+/* Reads with the read-only connection what the last commit left, and compares it with itself and with memory.
+ */
+int operator_check(struct api_call *c, struct error *err)
+{
+	struct findings f = { .out = &c->out };
+	int rules;
+
+	jw_object(&c->out);
+	jw_key(&c->out, "check");
+	jw_object(&c->out);
+	jw_key(&c->out, "findings");
+	jw_array(&c->out);
+	if (flow_check(c->api->flows, c->db, on_finding, &f, &rules, err) < 0)
+		return -1;
+	jw_end_array(&c->out);
+	jw_kv_bool(&c->out, "ok", f.n == 0);
+	jw_kv_int(&c->out, "rules", rules);
+	jw_end_object(&c->out);
+	jw_end_object(&c->out);
+	return 0;
+}
+
+/* Inside the tick, where rows and memory stand at the same point. */
+int operator_check(struct api_call *c, struct error *err)
+{
+	(void)err;
+	api_submit(c, run_check);
+	return 0;
+}
+
+int operator_audit(struct api_call *c, struct error *err)
+{
+	const char *limit_text = api_query(c, "limit"), *before_text = api_query(c, "before");
+	struct buf *b = &c->out;
+	int64_t limit = AUDIT_PAGE, before = 0;
+	struct audit_row *all;
+	size_t n;
+
+	if (limit_text && !str_int64(limit_text, 1, AUDIT_PAGE_MAX, &limit))
+		return error_set(
+			err, ERR_BAD_REQUEST, "limit must be an integer from 1 to %d", AUDIT_PAGE_MAX);
+	if (before_text && !str_int64(before_text, 1, INT64_MAX, &before))
+		return error_set(err, ERR_BAD_REQUEST, "before must be the id of a record");
+	if (store_audit_list(c->db, c->arena, before, (size_t)limit, &all, &n, err) < 0)
+		return -1;
+	jw_object(b);
+	jw_key(b, "records");
+	jw_array(b);
+	for (size_t i = 0; i < n; i++) {
+		jw_object(b);
+		jw_kv_int(b, "id", all[i].id);
+		operator_kv_time(c, "at", all[i].at_us);
+		jw_kv_str(b, "request_id", all[i].request_id);
+		jw_kv_str(b, "user", all[i].user_name);
+		jw_kv_str(b, "user_id", all[i].user_uid);
+		jw_kv_str(b, "project", all[i].project_uid);
+		jw_kv_str(b, "peer", all[i].peer);
+		jw_kv_str(b, "method", all[i].method);
+		jw_kv_str(b, "path", all[i].path);
+		jw_kv_str(b, "action", all[i].action);
+		jw_kv_str(b, "target", all[i].target);
+		jw_kv_int(b, "status", all[i].status);
+		jw_kv_str(b, "reason", all[i].reason);
+		jw_end_object(b);
+	}
+	jw_end_array(b);
+	jw_end_object(b);
+	return 0;
+}
+
+static const struct api_route routes[] = {
+	{ "GET", "/status", operator_status, ROLE_ADMIN, 0, 0, 0, "cloud.status" },
+	{ "GET", "/config", operator_config, ROLE_ADMIN, 0, 0, 0, "cloud.config" },
+	{ "GET", "/check", operator_check, ROLE_ADMIN, 0, 0, ROUTE_OWN, "cloud.check" },
+	{ "GET", "/audit", operator_audit, ROLE_ADMIN, 0, 0, 0, "cloud.audit" },
+	{ "POST", "/bootstrap", identity_bootstrap, ROLE_ADMIN, 0, 0, ROUTE_OWN, "cloud.bootstrap" },
+	{ "GET", "/hosts", host_list, ROLE_ADMIN, 0, 0, 0, "host.list" },
+	{ "POST", "/hosts", host_create, ROLE_ADMIN, 0, 0, 0, "host.create" },
+	{ "GET", "/hosts/{host}", host_show, ROLE_ADMIN, 0, 0, 0, "host.show" },
+	{ "DELETE", "/hosts/{host}", host_delete, ROLE_ADMIN, 0, 0, 0, "host.delete" },
+	{ "POST", "/hosts/{host}/action", host_action, ROLE_ADMIN, 0, 0, 0, "host.action" },
+	{ "GET", "/flows", flow_list, ROLE_ADMIN, 0, 0, 0, "flow.list" },
+	{ "GET", "/flows/{flow}", flow_show, ROLE_ADMIN, 0, 0, 0, "flow.show" },
+	{ "POST", "/flows/{flow}/action", flow_action, ROLE_ADMIN, 0, 0, 0, "flow.action" },
+	{ "GET", "/servers", operator_server_list, ROLE_ADMIN, 0, 0, 0, "cloud.servers" },
+	{ "GET", "/servers/{server}", operator_server_show, ROLE_ADMIN, 0, 0, 0, "cloud.server" },
+};
+
+const struct api_service service_operator = {
+	.name = "operator",
+	.prefix = "/cloud/v1",
+	.routes = routes,
+	.routes_n = ARRAY_LEN(routes),
+	.error_body = api_error_body_identity,
+};

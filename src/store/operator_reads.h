@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads that only operators need: across projects, and by row ids. Strings are in the caller's arena. */
+#ifndef STORE_OPERATOR_READS_H
+#define STORE_OPERATOR_READS_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "store/db.h"
+
+/* The client's id of a flow's subject (an image's for host_image) and the name of its host; NULL: none. */
+int store_flow_subject(struct db *db, struct arena *a, const char *subject_kind, int64_t subject_id,
+	const char **out_uid, const char **out_host, struct error *err);
+
+struct cloud_counts {
+	int64_t hosts, servers, servers_active, servers_error, flows, flows_stuck, projects, users, images;
+};
+int store_cloud_counts(struct db *db, struct cloud_counts *out, struct error *err);
+
+struct operator_server {
+	const char *uid, *name, *project_uid, *project_name, *vm_state, *task_state, *host, *flavor_name,
+		*address;
+	int64_t vcpus, ram_mib, created_us, power_seen_us, fault_us;
+	int power_state;
+	const char *fault_message, *fault_details;
+};
+/* Live servers of all projects, newest first; uid: only that one (NULL: all). */
+int store_operator_servers(struct db *db, struct arena *a, const char *uid, size_t limit,
+	struct operator_server **out, size_t *out_n, struct error *err);
+
+#endif
