@@ -125,9 +125,7 @@ static void on_finding(void *ctx, const char *rule, const char *object, const ch
 	jw_end_object(f->out);
 }
 
-/* Reads with the read-only connection what the last commit left, and compares it with itself and with memory.
- */
-int operator_check(struct api_call *c, struct error *err)
+static int run_check(struct api_call *c, struct error *err)
 {
 	struct findings f = { .out = &c->out };
 	int rules;
