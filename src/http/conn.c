@@ -230,15 +230,6 @@ static enum step run_handshake(struct conn *c)
 	return GO_ON;
 }
 
-/* Empty lines before a request line are skipped (RFC 9112 section 2.2). */
-static void skip_empty_lines(struct conn *c)
-{
-	while (!c->msg.request_line_n && conn_in_n(c) >= 2 && !memcmp(c->in.data + c->in_at, "\r\n", 2)) {
-		c->in_at += 2;
-		c->msg.seen = c->msg.line = 0;
-	}
-}
-
 static void in_compact(struct conn *c)
 {
 	if (c->in_at) {
@@ -307,7 +298,8 @@ static enum step run_head(struct conn *c)
 {
 	size_t n, got;
 
-	skip_empty_lines(c);
+	if (conn_in_n(c))
+		c->in_at += message_head_skip(&c->msg, c->in.data + c->in_at, conn_in_n(c));
 	if (conn_in_n(c)) {
 		if (message_head_find(&c->msg, c->in.data + c->in_at, conn_in_n(c), &n))
 			return refuse(c, c->msg.status, c->msg.why);

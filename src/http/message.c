@@ -14,18 +14,18 @@ static int bad(struct message *m, int status, const char *why)
 	return -1;
 }
 
-/* RFC 9110 section 5.6.2 */
+/* RFC 9110 section 5.6.2; one bit for each of the characters below 128 */
 static bool token_valid(const char *s, size_t n)
 {
-	if (!n)
-		return false;
+	static const uint32_t token[4] = { 0x00000000, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff };
+
 	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char)s[i];
 
-		if (c <= ' ' || c >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", c))
+		if (c > 127 || !(token[c >> 5] >> (c & 31) & 1))
 			return false;
 	}
-	return true;
+	return n > 0;
 }
 
 /* --- the parser's calls --------------------------------------------------------------------------------- */
@@ -40,26 +40,25 @@ static int on_url(llhttp_t *p, const char *at, size_t n)
 	return 0;
 }
 
-/* Trailer fields are read over, but not for ever. */
-static int on_extra(llhttp_t *p, const char *at, size_t n)
+/* Chunk extensions and trailer fields are read over, but not for ever. */
+static int extra_count(struct message *m, size_t n)
 {
-	struct message *m = CONTAINER_OF(p, struct message, parser);
-
-	(void)at;
 	m->extra_n += n;
-	if (m->extra_n > m->limits->headers) {
-		bad(m, 431, "trailer fields or chunk extensions are too large");
-		return -1;
-	}
-	return 0;
+	return m->extra_n > m->limits->headers
+		       ? bad(m, 431, "trailer fields or chunk extensions are too large")
+		       : 0;
+}
+
+static int on_extension(llhttp_t *p, const char *at, size_t n)
+{
+	(void)at;
+	return extra_count(CONTAINER_OF(p, struct message, parser), n);
 }
 
 static int on_header_field(llhttp_t *p, const char *at, size_t n)
 {
 	struct message *m = CONTAINER_OF(p, struct message, parser);
 
-	if (m->in_body)
-		return on_extra(p, at, n);
 	if (m->headers_n == m->limits->header_count) {
 		bad(m, 431, "too many header fields");
 		return -1;
@@ -79,8 +78,6 @@ static int on_header_value(llhttp_t *p, const char *at, size_t n)
 	struct message *m = CONTAINER_OF(p, struct message, parser);
 	size_t i = m->headers_n - 1;
 
-	if (m->in_body)
-		return on_extra(p, at, n);
 	if (!m->headers[i].value)
 		m->headers[i].value = at;
 	m->spans[i].value_n = (uint32_t)(at + n - m->headers[i].value);
@@ -110,6 +107,15 @@ static int on_body(llhttp_t *p, const char *at, size_t n)
 	return HPE_PAUSED;
 }
 
+/* What follows the last chunk is checked here: the parser is lenient with it. */
+static int on_chunk_header(llhttp_t *p)
+{
+	struct message *m = CONTAINER_OF(p, struct message, parser);
+
+	m->in_trailer = p->content_length == 0;
+	return m->in_trailer ? HPE_PAUSED : 0;
+}
+
 static int on_message_complete(llhttp_t *p)
 {
 	CONTAINER_OF(p, struct message, parser)->complete = true;
@@ -122,9 +128,10 @@ static const llhttp_settings_t settings = {
 	.on_header_value = on_header_value,
 	.on_headers_complete = on_headers_complete,
 	.on_body = on_body,
+	.on_chunk_header = on_chunk_header,
 	.on_message_complete = on_message_complete,
-	.on_chunk_extension_name = on_extra,
-	.on_chunk_extension_value = on_extra,
+	.on_chunk_extension_name = on_extension,
+	.on_chunk_extension_value = on_extension,
 };
 
 void message_init(struct message *m, const struct http_limits *limits)
@@ -148,6 +155,8 @@ void message_reset(struct message *m)
 	m->line = m->seen = m->request_line_n = m->extra_n = 0;
 	m->method = HTTP_OTHER;
 	m->content_length = -1;
+	m->trailer_line_n = 0;
+	m->in_trailer = m->trailer_cr = m->trailer_colon = false;
 	m->complete = m->in_body = m->chunked = m->http10 = m->close = m->expect_continue = false;
 	m->status = 0;
 	m->why = NULL;
@@ -177,6 +186,17 @@ static int head_size_check(struct message *m, size_t n)
 	return 0;
 }
 
+size_t message_head_skip(struct message *m, const char *p, size_t n)
+{
+	size_t skip = 0;
+
+	while (!m->request_line_n && n - skip >= 2 && !memcmp(p + skip, "\r\n", 2))
+		skip += 2;
+	if (skip)
+		m->seen = m->line = 0;
+	return skip;
+}
+
 int message_head_find(struct message *m, const char *p, size_t n, size_t *out_n)
 {
 	*out_n = 0;
@@ -203,20 +223,19 @@ int message_head_find(struct message *m, const char *p, size_t n, size_t *out_n)
 	}
 }
 
-/* "GET /path HTTP/1.1\r\n": what is wrong with it, when the parser refuses it. */
-static int request_line_bad(struct message *m, const char *p, llhttp_errno_t e)
+/* "GET /path HTTP/1.1\r\n", before the parser sees it: that one takes other protocols and versions, too. */
+static int version_check(struct message *m, const char *p)
 {
 	size_t n = m->request_line_n - 2;
-	const char *space = memchr(p, ' ', n), *last = memrchr(p, ' ', n);
+	const char *v = n > 9 ? p + n - 8 : NULL;
 
-	if (!space || !token_valid(p, (size_t)(space - p)))
+	if (!v || memcmp(v - 1, " HTTP/", 6) || v[5] < '0' || v[5] > '9' || v[6] != '.' || v[7] < '0' ||
+		v[7] > '9')
 		return bad(m, 400, "malformed request line");
-	if (last > space && n - (size_t)(last - p) == 9 && !memcmp(last + 1, "HTTP/", 5) &&
-		memcmp(last + 1, "HTTP/1.1", 8) && memcmp(last + 1, "HTTP/1.0", 8))
+	if (v[5] != '1' || v[7] > '1')
 		return bad(m, 505, "only HTTP/1.1 is spoken here");
-	if (e == HPE_INVALID_METHOD)
-		return bad(m, 501, "unknown method");
-	return bad(m, 400, e == HPE_INVALID_URL ? "malformed request target" : "malformed request line");
+	m->http10 = v[7] == '0';
+	return 0;
 }
 
 static int parse_failed(struct message *m, const char *p, llhttp_errno_t e)
@@ -225,11 +244,11 @@ static int parse_failed(struct message *m, const char *p, llhttp_errno_t e)
 		return -1;
 	switch (e) {
 	case HPE_INVALID_METHOD:
+		if (token_valid(p, strcspn(p, " \r")))
+			return bad(m, 501, "unknown method");
+		return bad(m, 400, "malformed request line");
 	case HPE_INVALID_URL:
-	case HPE_INVALID_CONSTANT:
-	case HPE_INVALID_VERSION:
-	case HPE_PAUSED_H2_UPGRADE:
-		return request_line_bad(m, p, e);
+		return bad(m, 400, "malformed request target");
 	case HPE_INVALID_TRANSFER_ENCODING:
 		return bad(m, 501, "the only transfer coding known here is chunked");
 	case HPE_INVALID_CONTENT_LENGTH:
@@ -289,8 +308,8 @@ static int header_cut(struct message *m, size_t i)
 	char *name = (char *)(uintptr_t)h->name, *value = (char *)(uintptr_t)h->value;
 	size_t n = m->spans[i].value_n;
 
-	if (name[m->spans[i].name_n] != ':')
-		return bad(m, 400, "a blank before the colon of a header field");
+	if (!token_valid(name, m->spans[i].name_n) || name[m->spans[i].name_n] != ':')
+		return bad(m, 400, "malformed header field name");
 	name[m->spans[i].name_n] = '\0';
 	if (!value || !n) {
 		h->value = "";
@@ -350,13 +369,10 @@ static int method_find(struct message *m, char *p)
 
 static int request_line_check(struct message *m, char *p)
 {
-	static const char version[] = " HTTP/1.";
-	char *end = p + m->request_line_n - 2;
+	const char *end = p + m->request_line_n - sizeof " HTTP/1.1\r\n" + 1;
 
-	if (!m->target || m->target == p || m->target + m->target_n != end - 9 ||
-		memcmp(end - 9, version, sizeof version - 1) || m->target[-1] != ' ')
+	if (!m->target || m->target == p || m->target[-1] != ' ' || m->target + m->target_n != end)
 		return bad(m, 400, "malformed request line");
-	m->http10 = end[-1] == '0';
 	if (method_find(m, p))
 		return -1;
 	m->target[-1] = '\0';
@@ -370,8 +386,11 @@ static int request_line_check(struct message *m, char *p)
 
 int message_head_parse(struct message *m, char *p, size_t n)
 {
-	llhttp_errno_t e = llhttp_execute(&m->parser, p, n);
+	llhttp_errno_t e;
 
+	if (version_check(m, p))
+		return -1;
+	e = llhttp_execute(&m->parser, p, n);
 	if (e == HPE_PAUSED && m->complete)
 		llhttp_resume(&m->parser);
 	else if (e != HPE_OK)
@@ -385,6 +404,34 @@ int message_head_parse(struct message *m, char *p, size_t n)
 
 /* --- the body ------------------------------------------------------------------------------------------- */
 
+/* Trailer fields up to the empty line. They are not used, but must be in order. */
+static enum message_event trailer(struct message *m, const char *p, size_t n, size_t *used)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)p[i];
+		bool fits = m->trailer_cr ? c == '\n' : c == '\r' || c == '\t' || (c >= ' ' && c != 0x7f);
+
+		if (!m->trailer_line_n && (c == ' ' || c == '\t' || c == ':'))
+			fits = false;
+		if (c == '\n' && m->trailer_line_n && !m->trailer_colon)
+			fits = false;
+		if (!fits || extra_count(m, 1)) {
+			if (!m->status)
+				bad(m, 400, "malformed trailer field");
+			return MESSAGE_BAD;
+		}
+		*used = i + 1;
+		if (c == '\n' && !m->trailer_line_n) {
+			m->complete = true;
+			return MESSAGE_END;
+		}
+		m->trailer_colon = c != '\n' && (m->trailer_colon || c == ':');
+		m->trailer_cr = c == '\r';
+		m->trailer_line_n = c == '\n' ? 0 : m->trailer_line_n + !m->trailer_cr;
+	}
+	return MESSAGE_MORE;
+}
+
 enum message_event message_body(struct message *m, const char *p, size_t n, size_t *used)
 {
 	llhttp_errno_t e;
@@ -392,6 +439,8 @@ enum message_event message_body(struct message *m, const char *p, size_t n, size
 	*used = 0;
 	if (m->complete)
 		return MESSAGE_END;
+	if (m->in_trailer)
+		return trailer(m, p, n, used);
 	m->piece_n = 0;
 	e = llhttp_execute(&m->parser, n ? p : "", n);
 	if (e == HPE_OK) {
@@ -404,6 +453,13 @@ enum message_event message_body(struct message *m, const char *p, size_t n, size
 		return MESSAGE_BAD;
 	}
 	*used = (size_t)(llhttp_get_error_pos(&m->parser) - p);
+	if (m->in_trailer) {
+		size_t more = 0;
+		enum message_event event = trailer(m, p + *used, n - *used, &more);
+
+		*used += more;
+		return event;
+	}
 	llhttp_resume(&m->parser);
 	if (!m->piece_n)
 		return MESSAGE_END;

@@ -55,6 +55,8 @@ struct message {
 	/* where message_head_find is: start of the line, first byte not seen, bytes before the first header
 	 */
 	size_t line, seen, request_line_n;
+	size_t trailer_line_n;
+	bool in_trailer, trailer_cr, trailer_colon;
 	size_t extra_n; /* trailer and chunk extension bytes */
 	const char *piece;
 	size_t piece_n;
@@ -67,6 +69,8 @@ void message_finish(struct message *m);
 /* Ready for the next message. */
 void message_reset(struct message *m);
 
+/* Bytes of empty lines before a request line, to be skipped (RFC 9112 section 2.2). */
+size_t message_head_skip(struct message *m, const char *p, size_t n);
 /* Looks for the end of the head; call it again with the same bytes and more. 0: more is needed, and *out_n is
  * 0; or *out_n is the head's length. -1: status and why are set. */
 int message_head_find(struct message *m, const char *p, size_t n, size_t *out_n);
