@@ -52,7 +52,10 @@ static size_t take_header(char *line, size_t size, size_t n, void *ctx)
 
 int client_init(struct client *c, const struct client_config *config, struct error *err)
 {
-	*c = (struct client) { .config = *config };
+	*c = (struct client) { 0 };
+	if (config->url && !str_starts(config->url, "https://"))
+		return error_set(err, ERR_BAD_REQUEST, "the URL must start with https://");
+	c->config = *config;
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) || !(c->curl = curl_easy_init()))
 		return error_set(err, ERR_INTERNAL, "libcurl does not start");
 	if (config->token)
@@ -70,8 +73,6 @@ int client_init(struct client *c, const struct client_config *config, struct err
 		curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "http");
 		return 0;
 	}
-	if (!str_starts(config->url, "https://"))
-		return error_set(err, ERR_BAD_REQUEST, "the URL must start with https://");
 	curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "https");
 	if (config->cacert)
 		curl_easy_setopt(c->curl, CURLOPT_CAINFO, config->cacert);
