@@ -154,22 +154,22 @@ static enum placement_rule refused_by(const struct placement *p, const struct qu
  * of equal rests the balanced one. */
 enum { FIT_BITS = 50, LEFT_BITS = 24, CELLS_MAX = 8 };
 
-static int64_t class_of(const struct placement *p, const struct query *q, size_t slot, int64_t above)
+/* The fewest cells that the GPUs could come of, as far as is known without looking at each. */
+static int cells_floor(const struct hot *h, const struct gpu_query *q)
 {
-	const struct hot *h = &p->hot[slot];
-	int64_t class;
-	int cells = 1;
+	for (size_t k = 0; q->kinds_n == 1 && k < HOT_KINDS && k < h->kinds_n; k++)
+		if (h->kind[k] == q->model[0])
+			return (q->total + h->kind_cell_free[k] - 1) / h->kind_cell_free[k];
+	return 1;
+}
 
+/* The class with GPUs in that many cells. */
+static int64_t class_of(const struct hot *h, const struct query *q, int cells)
+{
 	if (!q->gpus.total)
 		return h->has_gpus ? 1 + h->gpus_free : 0;
-	class = (int64_t)(h->gpus_free - q->gpus.total) * CELLS_MAX;
-	if (class > above)
-		return class;
-	for (size_t k = 0; q->gpus.kinds_n == 1 && k < HOT_KINDS && k < h->kinds_n; k++)
-		if (h->kind[k] == q->gpus.model[0] && h->kind_cell_free[k] >= q->gpus.total)
-			return class;
-	cells = gpus_pick(&p->hosts[slot], &q->gpus, NULL);
-	return class + (cells < CELLS_MAX ? cells : CELLS_MAX) - 1;
+	return (int64_t)(h->gpus_free - q->gpus.total) * CELLS_MAX + (cells < CELLS_MAX ? cells : CELLS_MAX) -
+	       1;
 }
 
 static uint64_t left_over(int64_t left, uint64_t weight)
@@ -189,40 +189,71 @@ static int64_t fit_of(const struct hot *h, const struct query *q)
 	return (int64_t)(vcpus * vcpus + ram * ram + disk * disk / 16);
 }
 
+/* The score, or less where only a look at each GPU would tell; cheap. */
+static int64_t score_floor(const struct placement *p, const struct query *q, size_t slot)
+{
+	const struct hot *h = &p->hot[slot];
+
+	return class_of(h, q, cells_floor(h, &q->gpus)) << FIT_BITS | fit_of(h, q);
+}
+
 static int64_t score_of(const struct placement *p, const struct query *q, size_t slot)
 {
-	return class_of(p, q, slot, INT64_MAX) << FIT_BITS | fit_of(&p->hot[slot], q);
+	const struct hot *h = &p->hot[slot];
+	int cells = cells_floor(h, &q->gpus);
+
+	if (q->gpus.total && (q->gpus.kinds_n > 1 || cells > 1 || h->kinds_n > HOT_KINDS))
+		cells = gpus_pick(&p->hosts[slot], &q->gpus, NULL);
+	return class_of(h, q, cells) << FIT_BITS | fit_of(h, q);
 }
 
 struct candidate {
 	int64_t score, id;
 	size_t slot;
-	bool found;
 };
 
-static bool better(const struct candidate *a, const struct candidate *b)
+static int by_score(const void *a, const void *b)
 {
-	if (!a->found || !b->found)
-		return a->found;
-	return a->score != b->score ? a->score < b->score : a->id < b->id;
+	const struct candidate *x = a, *y = b;
+
+	if (x->score != y->score)
+		return x->score < y->score ? -1 : 1;
+	return (x->id > y->id) - (x->id < y->id);
 }
 
-static struct candidate scan(const struct placement *p, const struct query *q)
+/* The best host into *out; 0 or 1. */
+static size_t best_of(const struct placement *p, const struct query *q, struct candidate *out)
 {
-	struct candidate best = { .found = false };
+	size_t n = 0;
 
 	for (size_t i = 0; i < p->hosts_n; i++) {
-		struct candidate c = { .id = p->hot[i].id, .slot = i, .found = true };
-		int64_t class;
+		struct candidate c = { .id = p->hot[i].id, .slot = i };
 
 		if (refused_by(p, q, i) != RULE_OK)
 			continue;
-		class = class_of(p, q, i, best.found ? best.score >> FIT_BITS : INT64_MAX);
-		c.score = class << FIT_BITS | fit_of(&p->hot[i], q);
-		if (better(&c, &best))
-			best = c;
+		c.score = score_floor(p, q, i);
+		if (n && by_score(&c, out) > 0)
+			continue;
+		c.score = score_of(p, q, i);
+		if (n && by_score(&c, out) > 0)
+			continue;
+		*out = c;
+		n = 1;
 	}
-	return best;
+	return n;
+}
+
+/* All hosts that fit, the best first; out has room for all hosts. */
+static size_t ranking(const struct placement *p, const struct query *q, struct candidate *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->hosts_n; i++)
+		if (refused_by(p, q, i) == RULE_OK)
+			out[n++] = (struct candidate) { score_of(p, q, i), p->hot[i].id, i };
+	if (n)
+		qsort(out, n, sizeof *out, by_score);
+	return n;
 }
 
 static void say(char *text, size_t size, size_t *n, const char *fmt, ...)
@@ -286,31 +317,32 @@ static int no_host(
 	return error_set(err, ERR_NO_HOST, "%s", text);
 }
 
+static void choose_on(
+	const struct placement *p, const struct query *q, size_t slot, struct placement_choice *out)
+{
+	*out = (struct placement_choice) { .host_id = p->hot[slot].id, .gpus_n = (size_t)q->gpus.total };
+	if (out->gpus_n)
+		gpus_pick(&p->hosts[slot], &q->gpus, out->gpu_ids);
+}
+
 /* Chooses one after the other, charging the hosts as if each had been taken. What is left of a host only
  * shrinks by that, and so does its score (a GPU less weighs more than all NUMA cells), while no other host
- * changes: the best one stays the best for as long as it fits, and only then all are looked at again. Returns
- * how many. */
-static size_t choose_each(
+ * changes: the best one stays the best for as long as it fits, then comes the next of the same ranking.
+ * Returns how many. */
+static size_t choose_gang(
 	const struct placement *p, const struct query *q, size_t n, struct placement_choice *chosen)
 {
 	const struct placement_request *req = q->req;
 	struct holding h = { .vcpus = req->vcpus, .ram_mib = req->ram_mib, .disk_gib = req->disk_gib };
-	struct candidate best = { .found = false };
-	size_t i = 0;
+	CLEANUP(free_ptr) struct candidate *ranks = xmalloc(p->hosts_n * sizeof *ranks);
+	size_t ranks_n = ranking(p, q, ranks), i = 0;
 
-	for (; i < n; i++) {
-		struct placement_choice *c = &chosen[i];
-
-		if (!best.found || refused_by(p, q, best.slot) != RULE_OK)
-			best = scan(p, q);
-		if (!best.found)
-			break;
-		*c = (struct placement_choice) { .host_id = best.id, .gpus_n = (size_t)q->gpus.total };
-		if (c->gpus_n)
-			gpus_pick(&p->hosts[best.slot], &q->gpus, c->gpu_ids);
-		if (n > 1)
-			host_charge(p, best.slot, 1, &h, c->gpu_ids, c->gpus_n, SCRATCH_OWNER);
-	}
+	for (size_t r = 0; r < ranks_n && i < n; r++)
+		for (; i < n && refused_by(p, q, ranks[r].slot) == RULE_OK; i++) {
+			choose_on(p, q, ranks[r].slot, &chosen[i]);
+			host_charge(
+				p, ranks[r].slot, 1, &h, chosen[i].gpu_ids, chosen[i].gpus_n, SCRATCH_OWNER);
+		}
 	return i;
 }
 
@@ -324,21 +356,35 @@ static void uncharge(const struct placement *p, const struct placement_request *
 			chosen[n].gpus_n, SCRATCH_OWNER);
 }
 
+static int choose_one(
+	const struct placement *p, const struct query *q, struct placement_choice *out, struct error *err)
+{
+	struct candidate best;
+
+	if (!best_of(p, q, &best))
+		return no_host(p, q, 0, 1, err);
+	choose_on(p, q, best.slot, out);
+	return 0;
+}
+
 int placement_choose(const struct placement *p, const struct placement_request *req, size_t n,
 	struct placement_choice *out, struct error *err)
 {
 	CLEANUP(query_finish) struct query q = query_make(p, req);
-	CLEANUP(free_ptr) struct placement_choice *chosen = xmalloc(n * sizeof *chosen);
-	size_t fitted = choose_each(p, &q, n, chosen);
+	CLEANUP(free_ptr) struct placement_choice *chosen = NULL;
+	size_t fitted;
 	int rc = 0;
 
+	if (n == 1)
+		return choose_one(p, &q, out, err);
+	chosen = xmalloc(n * sizeof *chosen);
+	fitted = choose_gang(p, &q, n, chosen);
 	if (fitted < n)
 		rc = no_host(
 			p, &q, fitted, n, err); /* while the others are charged: that is what refused it */
 	else
 		memcpy(out, chosen, n * sizeof *chosen);
-	if (n > 1)
-		uncharge(p, req, chosen, fitted);
+	uncharge(p, req, chosen, fitted);
 	return rc;
 }
 
