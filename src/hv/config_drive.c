@@ -109,6 +109,8 @@ static int burn(IsoImage *image, struct buf *out, struct error *err)
 		return fail(err, "options", rc);
 	iso_write_opts_set_iso_level(opts, 3);
 	iso_write_opts_set_rockridge(opts, 1);
+	/* the label is lower case and has a dash, which ISO 9660 proper does not know */
+	iso_write_opts_set_relaxed_vol_atts(opts, 1);
 	iso_write_opts_set_joliet(opts, 1);
 	iso_write_opts_set_joliet_long_names(opts, 1);
 	iso_write_opts_set_fifo_size(opts, 64);

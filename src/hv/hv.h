@@ -21,8 +21,8 @@
 enum hv_accel { HV_ACCEL_AUTO, HV_ACCEL_KVM, HV_ACCEL_QEMU };
 
 struct hv_target {
-	const char
-		*uri; /* qemu+tls://host[:port]/system, test+tls://host:port/default, sim://name?vcpus=.. */
+	/* qemu+tls://host[:port]/system, test+tls://host:port/default, sim://name?vcpus=.. */
+	const char *uri;
 	const char *pki_dir; /* cacert.pem, clientcert.pem, clientkey.pem */
 	const char *pool;    /* storage pool for images and disks */
 	enum hv_accel accel;
@@ -30,8 +30,7 @@ struct hv_target {
 	unsigned keepalive_interval_s, keepalive_count;
 };
 
-/* --- what a host has
- * ------------------------------------------------------------------------------------------- */
+/* --- what a host has ------------------------------------------------------------------------------------ */
 
 struct hv_cell {
 	int id;
@@ -65,8 +64,7 @@ struct hv_inventory { /* strings and arrays in the caller's arena */
 	int64_t pool_capacity_gib, pool_free_gib;
 };
 
-/* --- domains
- * --------------------------------------------------------------------------------------------------- */
+/* --- domains -------------------------------------------------------------------------------------------- */
 
 enum hv_power {
 	HV_POWER_ABSENT,
@@ -117,8 +115,7 @@ struct hv_seen { /* one look at a domain */
 	int64_t epoch; /* of the mark; 0 when not ours */
 };
 
-/* --- events
- * ---------------------------------------------------------------------------------------------------- */
+/* --- events --------------------------------------------------------------------------------------------- */
 
 enum hv_event_kind {
 	HV_EVENT_POWER, /* seen.uuid is now seen.power */
@@ -135,8 +132,7 @@ struct hv_event {
  * connect's result has reached the loop. It may close connections. */
 typedef void hv_event_fn(void *ctx, const struct hv_event *ev);
 
-/* --- the driver
- * ------------------------------------------------------------------------------------------------ */
+/* --- the driver ----------------------------------------------------------------------------------------- */
 
 struct hv_conn; /* usable by several threads at once (at most five calls in flight) */
 

@@ -22,8 +22,7 @@ struct hv_conn {
 	bool dead, closed;
 };
 
-/* --- events
- * ----------------------------------------------------------------------------------------------------- */
+/* --- events --------------------------------------------------------------------------------------------- */
 
 struct delivery {
 	struct hv_conn *conn;
@@ -105,8 +104,7 @@ void sim_world_drop(struct sim_world *w, const char *why)
 	pthread_cond_broadcast(&w->changed); /* calls that hang see that they are cut off */
 }
 
-/* --- a call's begin and end
- * -------------------------------------------------------------------------------------- */
+/* --- a call's begin and end ----------------------------------------------------------------------------- */
 
 enum { NO_FAULT = -1 };
 
@@ -230,8 +228,7 @@ static int no(struct error *err, const char *why)
 	return error_detail(err, "sim: %s", why);
 }
 
-/* --- connecting
- * -------------------------------------------------------------------------------------------------- */
+/* --- connecting ----------------------------------------------------------------------------------------- */
 
 static int sim_connect(const struct hv_target *target, hv_event_fn *events, void *ctx, struct hv_conn **out,
 	struct error *err)
@@ -268,8 +265,7 @@ static void sim_close(struct hv_conn *c)
 	pthread_mutex_unlock(&w->lock);
 }
 
-/* --- inventory
- * --------------------------------------------------------------------------------------------------- */
+/* --- inventory ------------------------------------------------------------------------------------------ */
 
 static const struct {
 	uint16_t vendor, product;
@@ -354,8 +350,7 @@ static int sim_inventory(struct hv_conn *c, struct arena *a, struct hv_inventory
 	return 0;
 }
 
-/* --- volumes
- * ----------------------------------------------------------------------------------------------------- */
+/* --- volumes -------------------------------------------------------------------------------------------- */
 
 static int volume_add(
 	struct sim_world *w, const char *name, int64_t capacity, struct sim_vol **out, struct error *err)
@@ -441,8 +436,7 @@ static int sim_volume_remove(struct hv_conn *c, const char *name, struct error *
 	return end(&k, 0, err);
 }
 
-/* --- domains
- * ----------------------------------------------------------------------------------------------------- */
+/* --- domains -------------------------------------------------------------------------------------------- */
 
 static bool ours(const struct sim_dom *d)
 {

@@ -46,8 +46,7 @@ static void unlock(struct sim_world *w)
 	pthread_mutex_unlock(&w->lock);
 }
 
-/* --- faults
- * ------------------------------------------------------------------------------------------------------ */
+/* --- faults --------------------------------------------------------------------------------------------- */
 
 void sim_fault(const char *world, enum sim_op op, unsigned nth, int times, enum sim_fault_kind kind)
 {
@@ -113,8 +112,7 @@ unsigned sim_hanging(const char *world)
 	return n;
 }
 
-/* --- the host
- * ---------------------------------------------------------------------------------------------------- */
+/* --- the host ------------------------------------------------------------------------------------------- */
 
 void sim_drop(const char *world, const char *why)
 {
@@ -153,8 +151,7 @@ void sim_events(const char *world, bool lose, bool repeat)
 	unlock(w);
 }
 
-/* --- domains
- * ----------------------------------------------------------------------------------------------------- */
+/* --- domains -------------------------------------------------------------------------------------------- */
 
 static int guest_off(const char *world, const char *uuid, enum hv_power power)
 {
@@ -259,8 +256,7 @@ size_t sim_devices_shared(const char *world)
 	return n;
 }
 
-/* --- volumes
- * ----------------------------------------------------------------------------------------------------- */
+/* --- volumes -------------------------------------------------------------------------------------------- */
 
 bool sim_volume_exists(const char *world, const char *name)
 {

@@ -12,8 +12,7 @@
 
 #include "base/util.h"
 
-/* --- tables
- * ----------------------------------------------------------------------------------------------------- */
+/* --- tables --------------------------------------------------------------------------------------------- */
 
 static uint32_t hash_of(const char *s)
 {
@@ -83,8 +82,7 @@ struct sim_node *sim_table_next(const struct sim_table *t, const struct sim_node
 	return NULL;
 }
 
-/* --- volumes
- * ---------------------------------------------------------------------------------------------------- */
+/* --- volumes -------------------------------------------------------------------------------------------- */
 
 static void note(struct sim_world *w, const struct buf *line)
 {
@@ -143,8 +141,7 @@ void sim_world_vol_remove(struct sim_world *w, struct sim_vol *v)
 	vol_free(v);
 }
 
-/* --- domains
- * ---------------------------------------------------------------------------------------------------- */
+/* --- domains -------------------------------------------------------------------------------------------- */
 
 struct sim_dom *sim_world_dom(struct sim_world *w, const char *uuid)
 {
@@ -226,8 +223,7 @@ void sim_world_power(struct sim_world *w, struct sim_dom *d, enum hv_power power
 		sim_world_tell(w, d);
 }
 
-/* --- the file of changes
- * ---------------------------------------------------------------------------------------- */
+/* --- the file of changes -------------------------------------------------------------------------------- */
 
 enum { FIELDS_MAX = 256, LINE_MAX_BYTES = 32768 };
 
@@ -336,8 +332,7 @@ static int journal_open(struct sim_world *w, const char *path, struct error *err
 	return 0;
 }
 
-/* --- worlds
- * ----------------------------------------------------------------------------------------------------- */
+/* --- worlds --------------------------------------------------------------------------------------------- */
 
 static struct {
 	pthread_mutex_t lock;

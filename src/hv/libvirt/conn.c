@@ -33,8 +33,7 @@ static void unlock(void)
 	pthread_mutex_unlock(&all.lock);
 }
 
-/* --- the end of a link
- * ------------------------------------------------------------------------------------------ */
+/* --- the end of a link ---------------------------------------------------------------------------------- */
 
 static void on_dead(virConnectPtr conn, int reason, void *opaque);
 
@@ -118,8 +117,7 @@ static void link_unshare_locked(struct lv_link *l)
 		}
 }
 
-/* --- calls and members
- * ------------------------------------------------------------------------------------------ */
+/* --- calls and members ---------------------------------------------------------------------------------- */
 
 /* Under the lock: takes a closed connection apart once nothing uses it. */
 static void conn_release_locked(struct hv_conn *c)
@@ -156,7 +154,7 @@ void conn_leave(struct hv_conn *c)
 	unlock();
 }
 
-static void lv_close(struct hv_conn *c)
+void lv_close(struct hv_conn *c)
 {
 	if (!c)
 		return;
@@ -166,8 +164,7 @@ static void lv_close(struct hv_conn *c)
 	unlock();
 }
 
-/* --- events
- * ----------------------------------------------------------------------------------------------------- */
+/* --- events --------------------------------------------------------------------------------------------- */
 
 struct delivery {
 	struct lv_link *link;
@@ -272,8 +269,7 @@ static void on_dead(virConnectPtr conn, int reason, void *opaque)
 	}
 }
 
-/* --- opening
- * ---------------------------------------------------------------------------------------------------- */
+/* --- opening -------------------------------------------------------------------------------------------- */
 
 static int connect_fail(struct error *err)
 {
@@ -391,7 +387,7 @@ static struct lv_link *link_get(const struct hv_target *t, struct error *err)
 	return l;
 }
 
-static int lv_connect(const struct hv_target *target, hv_event_fn *events, void *ctx, struct hv_conn **out,
+int lv_connect(const struct hv_target *target, hv_event_fn *events, void *ctx, struct hv_conn **out,
 	struct error *err)
 {
 	struct lv_link *l = link_get(target, err);
@@ -442,8 +438,7 @@ void host_facts_free(struct host_facts *f)
 	free(f);
 }
 
-/* --- errors
- * ----------------------------------------------------------------------------------------------------- */
+/* --- errors --------------------------------------------------------------------------------------------- */
 
 int conn_last(void)
 {
@@ -498,8 +493,7 @@ static void silent(void *ctx, virErrorPtr e)
 	(void)e;
 }
 
-/* --- start and end
- * ---------------------------------------------------------------------------------------------- */
+/* --- start and end -------------------------------------------------------------------------------------- */
 
 int hv_libvirt_init(struct error *err)
 {
@@ -523,98 +517,3 @@ void hv_libvirt_finish(void)
 		;
 	unlock();
 }
-
-void dom_free(virDomainPtr *d)
-{
-	if (*d)
-		virDomainFree(*d);
-}
-
-void vol_free(virStorageVolPtr *v)
-{
-	if (*v)
-		virStorageVolFree(*v);
-}
-
-void pool_free(virStoragePoolPtr *p)
-{
-	if (*p)
-		virStoragePoolFree(*p);
-}
-
-void stream_free(virStreamPtr *s)
-{
-	if (*s)
-		virStreamFree(*s);
-}
-
-/* --- the table: each call is counted, so that a closed connection lives until its last call returns
- * ------------- */
-
-#define CALL(fn, params, args)               \
-	static int call_##fn params          \
-	{                                    \
-		int rc = conn_enter(c, err); \
-                                             \
-		if (rc == 0) {               \
-			rc = lv_##fn args;   \
-			conn_leave(c);       \
-		}                            \
-		return rc;                   \
-	}
-#define CALL_UUID(fn) CALL(fn, (struct hv_conn * c, const char *uuid, struct error *err), (c, uuid, err))
-
-CALL(inventory, (struct hv_conn * c, struct arena *a, struct hv_inventory *out, struct error *err),
-	(c, a, out, err))
-CALL(image_ensure,
-	(struct hv_conn * c, const char *name, const char *format, int fd, int64_t size, int64_t virtual_size,
-		struct error *err),
-	(c, name, format, fd, size, virtual_size, err))
-CALL(volume_ensure,
-	(struct hv_conn * c, const char *name, int64_t capacity, const char *backing,
-		const char *backing_format, struct error *err),
-	(c, name, capacity, backing, backing_format, err))
-CALL(volume_write, (struct hv_conn * c, const char *name, const void *data, size_t n, struct error *err),
-	(c, name, data, n, err))
-CALL(volume_remove, (struct hv_conn * c, const char *name, struct error *err), (c, name, err))
-CALL(domain_define, (struct hv_conn * c, const struct hv_domain *d, struct error *err), (c, d, err))
-CALL_UUID(domain_start)
-CALL_UUID(domain_shutdown)
-CALL_UUID(domain_stop)
-CALL_UUID(domain_reboot)
-CALL_UUID(domain_reset)
-CALL_UUID(domain_pause)
-CALL_UUID(domain_unpause)
-CALL_UUID(domain_remove)
-CALL(domain_look, (struct hv_conn * c, const char *uuid, struct hv_seen *out, struct error *err),
-	(c, uuid, out, err))
-CALL(domain_list,
-	(struct hv_conn * c, struct arena *a, struct hv_seen **out, size_t *out_n, struct error *err),
-	(c, a, out, out_n, err))
-CALL(console_read, (struct hv_conn * c, const char *uuid, size_t max, struct buf *out, struct error *err),
-	(c, uuid, max, out, err))
-#undef CALL
-#undef CALL_UUID
-
-const struct hv_driver hv_libvirt_driver = {
-	.scheme = "libvirt",
-	.connect = lv_connect,
-	.close = lv_close,
-	.inventory = call_inventory,
-	.image_ensure = call_image_ensure,
-	.volume_ensure = call_volume_ensure,
-	.volume_write = call_volume_write,
-	.volume_remove = call_volume_remove,
-	.domain_define = call_domain_define,
-	.domain_start = call_domain_start,
-	.domain_shutdown = call_domain_shutdown,
-	.domain_stop = call_domain_stop,
-	.domain_reboot = call_domain_reboot,
-	.domain_reset = call_domain_reset,
-	.domain_pause = call_domain_pause,
-	.domain_unpause = call_domain_unpause,
-	.domain_remove = call_domain_remove,
-	.domain_look = call_domain_look,
-	.domain_list = call_domain_list,
-	.console_read = call_console_read,
-};

@@ -61,7 +61,11 @@ int conn_facts(struct hv_conn *c, const struct host_facts **out, struct error *e
 void host_facts_free(struct host_facts *f);
 int host_facts_read(struct hv_conn *c, struct host_facts *out, struct error *err);
 
-/* The driver's functions, by file. Each runs between conn_enter and conn_leave. */
+/* The driver's functions, by file; connect and close take care of themselves. */
+int lv_connect(const struct hv_target *target, hv_event_fn *events, void *ctx, struct hv_conn **out,
+	struct error *err);
+void lv_close(struct hv_conn *c);
+/* Each of these runs between conn_enter and conn_leave. */
 int lv_inventory(struct hv_conn *c, struct arena *a, struct hv_inventory *out, struct error *err);
 int lv_image_ensure(struct hv_conn *c, const char *name, const char *format, int fd, int64_t size,
 	int64_t virtual_size, struct error *err);

@@ -11,8 +11,7 @@
 #include "hv/libvirt/conn.h"
 #include "hv/libvirt/domxml.h"
 
-/* --- states
- * ----------------------------------------------------------------------------------------------------- */
+/* --- states --------------------------------------------------------------------------------------------- */
 
 /* What is not known to be off counts as running: unknown is not stopped. */
 static const enum hv_power power_of[] = {
@@ -60,8 +59,7 @@ static bool is_active(enum hv_power p)
 	return p != HV_POWER_ABSENT && p != HV_POWER_SHUTOFF;
 }
 
-/* --- lookup and mark
- * -------------------------------------------------------------------------------------------- */
+/* --- lookup and mark ------------------------------------------------------------------------------------ */
 
 /* *out stays NULL when no domain has that uuid. */
 static int find(struct hv_conn *c, const char *uuid, virDomainPtr *out, struct error *err)
@@ -140,8 +138,7 @@ static int find_present(
 	return *out ? 0 : error_set(err, ERR_NOT_FOUND, "the server is not on the host");
 }
 
-/* --- define
- * ----------------------------------------------------------------------------------------------------- */
+/* --- define --------------------------------------------------------------------------------------------- */
 
 static bool address_ok(const char *s)
 {
@@ -194,8 +191,7 @@ int lv_domain_define(struct hv_conn *c, const struct hv_domain *d, struct error 
 	return dom ? 0 : conn_fail(c, "define the server", err);
 }
 
-/* --- power
- * ------------------------------------------------------------------------------------------------------ */
+/* --- power ---------------------------------------------------------------------------------------------- */
 
 /* A call that failed has still succeeded when the domain is where it should be. */
 static int arrived(
@@ -296,8 +292,7 @@ int lv_domain_unpause(struct hv_conn *c, const char *uuid, struct error *err)
 	return arrived(c, dom, HV_POWER_RUNNING, "unpause the server", err);
 }
 
-/* --- remove
- * ----------------------------------------------------------------------------------------------------- */
+/* --- remove --------------------------------------------------------------------------------------------- */
 
 /* Not every driver knows every flag: from all that may be left behind by a guest down to none. */
 static int undefine(virDomainPtr dom)
@@ -336,8 +331,7 @@ int lv_domain_remove(struct hv_conn *c, const char *uuid, struct error *err)
 	return lv_console_remove(c, uuid, err);
 }
 
-/* --- looking
- * ---------------------------------------------------------------------------------------------------- */
+/* --- looking -------------------------------------------------------------------------------------------- */
 
 static int look(struct hv_conn *c, virDomainPtr dom, struct hv_seen *out, struct error *err)
 {

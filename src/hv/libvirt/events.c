@@ -56,8 +56,7 @@ static struct {
 	bool registered; /* libvirt allows one registration for the life of the process */
 } ev = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* --- the table: under the lock
- * ---------------------------------------------------------------------------------- */
+/* --- the table: under the lock -------------------------------------------------------------------------- */
 
 static struct watch **slot(int id, bool timer)
 {
@@ -131,8 +130,7 @@ static int drop(int id, bool timer)
 	return w ? 0 : -1;
 }
 
-/* --- on the loop
- * ------------------------------------------------------------------------------------------------ */
+/* --- on the loop ---------------------------------------------------------------------------------------- */
 
 /* True when w is to be told; *want is what it asked for last. */
 static bool wanted(struct watch *w, int *want)
@@ -310,8 +308,7 @@ static void on_wake(uv_async_t *async)
 	}
 }
 
-/* --- libvirt's six functions
- * ------------------------------------------------------------------------------------ */
+/* --- libvirt's six functions ---------------------------------------------------------------------------- */
 
 static int add_handle(int fd, int event, virEventHandleCallback cb, void *opaque, virFreeCallback ff)
 {
@@ -357,8 +354,7 @@ static int remove_timeout(int id)
 	return drop(id, true);
 }
 
-/* --- start and end
- * ---------------------------------------------------------------------------------------------- */
+/* --- start and end -------------------------------------------------------------------------------------- */
 
 bool hv_post(void (*fn)(void *arg), void *arg)
 {

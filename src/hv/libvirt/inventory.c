@@ -11,8 +11,7 @@
 
 enum { DEVICES_MAX = 1024 };
 
-/* --- facts
- * ------------------------------------------------------------------------------------------------------ */
+/* --- facts ---------------------------------------------------------------------------------------------- */
 
 /* KVM is worth its name only where the processor virtualizes: a /dev/kvm without vmx or svm (a paravirtual
  * one) is offered by libvirt, but an ordinary guest kernel does not boot under it. The host's <cpu> lists
@@ -80,8 +79,7 @@ int host_facts_read(struct hv_conn *c, struct host_facts *out, struct error *err
 	return pool_path(c, &out->pool_path, err);
 }
 
-/* --- inventory
- * -------------------------------------------------------------------------------------------------- */
+/* --- inventory ------------------------------------------------------------------------------------------ */
 
 static int read_node(struct hv_conn *c, struct arena *a, struct hv_inventory *inv, struct error *err)
 {

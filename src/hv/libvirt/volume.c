@@ -99,8 +99,7 @@ int volume_delete(struct hv_conn *c, virStoragePoolPtr pool, const char *name, s
 	return conn_fail(c, "remove a disk", err);
 }
 
-/* --- uploads
- * ---------------------------------------------------------------------------------------------------- */
+/* --- uploads -------------------------------------------------------------------------------------------- */
 
 static int send_all(struct hv_conn *c, virStreamPtr stream, int64_t size, volume_source_fn *source, void *ctx,
 	struct error *err)
@@ -161,8 +160,7 @@ static long memory_read(void *ctx, void *buf, size_t n)
 	return (long)n;
 }
 
-/* --- the driver's functions
- * ------------------------------------------------------------------------------------- */
+/* --- the driver's functions ----------------------------------------------------------------------------- */
 
 const char *volume_marker(const char *name, char out[VOLUME_MARKER_NAME])
 {

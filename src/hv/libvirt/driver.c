@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The libvirt driver's table. Each call is counted, so that a closed connection lives until its last call
+ * returns. */
+#include "hv/internal.h"
+#include "hv/libvirt/conn.h"
+
+void dom_free(virDomainPtr *d)
+{
+	if (*d)
+		virDomainFree(*d);
+}
+
+void vol_free(virStorageVolPtr *v)
+{
+	if (*v)
+		virStorageVolFree(*v);
+}
+
+void pool_free(virStoragePoolPtr *p)
+{
+	if (*p)
+		virStoragePoolFree(*p);
+}
+
+void stream_free(virStreamPtr *s)
+{
+	if (*s)
+		virStreamFree(*s);
+}
+
+#define CALL(fn, params, args)               \
+	static int call_##fn params          \
+	{                                    \
+		int rc = conn_enter(c, err); \
+                                             \
+		if (rc == 0) {               \
+			rc = lv_##fn args;   \
+			conn_leave(c);       \
+		}                            \
+		return rc;                   \
+	}
+#define CALL_UUID(fn) CALL(fn, (struct hv_conn * c, const char *uuid, struct error *err), (c, uuid, err))
+
+CALL(inventory, (struct hv_conn * c, struct arena *a, struct hv_inventory *out, struct error *err),
+	(c, a, out, err))
+CALL(image_ensure,
+	(struct hv_conn * c, const char *name, const char *format, int fd, int64_t size, int64_t virtual_size,
+		struct error *err),
+	(c, name, format, fd, size, virtual_size, err))
+CALL(volume_ensure,
+	(struct hv_conn * c, const char *name, int64_t capacity, const char *backing,
+		const char *backing_format, struct error *err),
+	(c, name, capacity, backing, backing_format, err))
+CALL(volume_write, (struct hv_conn * c, const char *name, const void *data, size_t n, struct error *err),
+	(c, name, data, n, err))
+CALL(volume_remove, (struct hv_conn * c, const char *name, struct error *err), (c, name, err))
+CALL(domain_define, (struct hv_conn * c, const struct hv_domain *d, struct error *err), (c, d, err))
+CALL_UUID(domain_start)
+CALL_UUID(domain_shutdown)
+CALL_UUID(domain_stop)
+CALL_UUID(domain_reboot)
+CALL_UUID(domain_reset)
+CALL_UUID(domain_pause)
+CALL_UUID(domain_unpause)
+CALL_UUID(domain_remove)
+CALL(domain_look, (struct hv_conn * c, const char *uuid, struct hv_seen *out, struct error *err),
+	(c, uuid, out, err))
+CALL(domain_list,
+	(struct hv_conn * c, struct arena *a, struct hv_seen **out, size_t *out_n, struct error *err),
+	(c, a, out, out_n, err))
+CALL(console_read, (struct hv_conn * c, const char *uuid, size_t max, struct buf *out, struct error *err),
+	(c, uuid, max, out, err))
+#undef CALL
+#undef CALL_UUID
+
+const struct hv_driver hv_libvirt_driver = {
+	.scheme = "libvirt",
+	.connect = lv_connect,
+	.close = lv_close,
+	.inventory = call_inventory,
+	.image_ensure = call_image_ensure,
+	.volume_ensure = call_volume_ensure,
+	.volume_write = call_volume_write,
+	.volume_remove = call_volume_remove,
+	.domain_define = call_domain_define,
+	.domain_start = call_domain_start,
+	.domain_shutdown = call_domain_shutdown,
+	.domain_stop = call_domain_stop,
+	.domain_reboot = call_domain_reboot,
+	.domain_reset = call_domain_reset,
+	.domain_pause = call_domain_pause,
+	.domain_unpause = call_domain_unpause,
+	.domain_remove = call_domain_remove,
+	.domain_look = call_domain_look,
+	.domain_list = call_domain_list,
+	.console_read = call_console_read,
+};

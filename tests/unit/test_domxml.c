@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Guests' definitions against golden files (UPDATE_GOLDEN=1 writes them), and the reading of hosts' XML. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/util.h"
+#include "hv/libvirt/domxml.h"
+#include "hv/libvirt/hostxml.h"
+#include "hv/libvirt/xmlr.h"
+#include "hv/libvirt/xmlw.h"
+
+#define UUID "11111111-2222-4333-8444-555555555555"
+
+static const struct hv_disk disks[] = {
+	{ .volume = UUID "-root.qcow2", .format = "qcow2", .serial = "11111111-2222-4333-8" },
+	{ .volume = UUID "-config.iso", .format = "raw", .readonly = true },
+};
+static const struct hv_nic nics[] = {
+	{ .mac = "fa:16:3e:00:00:01", .source = "cloudd", .mtu = 1450 },
+	{ .mac = "fa:16:3e:00:00:02", .source = "br-ext", .is_bridge = true },
+};
+static const char *const hostdevs[] = { "0000:65:00.0", "0001:e3:1f.7" };
+
+static struct hv_domain plain(void)
+{
+	return (struct hv_domain) { .uuid = UUID,
+		.name = "instance-0000002a",
+		.title = "web-1",
+		.vcpus = 2,
+		.ram_mib = 2048,
+		.disks = disks,
+		.disks_n = ARRAY_LEN(disks),
+		.nics = nics,
+		.nics_n = ARRAY_LEN(nics),
+		.project_id = "0123456789abcdef0123456789abcdef",
+		.flavor_name = "m1.small",
+		.cloud_id = "cloud-a",
+		.epoch = 7 };
+}
+
+static void read_whole(const char *path, struct buf *out)
+{
+	FILE *f = fopen(path, "re");
+	size_t n;
+
+	if (!f)
+		return;
+	while ((n = fread(buf_reserve(out, 4096), 1, 4096, f)) > 0)
+		out->len += n;
+	fclose(f);
+}
+
+static void write_whole(const char *path, const struct buf *b)
+{
+	FILE *f = fopen(path, "we");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(b->data, 1, b->len, f), b->len);
+	fclose(f);
+}
+
+static void same_as_golden(const char *name, const struct hv_domain *d, const struct domxml_host *host)
+{
+	CLEANUP(free_ptr) char *path = xasprintf("%s/tests/unit/golden/%s.xml", SOURCE_DIR, name);
+	CLEANUP(buf_finish) struct buf got = { 0 }, want = { 0 };
+	struct error err;
+	xmlDocPtr doc;
+
+	domxml_write(&got, d, host);
+	assert_non_null(doc = xr_parse(got.data, got.len, &err));
+	xmlFreeDoc(doc);
+	if (getenv("UPDATE_GOLDEN"))
+		write_whole(path, &got);
+	read_whole(path, &want);
+	assert_string_equal(buf_text(&got), buf_text(&want));
+}
+
+static void test_golden_tcg(void **state)
+{
+	struct hv_domain d = plain();
+
+	(void)state;
+	same_as_golden("tcg", &d,
+		&(struct domxml_host) { .type = "qemu",
+			.arch = "x86_64",
+			.emulator = "/usr/bin/qemu-system-x86_64",
+			.pool = "cloudd",
+			.log_path = "/pool/" UUID "-console.log" });
+}
+
+static void test_golden_kvm_gpus(void **state)
+{
+	struct hv_domain d = plain();
+
+	(void)state;
+	d.hostdevs = hostdevs;
+	d.hostdevs_n = ARRAY_LEN(hostdevs);
+	d.vcpus = 32;
+	d.ram_mib = 262144;
+	same_as_golden(
+		"kvm_gpus", &d, &(struct domxml_host) { .type = "kvm", .arch = "x86_64", .pool = "cloudd" });
+}
+
+static void test_golden_test_driver(void **state)
+{
+	struct hv_domain d = plain();
+
+	(void)state;
+	d.hostdevs = hostdevs;
+	d.hostdevs_n = 1;
+	same_as_golden("test_driver", &d,
+		&(struct domxml_host) { .type = "test", .arch = "i686", .pool = "default" });
+}
+
+/* Text of tenants must stay text: what looks like markup, other scripts, what XML cannot hold. */
+static void test_golden_hostile(void **state)
+{
+	struct hv_domain d = plain();
+
+	(void)state;
+	d.title = "</title><devices>'\"&amp; & ]]> <!-- m\xc3\xa1y ch\xe1\xbb\xa7 Vi\xe1\xbb\x87t Nam\nline "
+		  "2\x01\xff";
+	d.flavor_name = "a'b\"c<d>&e\tf";
+	d.machine = "pc";
+	same_as_golden("hostile", &d,
+		&(struct domxml_host) {
+			.type = "qemu", .arch = "x86_64", .pool = "p<o>o'l", .log_path = "/a&b" });
+}
+
+static xmlNodePtr child_of_root(xmlDocPtr doc, const char *name)
+{
+	return xr_child(xmlDocGetRootElement(doc), name);
+}
+
+static void test_hostile_text_survives(void **state)
+{
+	const char *title = "<b>\"Tr\xe1\xba\xa7n & C\xc3\xb4ng\" 'x'</b>";
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	CLEANUP(buf_finish) struct buf xml = { 0 };
+	CLEANUP(xr_free) xmlDocPtr doc = NULL;
+	struct hv_domain d = plain();
+	struct error err;
+	xmlNodePtr mark;
+
+	(void)state;
+	d.title = d.flavor_name = title;
+	domxml_write(&xml, &d, &(struct domxml_host) { .type = "kvm", .arch = "x86_64", .pool = "p" });
+	assert_non_null(doc = xr_parse(xml.data, xml.len, &err));
+	assert_string_equal(xr_text(&a, child_of_root(doc, "title")), title);
+	mark = xr_path(xmlDocGetRootElement(doc), "metadata", "server", NULL);
+	assert_string_equal(xr_attr(&a, mark, "flavor"), title);
+	assert_string_equal((const char *)mark->ns->href, DOMXML_NS);
+	/* one title, no element that a tenant wrote */
+	assert_null(xr_next(child_of_root(doc, "title"), "title"));
+	assert_null(xr_child(child_of_root(doc, "title"), NULL));
+}
+
+static void test_writer_replaces_what_xml_cannot_hold(void **state)
+{
+	CLEANUP(buf_finish) struct buf out = { 0 };
+	struct xmlw w = { .out = &out };
+
+	(void)state;
+	xw_leaf(&w, "t",
+		"a\x02"
+		"b\xc3(\xed\xa0\x80|\xef\xbf\xbf|\xf0\x9f\x98\x80\x7f");
+#define R "\xef\xbf\xbd"
+	assert_string_equal(buf_text(&out), "<t>a" R "b" R "(" R R R "|" R R R "|\xf0\x9f\x98\x80" R "</t>\n");
+#undef R
+}
+
+static void test_mark(void **state)
+{
+	struct domxml_mark m;
+
+	(void)state;
+	assert_int_equal(domxml_mark_read("<cloudd:server xmlns:cloudd='" DOMXML_NS
+					  "' cloud='cloud-a' project='p' flavor='f' epoch='12'/>",
+				 &m),
+		0);
+	assert_string_equal(m.cloud_id, "cloud-a");
+	assert_int_equal(m.epoch, 12);
+	assert_int_equal(domxml_mark_read("<server cloud='x'/>", &m), 0);
+	assert_int_equal(m.epoch, 0);
+	assert_int_equal(domxml_mark_read("<server epoch='1'/>", &m), -1);
+	assert_int_equal(domxml_mark_read("<other cloud='x'/>", &m), -1);
+	assert_int_equal(domxml_mark_read("<server cloud='x'", &m), -1);
+	assert_int_equal(domxml_mark_read("", &m), -1);
+}
+
+static void test_reader_refuses_doctypes(void **state)
+{
+	static const char bomb[] = "<!DOCTYPE a [<!ENTITY x 'xxxx'><!ENTITY y '&x;&x;'>]><a>&y;</a>";
+	static const char outside[] = "<!DOCTYPE a SYSTEM 'file:///etc/passwd'><a/>";
+	struct error err;
+
+	(void)state;
+	assert_null(xr_parse(bomb, strlen(bomb), &err));
+	assert_int_equal(err.code, ERR_HYPERVISOR);
+	assert_null(xr_parse(outside, strlen(outside), &err));
+	assert_null(xr_parse("", 0, &err));
+	assert_null(xr_parse("<a>", 3, &err));
+}
+
+/* --- hosts ---------------------------------------------------------------------------------------------- */
+
+static const char caps_xml[] =
+	"<capabilities><host><uuid>c10d0000-0000-4000-8000-0000000d644f</uuid>"
+	"<cpu><arch>x86_64</arch><model>EPYC-Milan</model><topology sockets='2' dies='1' cores='64' "
+	"threads='2'/>"
+	"<feature name='ht'/></cpu>"
+	"<topology><cells num='2'>"
+	"<cell id='0'><memory unit='KiB'>1056768000</memory><cpus num='128'><cpu id='0'/></cpus></cell>"
+	"<cell id='1'><memory unit='KiB'>1056766976</memory><cpus num='128'/></cell>"
+	"</cells></topology></host>"
+	"<guest><os_type>hvm</os_type><arch name='i686'><emulator>/i386</emulator><domain "
+	"type='qemu'/></arch></guest>"
+	"<guest><os_type>hvm</os_type><arch name='x86_64'><emulator>/x64</emulator><domain type='qemu'/>"
+	"<domain type='kvm'/></arch></guest></capabilities>";
+
+static void test_capabilities(void **state)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct host_caps caps;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(hostxml_caps(&a, caps_xml, &caps, &err), 0);
+	assert_string_equal(caps.uuid, "c10d0000-0000-4000-8000-0000000d644f");
+	assert_string_equal(caps.cpu_model, "EPYC-Milan");
+	assert_string_equal(caps.guest_arch, "x86_64");
+	assert_string_equal(caps.emulator, "/x64");
+	assert_true(caps.offers_kvm);
+	assert_int_equal(caps.sockets * caps.cores * caps.threads, 256);
+	assert_int_equal(caps.cells_n, 2);
+	assert_int_equal(caps.cells[1].id, 1);
+	assert_int_equal(caps.cells[0].ram_mib, 1032000);
+	assert_int_equal(caps.cells[1].cpus, 128);
+	assert_non_null(strstr(hostxml_cpu_text(&a, caps_xml), "<model>EPYC-Milan</model>"));
+}
+
+static void test_capabilities_bad(void **state)
+{
+	static const char *const bad[] = { "", "<capabilities/>", "<capabilities><host/></capabilities>",
+		"<capabilities><guest><os_type>xen</os_type><arch name='x86_64'/></guest></capabilities>" };
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct host_caps caps;
+	struct error err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		err.code = ERR_NONE;
+		assert_int_equal(hostxml_caps(&a, bad[i], &caps, &err), -1);
+		assert_int_equal(err.code, ERR_HYPERVISOR);
+	}
+}
+
+static void test_cpu_virtualizes(void **state)
+{
+	(void)state;
+	assert_true(hostxml_cpu_virtualizes("<cpu><feature policy='require' name='svm'/></cpu>"));
+	assert_true(hostxml_cpu_virtualizes("<cpu><feature name='a'/><feature name='vmx'/></cpu>"));
+	assert_false(hostxml_cpu_virtualizes("<cpu><feature policy='disable' name='svm'/></cpu>"));
+	assert_false(hostxml_cpu_virtualizes("<cpu><feature name='hypervisor'/></cpu>"));
+	assert_false(hostxml_cpu_virtualizes("<cpu"));
+}
+
+static void test_device(void **state)
+{
+	static const char gpu[] =
+		"<device><name>pci_0000_65_00_0</name><driver><name>nvidia</name></driver>"
+		"<capability type='pci'><class>0x030200</class><domain>0</domain><bus>101</bus><slot>0</slot>"
+		"<function>0</function><product id='0x20b0'>GA100 [A100 &lt;SXM4&gt;]</product>"
+		"<vendor id='0x10de'>NVIDIA Corporation</vendor><iommuGroup number='13'/><numa node='1'/>"
+		"</capability></device>";
+	static const char npu[] = "<device><capability type='pci'><class>0x120000</class><bus>3</bus>"
+				  "<product id='0x1'/><vendor id='0x2'/></capability></device>";
+	static const char nic[] =
+		"<device><capability type='pci'><class>0x020000</class></capability></device>";
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct hv_device d;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(hostxml_device(&a, gpu, &d, &err), 1);
+	assert_string_equal(d.address, "0000:65:00.0");
+	assert_int_equal(d.vendor_id, 0x10de);
+	assert_int_equal(d.product_id, 0x20b0);
+	assert_string_equal(d.product, "GA100 [A100 <SXM4>]");
+	assert_string_equal(d.driver, "nvidia");
+	assert_int_equal(d.numa_cell, 1);
+	assert_int_equal(d.iommu_group, 13);
+	assert_int_equal(hostxml_device(&a, npu, &d, &err), 1);
+	assert_string_equal(d.address, "0000:03:00.0");
+	assert_string_equal(d.driver, "");
+	assert_int_equal(d.numa_cell, -1);
+	assert_int_equal(d.iommu_group, -1);
+	assert_int_equal(hostxml_device(&a, nic, &d, &err), 0);
+	assert_int_equal(hostxml_device(&a, "<device/>", &d, &err), 0);
+	assert_int_equal(hostxml_device(&a, "nonsense", &d, &err), -1);
+}
+
+static void test_pool_path(void **state)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+
+	(void)state;
+	assert_string_equal(
+		hostxml_pool_path(&a, "<pool type='dir'><target><path>/p</path></target></pool>"), "/p");
+	assert_null(hostxml_pool_path(&a, "<pool type='rbd'><target><path>/p</path></target></pool>"));
+	assert_null(hostxml_pool_path(&a, ""));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_golden_tcg),
+		cmocka_unit_test(test_golden_kvm_gpus),
+		cmocka_unit_test(test_golden_test_driver),
+		cmocka_unit_test(test_golden_hostile),
+		cmocka_unit_test(test_hostile_text_survives),
+		cmocka_unit_test(test_writer_replaces_what_xml_cannot_hold),
+		cmocka_unit_test(test_mark),
+		cmocka_unit_test(test_reader_refuses_doctypes),
+		cmocka_unit_test(test_capabilities),
+		cmocka_unit_test(test_capabilities_bad),
+		cmocka_unit_test(test_cpu_virtualizes),
+		cmocka_unit_test(test_device),
+		cmocka_unit_test(test_pool_path),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
