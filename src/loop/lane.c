@@ -1,32 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *	submit --> WAITING (in its lane) --> READY (in the pool's queue) --> RUNNING --> RETURNED --> done,
- *destroy |                         |                              |
- *	               +---- CANCELLED: done, destroy                           +--> GIVEN_UP: done ... back
- *--> destroy
+ *	submit -> WAITING -> READY -> RUNNING -> RETURNED -> done(DONE), destroy
+ *	             |         |         |
+ *	             +---------+         +-> ABANDONED: done(GIVEN_UP) ... the call returns -> destroy
+ *	             |
+ *	             +-> done(CANCELLED), destroy
  *
- * The loop alone decides what may run: lanes and their queues are its own. Threads know the pool's queue of
- *ready work and the list of work that came back, both under the pool's lock. */
+ * The loop alone decides what may run: lanes and their queues are its own. What may run is handed to the
+ * crew of threads, which hands it back. */
 #include "loop/lane.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/util.h"
-#include "loop/thread.h"
+#include "loop/crew.h"
 
 enum {
-	THREADS_MAX = 1024,     /* alive and not given up; more work than this waits */
-	THREAD_IDLE_S = 5,      /* then a thread without work ends */
 	DEADLINE_GRAIN_MS = 50, /* deadlines are looked at no more often than this */
 	THREAD_RETRY_MS = 100,  /* when the system had no thread */
 };
-
-enum { WORK_WAITING = 1, WORK_READY, WORK_RUNNING, WORK_RETURNED, WORK_ABANDONED };
 
 struct lane {
 	struct lane_pool *pool;   /* NULL once the pool is gone */
@@ -41,23 +35,14 @@ struct lane {
 
 struct lane_pool {
 	struct loop *loop;
+	struct crew *crew;
 	struct lane *lanes;
 	struct loop_timer timer;
 	uint64_t timer_at_ms; /* 0: not set */
 	uv_async_t async;
 	int open_handles;
-	bool handles_closed, closing; /* closing: the loop's own view of `stop` */
+	bool closing;
 	unsigned given_up;
-	/* under the lock */
-	pthread_mutex_t lock;
-	pthread_cond_t wake;     /* for threads: work, or the end */
-	pthread_cond_t progress; /* for lane_pool_destroy: work came back, or a thread ended */
-	struct work *ready_head, **ready_tail;
-	struct work *back_head, **back_tail;
-	unsigned n_ready,
-		n_free; /* n_free: threads that wait for work, or will as soon as they have started */
-	unsigned threads, n_abandoned; /* n_abandoned: threads in work that was given up */
-	bool stop;
 };
 
 static uint64_t now_ms(void)
@@ -87,136 +72,6 @@ static void ring_remove(struct work *w)
 	w->ring_next = w->ring_prev = NULL;
 }
 
-/* ---- threads ---- */
-
-static void pool_free_if_last(struct lane_pool *p)
-{
-	/* under the lock */
-	bool last = p->stop && p->handles_closed && !p->threads;
-
-	pthread_mutex_unlock(&p->lock);
-	if (!last)
-		return;
-	pthread_cond_destroy(&p->wake);
-	pthread_cond_destroy(&p->progress);
-	pthread_mutex_destroy(&p->lock);
-	free(p);
-}
-
-/* Under the lock. NULL when the thread should end. */
-static struct work *ready_wait(struct lane_pool *p)
-{
-	struct timespec until;
-	struct work *w;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += THREAD_IDLE_S;
-	while (!p->ready_head && !p->stop) {
-		if (pthread_cond_timedwait(&p->wake, &p->lock, &until) == ETIMEDOUT && !p->ready_head)
-			return NULL;
-	}
-	w = p->ready_head;
-	if (!w)
-		return NULL;
-	p->ready_head = w->next;
-	if (!p->ready_head)
-		p->ready_tail = &p->ready_head;
-	p->n_ready--;
-	w->next = NULL;
-	return w;
-}
-
-/* Under the lock: the work came back from run. */
-static void work_back(struct lane_pool *p, struct work *w)
-{
-	if (w->state == WORK_ABANDONED)
-		p->n_abandoned--;
-	else
-		w->state = WORK_RETURNED;
-	if (p->stop && w->state == WORK_ABANDONED)
-		return; /* no loop any more that could destroy it */
-	*p->back_tail = w;
-	p->back_tail = &w->next;
-	pthread_cond_signal(&p->progress);
-	if (!p->stop)
-		uv_async_send(&p->async);
-}
-
-static void *lane_thread(void *arg)
-{
-	struct lane_pool *p = arg;
-	struct work *w;
-
-	pthread_setname_np(pthread_self(), "lane");
-	pthread_mutex_lock(&p->lock);
-	while ((w = ready_wait(p))) {
-		p->n_free--;
-		w->state = WORK_RUNNING;
-		pthread_mutex_unlock(&p->lock);
-
-		w->run(w);
-
-		pthread_mutex_lock(&p->lock);
-		p->n_free++;
-		work_back(p, w);
-	}
-	p->n_free--;
-	p->threads--;
-	pthread_cond_signal(&p->progress);
-	pool_free_if_last(p);
-	return NULL;
-}
-
-/* Under the lock: as many threads as there is ready work, if the system has them. */
-static void threads_ensure(struct lane_pool *p)
-{
-	while (p->n_free < p->n_ready && p->threads - p->n_abandoned < THREADS_MAX) {
-		p->n_free++;
-		p->threads++;
-		if (thread_start(lane_thread, p, NULL)) {
-			/* the work stays in the queue for the next thread that is free, or for its deadline
-			 */
-			p->n_free--;
-			p->threads--;
-			return;
-		}
-	}
-}
-
-static void deadline_arm(struct lane_pool *p, uint64_t at_ms, uint64_t soonest_ms);
-
-static void ready_push(struct lane_pool *p, struct work *w)
-{
-	bool short_of_threads;
-
-	pthread_mutex_lock(&p->lock);
-	w->state = WORK_READY;
-	w->next = NULL;
-	*p->ready_tail = w;
-	p->ready_tail = &w->next;
-	p->n_ready++;
-	threads_ensure(p);
-	short_of_threads = p->n_free < p->n_ready;
-	pthread_cond_signal(&p->wake);
-	pthread_mutex_unlock(&p->lock);
-	if (short_of_threads)
-		deadline_arm(p, now_ms() + THREAD_RETRY_MS, 0);
-}
-
-/* Under the lock. */
-static void ready_remove(struct lane_pool *p, struct work *w)
-{
-	struct work **at = &p->ready_head;
-
-	while (*at != w)
-		at = &(*at)->next;
-	*at = w->next;
-	if (p->ready_tail == &w->next)
-		p->ready_tail = at;
-	p->n_ready--;
-	w->next = NULL;
-}
-
 /* ---- lanes ---- */
 
 static void lane_unref(struct lane *l)
@@ -234,6 +89,8 @@ static void lane_unref(struct lane *l)
 	free(l);
 }
 
+static void deadline_arm(struct lane_pool *p, uint64_t at_ms, uint64_t soonest_ms);
+
 static void lane_fill(struct lane *l)
 {
 	while (!l->closed && l->running < l->width && l->waiting.ring_next != &l->waiting) {
@@ -243,7 +100,8 @@ static void lane_fill(struct lane *l)
 		l->queued--;
 		l->running++;
 		ring_push(&l->active, w);
-		ready_push(l->pool, w);
+		if (!crew_push(l->pool->crew, w))
+			deadline_arm(l->pool, now_ms() + THREAD_RETRY_MS, 0);
 	}
 }
 
@@ -268,28 +126,17 @@ static void work_leave(struct work *w)
  * it is let come home. Returns false in that last case. */
 static bool work_abort(struct work *w)
 {
-	struct lane_pool *p = w->lane->pool;
 	struct lane *l = w->lane;
-	int state;
+	enum work_state was = crew_withdraw(l->pool->crew, w);
 
-	pthread_mutex_lock(&p->lock);
-	state = w->state;
-	if (state == WORK_READY) {
-		ready_remove(p, w);
-	} else if (state == WORK_RUNNING) {
-		w->state = WORK_ABANDONED;
-		p->n_abandoned++;
-		threads_ensure(p);
-	}
-	pthread_mutex_unlock(&p->lock);
-	if (state == WORK_RETURNED)
+	if (was == WORK_RETURNED)
 		return false;
 	work_leave(w);
 	l->refs++;
-	if (state == WORK_READY) {
+	if (was == WORK_READY) {
 		work_end(w, WORK_CANCELLED);
 	} else {
-		p->given_up++;
+		l->pool->given_up++;
 		l->lost++;
 		w->done(w, WORK_GIVEN_UP);
 	}
@@ -327,21 +174,10 @@ static void home(struct lane_pool *p, struct work *w)
 
 static void back_drain(struct lane_pool *p)
 {
-	for (;;) {
-		struct work *w;
+	struct work *w;
 
-		pthread_mutex_lock(&p->lock);
-		w = p->back_head;
-		if (w) {
-			p->back_head = w->next;
-			if (!p->back_head)
-				p->back_tail = &p->back_head;
-		}
-		pthread_mutex_unlock(&p->lock);
-		if (!w)
-			return;
+	while ((w = crew_take(p->crew)))
 		home(p, w);
-	}
 }
 
 static void on_async(uv_async_t *async)
@@ -407,16 +243,11 @@ static void on_deadline(struct loop_timer *t)
 {
 	struct lane_pool *p = CONTAINER_OF(t, struct lane_pool, timer);
 	uint64_t now = now_ms(), next_ms = 0;
-	bool short_of_threads;
 
 	p->timer_at_ms = 0;
 	while (!p->closing && expire_one(p, now, &next_ms))
 		;
-	pthread_mutex_lock(&p->lock);
-	threads_ensure(p);
-	short_of_threads = p->n_free < p->n_ready;
-	pthread_mutex_unlock(&p->lock);
-	if (short_of_threads)
+	if (!crew_grow(p->crew))
 		deadline_arm(p, now + THREAD_RETRY_MS, 0);
 	if (next_ms)
 		deadline_arm(p, next_ms, now + DEADLINE_GRAIN_MS);
@@ -495,13 +326,7 @@ unsigned lane_running(const struct lane *l)
 
 unsigned lane_pool_threads(const struct lane_pool *pool)
 {
-	struct lane_pool *p = (struct lane_pool *)(uintptr_t)pool;
-	unsigned n;
-
-	pthread_mutex_lock(&p->lock);
-	n = p->threads;
-	pthread_mutex_unlock(&p->lock);
-	return n;
+	return crew_threads(pool->crew);
 }
 
 unsigned lane_pool_given_up(const struct lane_pool *pool)
@@ -512,20 +337,11 @@ unsigned lane_pool_given_up(const struct lane_pool *pool)
 struct lane_pool *lane_pool_create(struct loop *loop)
 {
 	struct lane_pool *p = xcalloc(1, sizeof *p);
-	pthread_condattr_t attr;
 
 	if (uv_async_init(&loop->uv, &p->async, on_async))
 		abort(); /* no descriptor at start: as fatal as no memory */
 	p->loop = loop;
-	p->open_handles = 1;
-	p->ready_tail = &p->ready_head;
-	p->back_tail = &p->back_head;
-	pthread_mutex_init(&p->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&p->wake, &attr);
-	pthread_cond_init(&p->progress, &attr);
-	pthread_condattr_destroy(&attr);
+	p->crew = crew_create(&p->async);
 	return p;
 }
 
@@ -558,23 +374,11 @@ static void pool_cancel_waiting(struct lane_pool *p)
 
 static void pool_wait(struct lane_pool *p, unsigned grace_ms)
 {
-	struct timespec until;
-	int rc = 0;
+	uint64_t until_ns = uv_hrtime() + (uint64_t)grace_ms * 1000000;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += grace_ms / 1000;
-	until.tv_nsec += (long)(grace_ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
-	while (pool_busy(p) && rc != ETIMEDOUT) {
-		pthread_mutex_lock(&p->lock);
-		while (!p->back_head && rc != ETIMEDOUT)
-			rc = pthread_cond_timedwait(&p->progress, &p->lock, &until);
-		pthread_mutex_unlock(&p->lock);
+	back_drain(p);
+	while (pool_busy(p) && crew_wait(p->crew, until_ns))
 		back_drain(p);
-	}
 }
 
 /* What still runs is given up. Its lane does not wait for it: nobody will destroy it. */
@@ -609,11 +413,8 @@ static void pool_forget_lanes(struct lane_pool *p)
 
 static void handle_closed(struct lane_pool *p)
 {
-	if (--p->open_handles)
-		return;
-	pthread_mutex_lock(&p->lock);
-	p->handles_closed = true;
-	pool_free_if_last(p);
+	if (!--p->open_handles)
+		free(p);
 }
 
 static void async_closed(uv_handle_t *h)
@@ -634,15 +435,9 @@ void lane_pool_destroy(struct lane_pool *p, unsigned grace_ms)
 	pool_cancel_waiting(p);
 	pool_wait(p, grace_ms);
 	pool_give_up(p);
-	back_drain(p);
-	pthread_mutex_lock(&p->lock);
-	p->stop = true;
-	pthread_cond_broadcast(&p->wake);
-	/* threads in dead calls are left behind; the others end now */
-	while (p->threads > p->n_abandoned)
-		pthread_cond_wait(&p->progress, &p->lock);
-	pthread_mutex_unlock(&p->lock);
-	back_drain(p);
+	crew_stop(p->crew);
+	back_drain(p); /* given up, and back just in time */
+	crew_destroy(p->crew);
 	pool_forget_lanes(p);
 	p->open_handles = 2;
 	loop_timer_close(&p->timer, timer_closed);

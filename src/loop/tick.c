@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *	IDLE --submit--> READY --check--> (units run) --> COMMITTING --async--> (finish) --> RESTING
- *--async--> IDLE |                                                                  ^
- *	                                     +----------- nothing written: commit and finish at once
- *-----------+
+ *	IDLE -> (units run) -> COMMITTING -> (finish) -> RESTING -> IDLE
+ *	             |          on the thread            on the thread ^
+ *	             +-- nothing written: commit and finish at once ---+
  *
  * Units that callbacks of one loop turn submit go together: they run in libuv's check phase, after all of the
  * turn's timers and descriptors. RESTING is the first member's `rest` (a checkpoint) on the commit thread. */
