@@ -219,6 +219,8 @@ static enum step run_handshake(struct conn *c)
 {
 	int done = c->ssl ? tls_handshake(c) : 1;
 
+	if (c->server->draining)
+		return drop(c);
 	if (done < 0) {
 		io_flush(c); /* the alert */
 		return drop(c);
