@@ -5,6 +5,7 @@
  *	SIGTERM: no new requests → no new steps → last commit → clean stop. Guests run on. */
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "api/image/image.h"
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -329,7 +331,7 @@ static int start_rooms(struct daemon *d, struct error *err)
 		.config = api_config_of(d),
 		.started_us = clock_wall(d->loop.clock),
 	};
-	if (api_init(&d->api, err) < 0 || start_http(d, err) < 0)
+	if (api_init(&d->api, err) < 0 || image_recover(&d->api, err) < 0 || start_http(d, err) < 0)
 		return -1;
 	flow_engine_start(d->flows);
 	return 0;
@@ -378,6 +380,9 @@ static const struct tick_member store_member = {
 	.release = store_tick_release,
 	.rollback = store_tick_rollback,
 	.dirty = store_tick_dirty,
+	.full = store_tick_full,
+	.tired = store_tick_tired,
+	.rest = store_tick_rest,
 	.commit = store_tick_commit,
 	.settle = store_tick_settle,
 };
@@ -448,6 +453,7 @@ static int serve(struct daemon *d)
 	struct error err = { 0 };
 
 	raise_limits();
+	mallopt(M_ARENA_MAX, 2); /* else each lane's thread adds an arena of its own */
 	umask(0077);
 	log_set_level(level_of(d->config.log_level));
 	if (loop_init(&d->loop, &clock_system, &rng_system, &err) < 0) {

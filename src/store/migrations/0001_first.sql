@@ -140,6 +140,7 @@ CREATE TABLE application_credential (
 	created_us INTEGER NOT NULL,
 	UNIQUE (user_id, name)
 ) STRICT;
+CREATE INDEX application_credential_project ON application_credential (project_id);
 
 CREATE TABLE application_credential_role (
 	credential_id INTEGER NOT NULL REFERENCES application_credential (id),
@@ -162,6 +163,8 @@ CREATE TABLE token (
 	expires_us INTEGER NOT NULL,
 	CHECK ((project_id IS NOT NULL) + (domain_id IS NOT NULL) + is_system <= 1)
 ) STRICT;
+CREATE INDEX token_project ON token (project_id) WHERE project_id IS NOT NULL;
+CREATE INDEX token_credential ON token (credential_id) WHERE credential_id IS NOT NULL;
 CREATE INDEX token_user ON token (user_id);
 CREATE INDEX token_expires ON token (expires_us);
 
@@ -272,6 +275,7 @@ CREATE TABLE image_member (
 	updated_us INTEGER NOT NULL,
 	PRIMARY KEY (image_id, project_id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX image_member_project ON image_member (project_id);
 
 -- The image as a volume of a host's pool; the staging flow's subject is id.
 CREATE TABLE host_image (
@@ -376,6 +380,7 @@ CREATE TABLE flavor_access (
 	project_id INTEGER NOT NULL REFERENCES project (id),
 	PRIMARY KEY (flavor_id, project_id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX flavor_access_project ON flavor_access (project_id);
 
 CREATE TABLE keypair (
 	id INTEGER NOT NULL PRIMARY KEY,
