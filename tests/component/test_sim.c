@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The simulated host: that it does what a host does, refuses what a host refuses, and fails as ordered. */
+#include "hv_fixture.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "hv/sim.h"
+
+#define A "aaaaaaaa-0000-4000-8000-000000000001"
+#define B "bbbbbbbb-0000-4000-8000-000000000002"
+#define URI "sim://w?vcpus=128&ram_gib=1024&disk_gib=100&cells=2&gpus=4&gpu=10de:2330"
+
+static struct seen seen;
+
+static const struct hv_driver *sim(void)
+{
+	struct error err;
+
+	return hv_driver_for(URI, &err);
+}
+
+static struct hv_conn *connect_to(const char *uri)
+{
+	struct hv_target t = { .uri = uri };
+	struct hv_conn *c = NULL;
+	struct error err;
+
+	assert_int_equal(sim()->connect(&t, on_event, &seen, &c, &err), 0);
+	return c;
+}
+
+static int setup(void **state)
+{
+	fixture_start("cloud-a");
+	seen_init(&seen);
+	*state = connect_to(URI);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	sim()->close(*state);
+	turn();
+	fixture_stop();
+	sim_reset();
+	return 0;
+}
+
+/* --- what it is -------------------------------------------------------------------------------------------
+ */
+
+static void test_uris(void **state)
+{
+	static const char *const bad[] = { "sim://", "sim://x?nonsense=1", "sim://x?gpus=-1", "sim://x?gpus",
+		"sim://x?gpu=zz", "sim://x?vcpus=0" };
+	static const char *const unknown[] = { "", "http://x", "qemu+ssh://x/system", "qemu+tls://",
+		"qemu+tls:///system", "sim://", "qemu+tls://h/system?no_verify=1", "qemu+tls://a b/system",
+		"xen:///" };
+	struct hv_conn *c;
+	struct error err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		err.code = ERR_NONE;
+		assert_int_equal(
+			sim()->connect(&(struct hv_target) { .uri = bad[i] }, NULL, NULL, &c, &err), -1);
+		assert_int_equal(err.code, ERR_BAD_REQUEST);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(unknown); i++) {
+		err.code = ERR_NONE;
+		assert_null(hv_driver_for(unknown[i], &err));
+		assert_int_equal(err.code, ERR_BAD_REQUEST);
+	}
+	assert_string_equal(hv_driver_for("qemu+tls://h/system", &err)->scheme, "libvirt");
+	assert_string_equal(hv_driver_for("test:///default", &err)->scheme, "libvirt");
+}
+
+static void test_names(void **state)
+{
+	char name[HV_VOLUME_NAME];
+
+	(void)state;
+	assert_string_equal(hv_image_volume(A, "qcow2", name), "image-" A ".qcow2");
+	assert_string_equal(hv_root_volume(A, name), A "-root.qcow2");
+	assert_string_equal(hv_config_volume(A, name), A "-config.iso");
+}
+
+static void test_inventory(void **state)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct hv_inventory inv;
+	struct error err;
+
+	assert_int_equal(sim()->inventory(*state, &a, &inv, &err), 0);
+	assert_string_equal(inv.type, "SIM");
+	assert_string_equal(inv.hostname, "w");
+	assert_true(uuid_valid(inv.uuid));
+	assert_int_equal(inv.cpus, 128);
+	assert_int_equal(inv.ram_mib, 1024 * 1024);
+	assert_int_equal(inv.cells_n, 2);
+	assert_int_equal(inv.cells[0].cpus + inv.cells[1].cpus, 128);
+	assert_int_equal(inv.cells[0].ram_mib + inv.cells[1].ram_mib, inv.ram_mib);
+	assert_int_equal(inv.devices_n, 4);
+	assert_int_equal(inv.devices[0].product_id, 0x2330);
+	assert_int_equal(inv.devices[0].numa_cell, 0);
+	assert_int_equal(inv.devices[3].numa_cell, 1);
+	assert_string_not_equal(inv.devices[0].address, inv.devices[1].address);
+	assert_int_equal(inv.pool_free_gib, 100);
+}
+
+/* --- a life ------------------------------------------------------------------------------------------------
+ */
+
+static void define_with(struct hv_conn *c, const char *uuid, const char *gpu)
+{
+	struct hv_domain d = small_domain(uuid, "cloud-a");
+	struct hv_disk disk = { .format = "qcow2" };
+	char name[HV_VOLUME_NAME];
+	struct error err;
+
+	disk.volume = hv_root_volume(uuid, name);
+	d.disks = &disk;
+	d.disks_n = 1;
+	d.hostdevs = &gpu;
+	d.hostdevs_n = gpu != NULL;
+	assert_int_equal(sim()->volume_ensure(c, name, 1 << 30, NULL, NULL, &err), 0);
+	assert_int_equal(sim()->domain_define(c, &d, &err), 0);
+}
+
+static enum hv_power power(struct hv_conn *c, const char *uuid)
+{
+	struct hv_seen s;
+	struct error err;
+
+	assert_int_equal(sim()->domain_look(c, uuid, &s, &err), 0);
+	assert_string_equal(s.uuid, uuid);
+	return s.power;
+}
+
+/* Every step twice: the second finds it done. */
+static void test_life_twice(void **state)
+{
+	typedef int step_fn(struct hv_conn * c, const char *uuid, struct error *err);
+	const struct {
+		step_fn *fn;
+		enum hv_power after;
+	} steps[] = {
+		{ sim()->domain_start, HV_POWER_RUNNING },
+		{ sim()->domain_pause, HV_POWER_PAUSED },
+		{ sim()->domain_unpause, HV_POWER_RUNNING },
+		{ sim()->domain_reboot, HV_POWER_RUNNING },
+		{ sim()->domain_reset, HV_POWER_RUNNING },
+		{ sim()->domain_shutdown, HV_POWER_SHUTOFF },
+		{ sim()->domain_stop, HV_POWER_SHUTOFF },
+		{ sim()->domain_start, HV_POWER_RUNNING },
+		{ sim()->domain_stop, HV_POWER_SHUTOFF },
+		{ sim()->domain_remove, HV_POWER_ABSENT },
+		{ sim()->domain_stop, HV_POWER_ABSENT },
+	};
+	struct hv_conn *c = *state;
+	struct error err;
+
+	define_with(c, A, NULL);
+	define_with(c, A, NULL);
+	assert_int_equal(power(c, A), HV_POWER_SHUTOFF);
+	for (size_t i = 0; i < 2 * ARRAY_LEN(steps); i++) {
+		assert_int_equal(steps[i / 2].fn(c, A, &err), 0);
+		assert_int_equal(power(c, A), steps[i / 2].after);
+	}
+	turn();
+	assert_int_equal(seen_count(&seen, HV_EVENT_POWER, A, HV_POWER_RUNNING), 3);
+	assert_int_equal(seen_count(&seen, HV_EVENT_POWER, A, HV_POWER_PAUSED), 1);
+	assert_int_equal(seen_count(&seen, HV_EVENT_POWER, A, HV_POWER_SHUTOFF), 2);
+	assert_int_equal(seen.wrong_thread, 0);
+	assert_int_equal(sim_domain_count("w"), 0);
+}
+
+static void test_volumes(void **state)
+{
+	CLEANUP(buf_finish) struct buf got = { 0 };
+	struct hv_conn *c = *state;
+	char path[] = "/tmp/cloudd-sim-XXXXXX";
+	int fd = mkstemp(path);
+	struct error err;
+
+	assert_int_equal(ftruncate(fd, 1000), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(sim()->image_ensure(c, "image-x.raw", "raw", fd, 1000, 1000, &err), 0);
+	assert_int_equal(sim()->image_ensure(c, "image-y.raw", "raw", fd, 1001, 1001, &err), -1);
+	assert_false(sim_volume_exists("w", "image-y.raw"));
+	close(fd);
+	unlink(path);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(sim()->volume_ensure(c, "v", 1 << 30, "image-x.raw", "raw", &err), 0);
+	assert_int_equal(sim()->volume_ensure(c, "v2", 1 << 30, "no-such-image", "raw", &err), -1);
+	assert_int_equal(err.code, ERR_NOT_FOUND);
+	assert_int_equal(sim()->volume_ensure(c, "v3", 200LL << 30, NULL, NULL, &err), -1);
+	assert_int_equal(err.code, ERR_HYPERVISOR);
+	assert_int_equal(sim()->volume_write(c, "iso", "12345", 5, &err), 0);
+	assert_int_equal(sim()->volume_write(c, "iso", "abc", 3, &err), 0);
+	assert_true(sim_volume_read("w", "iso", &got));
+	assert_string_equal(buf_text(&got), "abc");
+	assert_int_equal(sim_volume_count("w"), 3);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(sim()->volume_remove(c, "iso", &err), 0);
+	assert_false(sim_volume_exists("w", "iso"));
+}
+
+static void test_console(void **state)
+{
+	CLEANUP(buf_finish) struct buf out = { 0 };
+	struct hv_conn *c = *state;
+	struct error err;
+
+	assert_int_equal(sim()->console_read(c, A, 1000, &out, &err), 0);
+	assert_int_equal(out.len, 0);
+	define_with(c, A, NULL);
+	assert_int_equal(sim()->domain_start(c, A, &err), 0);
+	assert_int_equal(sim()->console_read(c, A, 1000, &out, &err), 0);
+	assert_non_null(strstr(buf_text(&out), "instance-00000001"));
+	out.len = 0;
+	assert_int_equal(sim()->console_read(c, A, 6, &out, &err), 0);
+	assert_string_equal(buf_text(&out), "ready\n");
+}
+
+static void test_refuses_what_a_host_refuses(void **state)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct hv_conn *c = *state;
+	struct hv_inventory inv;
+	char name[HV_VOLUME_NAME];
+	struct error err;
+
+	assert_int_equal(sim()->inventory(c, &a, &inv, &err), 0);
+	assert_int_equal(sim()->domain_start(c, A, &err), -1);
+	assert_int_equal(err.code, ERR_NOT_FOUND);
+	define_with(c, A, inv.devices[1].address);
+	define_with(c, B, inv.devices[1].address);
+	assert_int_equal(sim_devices_shared("w"), 1);
+	assert_int_equal(sim()->domain_start(c, A, &err), 0);
+	assert_int_equal(sim()->domain_start(c, B, &err), -1); /* the device is taken */
+	assert_int_equal(err.code, ERR_HYPERVISOR);
+	assert_int_equal(sim()->domain_stop(c, A, &err), 0);
+	assert_int_equal(sim()->domain_start(c, B, &err), 0);
+	assert_int_equal(sim()->domain_remove(c, B, &err), 0);
+	assert_int_equal(sim()->domain_start(c, A, &err), 0);
+	assert_int_equal(sim()->domain_stop(c, A, &err), 0);
+	assert_int_equal(sim()->volume_remove(c, hv_root_volume(A, name), &err), 0);
+	assert_int_equal(sim()->domain_start(c, A, &err), -1); /* the disk is gone */
+	define_with(c, A, "0000:ff:00.0");
+	assert_int_equal(sim()->domain_start(c, A, &err), -1); /* no such device */
+	assert_int_equal(sim()->domain_reboot(c, A, &err), -1);
+	assert_int_equal(sim()->domain_pause(c, A, &err), -1);
+}
+
+static void test_foreign_is_not_touched(void **state)
+{
+	typedef int step_fn(struct hv_conn * c, const char *uuid, struct error *err);
+	step_fn *const steps[] = { sim()->domain_start, sim()->domain_shutdown, sim()->domain_stop,
+		sim()->domain_reboot, sim()->domain_reset, sim()->domain_pause, sim()->domain_unpause,
+		sim()->domain_remove };
+	struct hv_domain d = small_domain(B, "cloud-a");
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct hv_seen *list;
+	struct error err;
+	size_t n;
+
+	sim_foreign_domain("w", B);
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		assert_int_equal(steps[i](*state, B, &err), -1);
+		assert_int_equal(err.code, ERR_CONFLICT);
+	}
+	assert_int_equal(sim()->domain_define(*state, &d, &err), -1);
+	assert_int_equal(err.code, ERR_CONFLICT);
+	define_with(*state, A, NULL);
+	assert_int_equal(sim()->domain_list(*state, &a, &list, &n, &err), 0);
+	assert_int_equal(n, 2);
+	for (size_t i = 0; i < n; i++) {
+		bool ours = strcmp(list[i].uuid, A) == 0;
+
+		assert_int_equal(list[i].ours, ours);
+		assert_int_equal(list[i].epoch, ours ? 3 : 0);
+		assert_int_equal(list[i].power, ours ? HV_POWER_SHUTOFF : HV_POWER_RUNNING);
+	}
+}
+
+/* --- faults ------------------------------------------------------------------------------------------------
+ */
+
+static void test_fail_before_and_after(void **state)
+{
+	struct error err;
+
+	define_with(*state, A, NULL);
+	sim_fault("w", SIM_DOMAIN_START, 2, 1, SIM_FAIL);
+	assert_int_equal(sim()->domain_start(*state, A, &err), 0);
+	assert_int_equal(sim()->domain_stop(*state, A, &err), 0);
+	assert_int_equal(sim()->domain_start(*state, A, &err), -1);
+	assert_int_equal(err.code, ERR_HYPERVISOR);
+	assert_int_equal(power(*state, A), HV_POWER_SHUTOFF);
+	sim_fault("w", SIM_DOMAIN_START, 1, 1, SIM_FAIL_AFTER);
+	assert_int_equal(sim()->domain_start(*state, A, &err), -1);
+	assert_int_equal(power(*state, A), HV_POWER_RUNNING);
+	assert_int_equal(sim()->domain_start(*state, A, &err), 0);
+	assert_int_equal(sim_calls("w", SIM_DOMAIN_START), 4);
+	sim_fault("w", SIM_ANY, 1, -1, SIM_FAIL);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(sim()->domain_stop(*state, A, &err), -1);
+	sim_faults_clear("w");
+	assert_int_equal(sim()->domain_stop(*state, A, &err), 0);
+}
+
+static void test_lost_reply(void **state)
+{
+	struct hv_conn *c;
+	struct error err;
+
+	define_with(*state, A, NULL);
+	sim_fault("w", SIM_DOMAIN_START, 1, 1, SIM_LOSE_REPLY);
+	assert_int_equal(sim()->domain_start(*state, A, &err), -1);
+	assert_int_equal(err.code, ERR_UNREACHABLE);
+	assert_int_equal(sim()->domain_start(*state, A, &err), -1); /* the connection is gone */
+	turn();
+	assert_int_equal(seen_count(&seen, HV_EVENT_CLOSED, "", 0), 1);
+	c = connect_to(URI); /* the world is still there */
+	assert_int_equal(power(c, A), HV_POWER_RUNNING);
+	sim()->close(c);
+}
+
+static void test_drop_down_crash(void **state)
+{
+	struct hv_target t = { .uri = URI };
+	struct hv_conn *c;
+	struct error err;
+
+	define_with(*state, A, NULL);
+	assert_int_equal(sim()->domain_start(*state, A, &err), 0);
+	sim_fault("w", SIM_DOMAIN_STOP, 1, 1, SIM_DROP);
+	assert_int_equal(sim()->domain_stop(*state, A, &err), -1);
+	assert_int_equal(err.code, ERR_UNREACHABLE);
+	c = connect_to(URI);
+	assert_int_equal(power(c, A), HV_POWER_RUNNING);
+	sim_set_down("w", true);
+	assert_int_equal(sim()->domain_stop(c, A, &err), -1);
+	assert_int_equal(err.code, ERR_UNREACHABLE);
+	sim()->close(c);
+	assert_int_equal(sim()->connect(&t, on_event, &seen, &c, &err), -1);
+	assert_int_equal(err.code, ERR_UNREACHABLE);
+	sim_crash("w");
+	sim_set_down("w", false);
+	c = connect_to(URI);
+	assert_int_equal(power(c, A), HV_POWER_SHUTOFF);
+	sim()->close(c);
+}
+
+static void test_events_lost_repeated_and_from_inside(void **state)
+{
+	struct error err;
+
+	define_with(*state, A, NULL);
+	sim_events("w", true, false);
+	assert_int_equal(sim()->domain_start(*state, A, &err), 0);
+	turn();
+	assert_int_equal(seen.n, 0);
+	sim_events("w", false, true);
+	assert_int_equal(sim_guest_shutdown("w", A), 0);
+	turn();
+	assert_int_equal(seen_count(&seen, HV_EVENT_POWER, A, HV_POWER_SHUTOFF), 2);
+	sim_events("w", false, false);
+	assert_int_equal(sim()->domain_start(*state, A, &err), 0);
+	assert_int_equal(sim_guest_crash("w", A), 0);
+	turn();
+	assert_int_equal(seen_count(&seen, HV_EVENT_POWER, A, HV_POWER_CRASHED), 1);
+	assert_int_equal(sim()->domain_start(*state, A, &err), 0);
+	assert_int_equal(sim_undefine("w", A), 0);
+	assert_int_equal(power(*state, A), HV_POWER_ABSENT);
+	assert_int_equal(sim_guest_shutdown("w", A), -1);
+}
+
+/* --- hanging: the call is made on a thread
+ * ------------------------------------------------------------------- */
+
+struct hung {
+	uv_thread_t thread;
+	struct hv_conn *c;
+	struct error err;
+	int rc;
+};
+
+static void hung_run(void *arg)
+{
+	struct hung *h = arg;
+
+	h->rc = sim()->domain_start(h->c, A, &h->err);
+}
+
+static void hung_start(struct hung *h, struct hv_conn *c)
+{
+	h->c = c;
+	sim_fault("w", SIM_DOMAIN_START, 1, 1, SIM_HANG);
+	assert_int_equal(uv_thread_create(&h->thread, hung_run, h), 0);
+	while (!sim_hanging("w"))
+		sched_yield();
+}
+
+static void test_hang_and_release(void **state)
+{
+	struct hung h;
+	struct error err;
+
+	define_with(*state, A, NULL);
+	hung_start(&h, *state);
+	assert_int_equal(power(*state, A), HV_POWER_SHUTOFF); /* other calls go on */
+	sim_release("w");
+	uv_thread_join(&h.thread);
+	assert_int_equal(h.rc, 0);
+	assert_int_equal(power(*state, A), HV_POWER_RUNNING);
+	assert_int_equal(sim()->domain_stop(*state, A, &err), 0);
+	hung_start(&h, *state);
+	sim_drop("w", "cable");
+	uv_thread_join(&h.thread);
+	assert_int_equal(h.rc, -1);
+	assert_int_equal(h.err.code, ERR_UNREACHABLE);
+}
+
+static void test_close_while_a_call_hangs(void **state)
+{
+	struct hung h;
+	struct hv_conn *c = connect_to(URI);
+
+	define_with(*state, A, NULL);
+	hung_start(&h, c);
+	sim()->close(c); /* returns at once; the memory is the call's still */
+	uv_thread_join(&h.thread);
+	assert_int_equal(h.rc, -1);
+	assert_int_equal(h.err.code, ERR_UNREACHABLE);
+	assert_int_equal(power(*state, A), HV_POWER_SHUTOFF);
+}
+
+static void test_no_events_after_close(void **state)
+{
+	struct hv_conn *c = connect_to(URI);
+	struct error err;
+	size_t before;
+
+	define_with(*state, A, NULL);
+	turn();
+	before = seen.n;
+	assert_int_equal(sim()->domain_start(c, A, &err), 0);
+	sim()->close(c); /* its event is on the way */
+	turn();
+	assert_int_equal(seen.n, before + 1); /* the other connection's */
+}
+
+/* --- the state file
+ * ------------------------------------------------------------------------------------------ */
+
+static void test_state_file(void **state)
+{
+	char dir[] = "/tmp/cloudd-sim-XXXXXX";
+	CLEANUP(free_ptr) char *uri = NULL, *path = NULL;
+	struct sim_domain d;
+	struct hv_conn *c;
+	struct error err;
+	FILE *f;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	path = xasprintf("%s/state", dir);
+	uri = xasprintf("sim://p?gpus=2&state=%s", path);
+	c = connect_to(uri);
+	define_with(c, A, "0000:10:00.0");
+	define_with(c, B, NULL);
+	assert_int_equal(sim()->domain_start(c, A, &err), 0);
+	assert_int_equal(sim()->domain_remove(c, B, &err), 0);
+	sim()->close(c);
+	turn();
+	sim_reset(); /* as if the process had ended */
+	assert_false(sim_domain_get("p", A, &d));
+	assert_non_null(f = fopen(path, "ae")); /* torn by a crash */
+	fputs("D\t" B "\thalf", f);
+	fclose(f);
+	c = connect_to(uri);
+	assert_true(sim_domain_get("p", A, &d));
+	assert_int_equal(d.power, HV_POWER_RUNNING);
+	assert_int_equal(d.epoch, 3);
+	assert_int_equal(d.starts, 1);
+	assert_int_equal(d.hostdevs_n, 1);
+	assert_string_equal(d.name, "instance-00000001");
+	assert_false(sim_domain_get("p", B, &d));
+	assert_int_equal(sim_volume_count("p"), 2);
+	/* the device is held, as before */
+	define_with(c, B, "0000:10:00.0");
+	assert_int_equal(sim()->domain_start(c, B, &err), -1);
+	sim()->close(c);
+	unlink(path);
+	rmdir(dir);
+}
+
+static void test_many(void **state)
+{
+	enum { N = 20000 };
+	int64_t start = clock_mono(&clock_system);
+	struct error err;
+
+	for (int i = 0; i < N; i++) {
+		char uuid[UUID_TEXT], name[32];
+		struct hv_domain d;
+
+		snprintf(uuid, sizeof uuid, "%08x-0000-4000-8000-%012x", i, i);
+		snprintf(name, sizeof name, "instance-%08x", i);
+		d = small_domain(uuid, "cloud-a");
+		d.name = name;
+		assert_int_equal(sim()->domain_define(*state, &d, &err), 0);
+		assert_int_equal(sim()->domain_start(*state, uuid, &err), 0);
+	}
+	print_message(
+		"%d calls, %.2f us each\n", 2 * N, (double)(clock_mono(&clock_system) - start) / (2 * N));
+	assert_int_equal(sim_domain_count("w"), N);
+	turn();
+	assert_int_equal(seen.n, SEEN_MAX);
+}
+
+int main(void)
+{
+#define SIM_TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		SIM_TEST(test_uris),
+		SIM_TEST(test_names),
+		SIM_TEST(test_inventory),
+		SIM_TEST(test_life_twice),
+		SIM_TEST(test_volumes),
+		SIM_TEST(test_console),
+		SIM_TEST(test_refuses_what_a_host_refuses),
+		SIM_TEST(test_foreign_is_not_touched),
+		SIM_TEST(test_fail_before_and_after),
+		SIM_TEST(test_lost_reply),
+		SIM_TEST(test_drop_down_crash),
+		SIM_TEST(test_events_lost_repeated_and_from_inside),
+		SIM_TEST(test_hang_and_release),
+		SIM_TEST(test_close_while_a_call_hangs),
+		SIM_TEST(test_no_events_after_close),
+		SIM_TEST(test_state_file),
+		SIM_TEST(test_many),
+	};
+#undef SIM_TEST
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
