@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bodies of identity: as elsewhere bound by tables, but attributes that no table knows are kept with the
+ * entity. */
+#include "api/identity/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "domain/names.h"
+
+enum { EXTRA_KEYS_MAX = 64, EXTRA_KEY_MAX = 255, EXTRA_BYTES_MAX = 16384 };
+
+static bool is_field(const struct bind_field *fields, size_t n, const char *key)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(fields[i].name, key) == 0)
+			return true;
+	return false;
+}
+
+static int add_extra(json_t *extra, const char *top, const char *key, json_t *v, struct error *err)
+{
+	/* ours to say */
+	static const char *const ours[] = { "id", "password_expires_at" };
+
+	if (json_is_null(v)) {
+		json_object_del(extra, key);
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
+		if (strcmp(key, ours[i]) == 0)
+			return error_set(err, ERR_BAD_REQUEST, "%s.%s cannot be set", top, key);
+	if (utf8_length(key) > EXTRA_KEY_MAX)
+		return error_set(
+			err, ERR_BAD_REQUEST, "%s: a key has more than %d characters", top, EXTRA_KEY_MAX);
+	json_object_set(extra, key, v);
+	return 0;
+}
+
+static int split(const json_t *obj, const char *top, const struct bind_field *fields, size_t n, json_t *known,
+	json_t *extra, struct error *err)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach((json_t *)obj, key, v)
+	{
+		if (is_field(fields, n, key))
+			json_object_set(known, key, v);
+		else if (strcmp(key, "links") == 0)
+			continue; /* what we sent comes back */
+		else if (add_extra(extra, top, key, v, err) < 0)
+			return -1;
+	}
+	if (json_object_size(extra) > EXTRA_KEYS_MAX)
+		return error_set(
+			err, ERR_BAD_REQUEST, "%s has more than %d further attributes", top, EXTRA_KEYS_MAX);
+	return 0;
+}
+
+static int dump_extra(
+	struct api_call *c, const char *top, const json_t *extra, const char **out, struct error *err)
+{
+	char *text = json_dumps(extra, JSON_COMPACT);
+	int rc = 0;
+
+	if (!text)
+		return error_internal(err, "attributes that cannot be written");
+	if (strlen(text) > EXTRA_BYTES_MAX)
+		rc = error_set(err, ERR_BAD_REQUEST, "the further attributes of %s have more than %d bytes",
+			top, EXTRA_BYTES_MAX);
+	else
+		*out = arena_strdup(c->arena, text);
+	free(text);
+	return rc;
+}
+
+int body_entity(struct api_call *c, const char *top, const struct bind_field *fields, size_t n, void *out,
+	struct bind_seen *seen, const char *old_extra, const char **extra, struct error *err)
+{
+	json_t *obj = bind_top(c->body, top, err), *known, *more;
+	int rc = -1;
+
+	if (!obj)
+		return -1;
+	known = json_object();
+	more = old_extra ? json_loads(old_extra, 0, NULL) : NULL;
+	if (!more)
+		more = json_object();
+	if (split(obj, top, fields, n, known, more, err) == 0 &&
+		bind_object(known, top, fields, n, 0, c->arena, out, seen, err) == 0)
+		rc = dump_extra(c, top, more, extra, err);
+	json_decref(known);
+	json_decref(more);
+	return rc;
+}
+
+int body_options(const json_t *options, struct error *err)
+{
+	if (json_object_size(options))
+		return error_set(
+			err, ERR_BAD_REQUEST, "options: no options are offered here; leave it out or empty");
+	return 0;
+}
+
+int body_tags(const json_t *tags, struct error *err)
+{
+	size_t i;
+	json_t *v;
+
+	if (json_array_size(tags) > TAGS_MAX)
+		return error_set(err, ERR_BAD_REQUEST, "tags: at most %d", TAGS_MAX);
+	json_array_foreach((json_t *)tags, i, v)
+	{
+		if (!json_is_string(v) || strlen(json_string_value(v)) != json_string_length(v))
+			return error_set(err, ERR_BAD_REQUEST, "tags must be strings");
+		if (name_check(NAME_TAG, json_string_value(v), err) < 0)
+			return -1;
+	}
+	return 0;
+}

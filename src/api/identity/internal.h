@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of identity share among themselves. */
+#ifndef API_IDENTITY_INTERNAL_H
+#define API_IDENTITY_INTERNAL_H
+
+#include "api/identity/identity.h"
+#include "base/crypto.h"
+#include "base/util.h"
+#include "loop/lane.h"
+#include "store/app_credentials.h"
+#include "store/assignments.h"
+#include "store/domains.h"
+#include "store/groups.h"
+#include "store/projects.h"
+#include "store/roles.h"
+#include "store/tokens.h"
+#include "store/users.h"
+
+struct token_cache;
+
+struct identity {
+	struct api *api;
+	struct lane *passwords; /* scrypt: slow on purpose, so never on the loop */
+	struct token_cache *cache;
+	struct principal *local_root;
+};
+
+enum { PASSWORD_MAX = 1024, DESCRIPTION_MAX = 4096, TAGS_MAX = 80, DEPTH_MAX = 6, LIST_MAX = 10000 };
+
+/* --- authenticate.c
+ * ---------------------------------------------------------------------------------------------- */
+
+/* What a token row comes to now: enabled user, scope and roles. ERR_UNAUTHORIZED when it holds no longer.
+ * Works on any connection; the row need not be there. */
+int principal_load(struct db *db, const struct token *t, struct principal **out, struct error *err);
+/* The one answer to all that is wrong with credentials. Always -1. */
+int unauthorized(struct error *err, const char *why);
+
+/* --- password_pool.c
+ * ----------------------------------------------------------------------------------------------- */
+
+/* Called on the loop. `ok`: the password matched, or was hashed; `hash` (in the call's arena): the new hash,
+ * else NULL. */
+typedef void password_then(struct api_call *c, bool ok, const char *hash);
+/* Both copy what they are given. -1 with ERR_BUSY when too many wait; then nothing is called. */
+int password_check(
+	struct api_call *c, const char *password, const char *hash, password_then *then, struct error *err);
+int password_make(struct api_call *c, const char *password, password_then *then, struct error *err);
+
+/* --- lockout.c
+ * ----------------------------------------------------------------------------------------------------- */
+
+bool lockout_active(const struct user *u, int64_t now_us);
+/* Counts a failed login in a tick of its own; at the limit the user is locked, each time for longer. */
+void lockout_count(struct api_call *c, const struct user *u);
+
+/* --- body.c
+ * -------------------------------------------------------------------------------------------------------- */
+
+/* Binds {"<top>": {...}} by the table. Unknown attributes go into *extra, a JSON object as text, on top of
+ * `old_extra` (NULL: none); null removes one. */
+int body_entity(struct api_call *c, const char *top, const struct bind_field *fields, size_t n, void *out,
+	struct bind_seen *seen, const char *old_extra, const char **extra, struct error *err);
+/* "options" has nothing to offer yet: only an empty one passes. */
+int body_options(const json_t *options, struct error *err);
+/* "tags": strings of 1 to 60 characters without , and /. */
+int body_tags(const json_t *tags, struct error *err);
+/* Was field i in the body, as a value or as null? */
+static inline bool seen_has(const struct bind_seen *s, unsigned i)
+{
+	return s->present >> i & 1;
+}
+static inline bool seen_null(const struct bind_seen *s, unsigned i)
+{
+	return s->null >> i & 1;
+}
+
+/* --- views.c
+ * ------------------------------------------------------------------------------------------------------- */
+
+/* "links": {"self": url of the path below /identity/v3} */
+void view_links(struct api_call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The end of a list: "links" with self and next; "truncated" when there is a next page. */
+void view_list_links(struct api_call *c, const char *next_marker);
+void view_extra(struct api_call *c, const char *extra);
+void view_named(struct buf *b, const char *key, const char *uid, const char *name);
+void view_domain(struct api_call *c, const struct domain *d);
+int view_project(struct api_call *c, const struct project *p, struct error *err);
+void view_user(struct api_call *c, const struct user *u);
+void view_group(struct api_call *c, const struct user_group *g);
+void view_role(struct api_call *c, const struct role *r);
+void view_token(struct api_call *c, const struct principal *p);
+
+/* --- lists.c: small helps of the handlers
+ * --------------------------------------------------------------------------- */
+
+/* {"<key>": [ */
+void list_begin(struct api_call *c, const char *key);
+/* ] , links } */
+void list_end(struct api_call *c, const char *next_marker);
+/* A boolean filter: -1 when the query has none. `?enabled` alone means true. */
+int query_flag(struct api_call *c, const char *name);
+/* limit (LIST_MAX when none was asked for) and the row of marker's entity, by one of the loaders below. */
+struct list_page {
+	int64_t limit, after_id;
+};
+typedef int page_marker(struct api_call *c, const char *uid, int64_t *out_id, struct error *err);
+int query_page(struct api_call *c, page_marker *find, struct list_page *out, struct error *err);
+/* A path parameter that this route may not have: NULL then. */
+const char *param_or_null(const struct api_call *c, const char *name);
+bool is_self(const struct api_call *c, const char *user_uid);
+int forbidden(struct error *err);
+/* 204 */
+int no_content(struct api_call *c);
+/* Something that tokens rest on was changed by this unit. */
+void tokens_changed(struct api_call *c);
+/* A new row's keys. */
+int64_t new_id(struct api_call *c);
+const char *new_uid(struct api_call *c);
+
+/* --- the handlers
+ * ---------------------------------------------------------------------------------------------------- */
+
+api_handler identity_version_show;
+api_handler identity_token_create, identity_token_show, identity_token_delete;
+api_handler identity_auth_catalog, identity_auth_projects, identity_auth_domains, identity_auth_system;
+api_handler identity_domain_list, identity_domain_create, identity_domain_show, identity_domain_update,
+	identity_domain_delete;
+api_handler identity_project_list, identity_project_create, identity_project_show, identity_project_update,
+	identity_project_delete;
+api_handler identity_tag_list, identity_tag_replace, identity_tag_clear, identity_tag_add, identity_tag_check,
+	identity_tag_remove;
+api_handler identity_user_list, identity_user_create, identity_user_show, identity_user_update,
+	identity_user_delete, identity_user_password, identity_user_projects, identity_user_groups;
+api_handler identity_group_list, identity_group_create, identity_group_show, identity_group_update,
+	identity_group_delete;
+api_handler identity_member_list, identity_member_add, identity_member_check, identity_member_remove;
+api_handler identity_role_list, identity_role_create, identity_role_show, identity_role_update,
+	identity_role_delete;
+api_handler identity_implied_list, identity_implied_add, identity_implied_show, identity_implied_check,
+	identity_implied_remove, identity_inference_list;
+api_handler identity_grant_list, identity_grant_add, identity_grant_check, identity_grant_remove,
+	identity_assignment_list;
+api_handler identity_credential_list, identity_credential_create, identity_credential_show,
+	identity_credential_delete;
+api_handler identity_service_list, identity_service_show, identity_endpoint_list, identity_endpoint_show,
+	identity_region_list, identity_region_show, identity_catalog_refuse;
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What many of identity's handlers do in the same way. */
+#include "api/identity/internal.h"
+
+#include <string.h>
+
+void list_begin(struct api_call *c, const char *key)
+{
+	jw_object(&c->out);
+	jw_key(&c->out, key);
+	jw_array(&c->out);
+}
+
+void list_end(struct api_call *c, const char *next_marker)
+{
+	jw_end_array(&c->out);
+	view_list_links(c, next_marker);
+	jw_end_object(&c->out);
+}
+
+int query_flag(struct api_call *c, const char *name)
+{
+	const char *text = api_query(c, name);
+	bool value = true;
+
+	if (!text)
+		return -1;
+	if (text[0] && !str_bool(text, &value))
+		return 1; /* any other text is true, as the clients' Python has it */
+	return value;
+}
+
+int query_page(struct api_call *c, page_marker *find, struct list_page *out, struct error *err)
+{
+	static const char *const keys[] = { "id", "name", "domain_id", "enabled", NULL };
+	struct api_page page;
+
+	if (api_page(c, keys, false, &page, err) < 0)
+		return -1;
+	out->limit = page.limit_given && page.limit > 0 ? page.limit : LIST_MAX;
+	out->after_id = 0;
+	if (page.marker && find(c, page.marker, &out->after_id, err) < 0)
+		return err->code == ERR_NOT_FOUND ? error_set(err, ERR_BAD_REQUEST,
+							    "marker '%.64s' is not in this list", page.marker)
+						  : -1;
+	return 0;
+}
+
+const char *param_or_null(const struct api_call *c, const char *name)
+{
+	for (size_t i = 0; i < c->match.params_n; i++)
+		if (strcmp(c->match.params[i].name, name) == 0)
+			return c->match.params[i].value;
+	return NULL;
+}
+
+bool is_self(const struct api_call *c, const char *user_uid)
+{
+	return c->who->user.id && str_eq(c->who->user.uid, user_uid);
+}
+
+int forbidden(struct error *err)
+{
+	return error_set(err, ERR_FORBIDDEN, "You are not authorized to perform the requested action.");
+}
+
+int no_content(struct api_call *c)
+{
+	c->status = 204;
+	return 0;
+}
+
+void tokens_changed(struct api_call *c)
+{
+	identity_changed(c->api->identity);
+}
+
+int64_t new_id(struct api_call *c)
+{
+	return store_next_id(c->api->store);
+}
+
+const char *new_uid(struct api_call *c)
+{
+	char uid[HEX32_TEXT];
+
+	hex32_make(c->api->loop->rng, uid);
+	return arena_strdup(c->arena, uid);
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /projects */
+#include "api/identity/internal.h"
+#include "api/identity/tags.h"
+#include "domain/names.h"
+
+struct project_body {
+	const char *name, *description, *domain_id, *parent_id;
+	bool enabled, is_domain;
+	json_t *options, *tags;
+};
+
+enum { NAME, DESCRIPTION, DOMAIN_ID, PARENT_ID, ENABLED, IS_DOMAIN, OPTIONS, TAGS };
+
+static const struct bind_field fields[] = {
+	[NAME] = BIND(project_body, name, "name", BIND_STR, 0, 0, 0),
+	[DESCRIPTION] = BIND(project_body, description, "description", BIND_STR, 0, 0, DESCRIPTION_MAX),
+	[DOMAIN_ID] = BIND(project_body, domain_id, "domain_id", BIND_STR, 0, 0, 64),
+	[PARENT_ID] = BIND(project_body, parent_id, "parent_id", BIND_STR, 0, 0, 64),
+	[ENABLED] = BIND(project_body, enabled, "enabled", BIND_BOOL, 0, 0, 0),
+	[IS_DOMAIN] = BIND(project_body, is_domain, "is_domain", BIND_BOOL, 0, 0, 0),
+	[OPTIONS] = BIND(project_body, options, "options", BIND_OBJ, 0, 0, 0),
+	[TAGS] = BIND(project_body, tags, "tags", BIND_ARR, 0, 0, 0),
+};
+
+static int reply(struct api_call *c, const struct project *p, struct error *err)
+{
+	jw_object(&c->out);
+	jw_key(&c->out, "project");
+	if (view_project(c, p, err) < 0)
+		return -1;
+	jw_end_object(&c->out);
+	return 0;
+}
+
+static int read_body(struct api_call *c, struct project *p, struct project_body *body, struct bind_seen *seen,
+	struct error *err)
+{
+	if (body_entity(c, "project", fields, ARRAY_LEN(fields), body, seen, p->extra, &p->extra, err) < 0 ||
+		body_options(body->options, err) < 0 || body_tags(body->tags, err) < 0)
+		return -1;
+	if (body->is_domain)
+		return error_set(err, ERR_BAD_REQUEST,
+			"project.is_domain: a domain is not made of a project here; create it at /domains");
+	if (seen_has(seen, NAME) || !p->name) {
+		if (name_check(NAME_PROJECT, body->name, err) < 0)
+			return -1;
+		p->name = body->name;
+	}
+	if (body->description || seen_null(seen, DESCRIPTION))
+		p->description = body->description ? body->description : "";
+	if (seen_has(seen, ENABLED))
+		p->enabled = body->enabled;
+	return 0;
+}
+
+/* --- reading
+ * ----------------------------------------------------------------------------------------------------- */
+
+static int marker(struct api_call *c, const char *uid, int64_t *out_id, struct error *err)
+{
+	struct project p;
+
+	if (store_project_get(c->db, c->arena, uid, &p, err) < 0)
+		return -1;
+	*out_id = p.id;
+	return 0;
+}
+
+int identity_project_list(struct api_call *c, struct error *err)
+{
+	struct project_filter f = { .name = api_query(c, "name"),
+		.domain_uid = api_query(c, "domain_id"),
+		.parent_uid = api_query(c, "parent_id"),
+		.enabled = query_flag(c, "enabled"),
+		.limit = -1 };
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	const char *last = NULL, *next = NULL;
+	struct list_page page;
+	struct project p;
+	int rc, match;
+
+	if (query_page(c, marker, &page, err) < 0)
+		return -1;
+	f.after_id = page.after_id;
+	if (query_flag(c, "is_domain") == 1)
+		f.limit = 0; /* no project is one */
+	if (store_project_query(c->db, &f, &st, err) < 0)
+		return -1;
+	list_begin(c, "projects");
+	while ((rc = store_project_next(st, NULL, &p, err)) > 0) {
+		match = tags_match(c, p.id, err);
+		if (match < 0)
+			return -1;
+		if (!match)
+			continue;
+		if (page.limit-- == 0) {
+			next = last;
+			rc = 0;
+			break;
+		}
+		if (view_project(c, &p, err) < 0)
+			return -1;
+		if (page.limit == 0)
+			last = arena_strdup(c->arena, p.uid);
+	}
+	list_end(c, next);
+	return rc;
+}
+
+int identity_project_show(struct api_call *c, struct error *err)
+{
+	const char *uid = api_param(c, "project_id");
+	struct project p;
+
+	if (!api_is_admin(c) && !str_eq(uid, c->who->project.uid))
+		return forbidden(err);
+	return store_project_get(c->db, c->arena, uid, &p, err) < 0 ? -1 : reply(c, &p, err);
+}
+
+/* --- writing
+ * ----------------------------------------------------------------------------------------------------- */
+
+/* A reference of a body that names nothing. */
+static int unknown_ref(struct error *err, const char *field)
+{
+	if (err->code != ERR_NOT_FOUND)
+		return -1;
+	return error_wrap(err, "project.%s", field);
+}
+
+/* Where a new project goes: its parent (a project, or a domain as Keystone has it), its domain, else the
+ * token's. */
+static int place(struct api_call *c, const struct project_body *body, struct project *p, struct error *err)
+{
+	const char *domain_uid = body->domain_id;
+	struct project parent = { 0 };
+	struct domain d;
+	int64_t depth = 0;
+
+	if (body->parent_id && store_project_get(c->db, c->arena, body->parent_id, &parent, err) < 0) {
+		if (err->code != ERR_NOT_FOUND)
+			return -1;
+		/* it may be a domain: the top then */
+		if (store_domain_get(c->db, c->arena, body->parent_id, &d, err) < 0)
+			return unknown_ref(err, "parent_id");
+		if (domain_uid && !str_eq(domain_uid, d.uid))
+			return error_set(
+				err, ERR_BAD_REQUEST, "project.parent_id is not in project.domain_id");
+		domain_uid = d.uid;
+	}
+	if (parent.id) {
+		if (domain_uid && !str_eq(domain_uid, parent.domain_uid))
+			return error_set(
+				err, ERR_BAD_REQUEST, "project.parent_id is not in project.domain_id");
+		if (store_project_depth(c->db, parent.id, &depth, err) < 0)
+			return -1;
+		if (depth >= DEPTH_MAX)
+			return error_set(err, ERR_FORBIDDEN, "Projects can be nested %d deep.", DEPTH_MAX);
+		domain_uid = parent.domain_uid;
+	}
+	if (!domain_uid)
+		domain_uid = c->who->domain.id           ? c->who->domain.uid
+			     : c->who->project_domain.id ? c->who->project_domain.uid
+							 : DOMAIN_DEFAULT_UID;
+	if (store_domain_get(c->db, c->arena, domain_uid, &d, err) < 0)
+		return unknown_ref(err, "domain_id");
+	p->domain_id = d.id;
+	p->domain_uid = d.uid;
+	p->parent_id = parent.id;
+	p->parent_uid = parent.uid;
+	return 0;
+}
+
+int identity_project_create(struct api_call *c, struct error *err)
+{
+	struct project p = { .description = "", .enabled = true, .created_us = c->now_us };
+	struct project_body body = { 0 };
+	struct bind_seen seen;
+
+	if (read_body(c, &p, &body, &seen, err) < 0 || place(c, &body, &p, err) < 0)
+		return -1;
+	p.id = new_id(c);
+	p.uid = new_uid(c);
+	if (store_project_insert(c->db, &p, err) < 0 || tags_set(c, p.id, body.tags, err) < 0)
+		return -1;
+	c->status = 201;
+	c->target = p.uid;
+	return reply(c, &p, err);
+}
+
+/* What cannot be moved may be said again, but not otherwise. */
+static int check_unmoved(const struct project_body *body, const struct project *p, struct error *err)
+{
+	if (body->domain_id && !str_eq(body->domain_id, p->domain_uid))
+		return error_set(err, ERR_BAD_REQUEST, "project.domain_id cannot be changed");
+	if (body->parent_id && !str_eq(body->parent_id, p->parent_uid ? p->parent_uid : p->domain_uid))
+		return error_set(err, ERR_FORBIDDEN, "project.parent_id cannot be changed");
+	return 0;
+}
+
+int identity_project_update(struct api_call *c, struct error *err)
+{
+	struct project_body body = { 0 };
+	struct bind_seen seen;
+	struct project p;
+	bool was;
+
+	c->target = api_param(c, "project_id");
+	if (store_project_get(c->db, c->arena, c->target, &p, err) < 0)
+		return -1;
+	was = p.enabled;
+	if (read_body(c, &p, &body, &seen, err) < 0 || check_unmoved(&body, &p, err) < 0 ||
+		store_project_update(c->db, &p, err) < 0)
+		return -1;
+	if (seen_has(&seen, TAGS) && tags_set(c, p.id, body.tags, err) < 0)
+		return -1;
+	if (was && !p.enabled && store_token_delete_project(c->db, p.id, err) < 0)
+		return -1;
+	tokens_changed(c);
+	return reply(c, &p, err);
+}
+
+int identity_project_delete(struct api_call *c, struct error *err)
+{
+	struct project p;
+
+	c->target = api_param(c, "project_id");
+	if (store_project_get(c->db, c->arena, c->target, &p, err) < 0 ||
+		store_project_delete(c->db, p.id, c->now_us, err) < 0)
+		return -1;
+	tokens_changed(c);
+	return no_content(c);
+}
