@@ -131,9 +131,10 @@ static int parse_zone(const char **s, int64_t *offset_us)
 
 int time_parse(const char *s, int64_t *out_wall_us)
 {
-	struct tm tm = { 0 };
+	struct tm tm = { 0 }, given;
 	int64_t us = 0, offset_us = 0;
 	int year, month;
+	time_t seconds;
 
 	if ((year = digits(&s, 4)) < 0 || *s++ != '-' || (month = digits(&s, 2)) < 1 || month > 12)
 		return -1;
@@ -146,6 +147,10 @@ int time_parse(const char *s, int64_t *out_wall_us)
 		return -1;
 	if (*s)
 		return -1;
-	*out_wall_us = (int64_t)timegm(&tm) * 1000000 + us - offset_us;
+	given = tm;
+	seconds = timegm(&tm);
+	if (tm.tm_mday != given.tm_mday && given.tm_sec < 60) /* the 31st of a shorter month */
+		return -1;
+	*out_wall_us = (int64_t)seconds * 1000000 + us - offset_us;
 	return 0;
 }

@@ -51,21 +51,30 @@ char *base64_encode(const void *data, size_t n)
 	return out;
 }
 
+static bool base64_digit(unsigned char c)
+{
+	return isalnum(c) || c == '+' || c == '/';
+}
+
 unsigned char *base64_decode(const char *text, size_t n, size_t *out_n)
 {
 	unsigned char *clean = xmalloc(n + 1), *out;
 	size_t len = 0, pad = 0;
-	int got;
+	bool good = true;
+	int got = 0;
 
 	for (size_t i = 0; i < n; i++)
 		if (!isspace((unsigned char)text[i]))
 			clean[len++] = (unsigned char)text[i];
 	while (pad < 2 && pad < len && clean[len - 1 - pad] == '=')
 		pad++;
+	for (size_t i = 0; i < len - pad; i++) /* OpenSSL forgives some characters that are none */
+		good = good && base64_digit(clean[i]);
 	out = xmalloc(3 * (len / 4) + 1);
-	got = len % 4 || memchr(clean, '=', len - pad) ? -1 : len ? EVP_DecodeBlock(out, clean, (int)len) : 0;
+	if (good && len % 4 == 0)
+		got = len ? EVP_DecodeBlock(out, clean, (int)len) : 0;
 	free(clean);
-	if (got < 0) {
+	if (!good || len % 4 || got < 0) {
 		free(out);
 		return NULL;
 	}

@@ -416,7 +416,7 @@ static void test_base64(void **state)
 		{ "foob", "Zm9vYg==" }, { "fooba", "Zm9vYmE=" },
 		{ "foobar", "Zm9vYmFy" } }; /* RFC 4648 section 10 */
 	static const char *const bad[] = { "Z", "Zg", "Zg=", "Zg===", "=Zg=", "Zg==Zg==", "Zm9*",
-		"Zm9v\xc3\xa9==", "====", "Z===", "Zm-_" };
+		"Zm9v\xc3\xa9==", "====", "Z===", "Zm-_", "QUJD----" };
 	size_t n;
 
 	(void)state;
@@ -541,6 +541,8 @@ static void test_times(void **state)
 		{ "2026-13-01", -1 },
 		{ "2026-00-01", -1 },
 		{ "2026-01-32", -1 },
+		{ "2026-02-31", -1 },
+		{ "2025-02-29T12:00:00Z", -1 },
 		{ "2026-01-01T", -1 },
 		{ "2026-01-01T24:00:00", -1 },
 		{ "2026-01-01T00:60:00", -1 },
