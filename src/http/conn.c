@@ -103,7 +103,10 @@ static void conn_free(struct conn *c)
 	buf_finish(&c->body);
 	free(c);
 	s->memory--;
-	server_maybe_free(s);
+	if (s->destroyed)
+		server_maybe_free(s);
+	else
+		listener_arm(s);
 }
 
 void conn_unref(struct conn *c)
@@ -354,8 +357,9 @@ static enum step piece(struct conn *c)
 		buf_append(&c->collect, m->piece, m->piece_n);
 		return GO_ON;
 	}
+	c->resumed = false;
 	if (!h->data(h->ctx, &c->req, m->piece, m->piece_n) && c->live && !c->gone)
-		c->paused = true;
+		c->paused = !c->resumed;
 	return GO_ON;
 }
 
@@ -546,6 +550,7 @@ void http_body_resume(struct http_request *r)
 {
 	struct conn *c = CONTAINER_OF(r, struct conn, req);
 
+	c->resumed = true;
 	if (!c->paused)
 		return;
 	c->paused = false;

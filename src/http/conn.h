@@ -53,6 +53,7 @@ struct conn {
 	bool started; /* http_respond_start was called */
 	bool blocked; /* http_respond_write has returned false */
 	bool paused;  /* the data call has returned false */
+	bool resumed; /* http_body_resume was called, perhaps inside of the data call */
 	bool chunked_out, no_body_out;
 	enum http_body mode;
 	int64_t out_left;           /* of an announced Content-Length; -1: chunked or until the end */
@@ -81,7 +82,8 @@ struct listener {
 	bool open, armed;
 	struct http_server *server;
 	struct listener *next;
-	SSL_CTX *ctx; /* NULL: a unix socket */
+	SSL_CTX *ctx;   /* NULL: a unix socket */
+	SSL_CTX *fresh; /* while all are reloaded */
 	char *cert_file, *key_file;
 	char *path; /* to remove at the end */
 	int port;
@@ -97,7 +99,7 @@ struct http_server {
 	uv_timer_t timer; /* one for all deadlines */
 	uv_idle_t idle;   /* runs while the ready list has entries */
 	unsigned handles; /* uv handles not yet closed */
-	unsigned memory;  /* connections not yet freed */
+	unsigned memory;  /* connections not yet freed: open ones, and requests whose peer has left */
 	bool timer_on, starved, draining, done_due, destroyed;
 	void (*done)(void *ctx);
 	void *done_ctx;

@@ -113,6 +113,11 @@ void io_flush(struct conn *c)
 	}
 }
 
+bool io_buffered(const struct conn *c)
+{
+	return c->ssl && SSL_has_pending(c->ssl);
+}
+
 enum io_result io_read(struct conn *c, void *p, size_t n, size_t *out_n)
 {
 	int got;
@@ -123,6 +128,9 @@ enum io_result io_read(struct conn *c, void *p, size_t n, size_t *out_n)
 		*out_n = k > 0 ? (size_t)k : 0;
 		return k > 0 ? IO_OK : k < 0 && errno == EAGAIN ? IO_AGAIN : IO_EOF;
 	}
+	*out_n = 0;
+	if (!c->readable && !io_buffered(c))
+		return IO_AGAIN;
 	ERR_clear_error();
 	got = SSL_read(c->ssl, p, (int)n);
 	*out_n = got > 0 ? (size_t)got : 0;
@@ -138,11 +146,6 @@ enum io_result io_read(struct conn *c, void *p, size_t n, size_t *out_n)
 		SSL_set_quiet_shutdown(c->ssl, 1);
 		return IO_EOF;
 	}
-}
-
-bool io_buffered(const struct conn *c)
-{
-	return c->ssl && SSL_has_pending(c->ssl);
 }
 
 void io_trim(struct conn *c)

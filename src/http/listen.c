@@ -88,7 +88,7 @@ static void on_connection(uv_poll_t *h, int status, int events)
 
 void listener_arm(struct http_server *s)
 {
-	bool want = !s->starved && !s->draining && s->stats.open < s->limits.connections;
+	bool want = !s->starved && !s->draining && s->memory < s->limits.connections;
 
 	for (struct listener *l = s->listeners; l; l = l->next) {
 		if (!l->open || l->armed == want)
@@ -284,26 +284,21 @@ int http_server_port(const struct http_server *s)
 
 int http_server_reload_tls(struct http_server *s, struct error *err)
 {
-	SSL_CTX *ctx[16] = { 0 };
-	size_t n = 0;
+	bool ok = true;
 
-	for (struct listener *l = s->listeners; l && n < ARRAY_LEN(ctx); l = l->next, n++) {
-		if (!l->ctx)
-			continue;
-		ctx[n] = tls_context(l->cert_file, l->key_file, err);
-		if (ctx[n])
-			continue;
-		while (n--)
-			SSL_CTX_free(ctx[n]);
-		return -1;
+	for (struct listener *l = s->listeners; l && ok; l = l->next) {
+		l->fresh = l->ctx ? tls_context(l->cert_file, l->key_file, err) : NULL;
+		ok = l->fresh || !l->ctx;
 	}
 	/* All or none. Live connections hold on to their own. */
-	n = 0;
-	for (struct listener *l = s->listeners; l && n < ARRAY_LEN(ctx); l = l->next, n++) {
-		if (!ctx[n])
-			continue;
-		SSL_CTX_free(l->ctx);
-		l->ctx = ctx[n];
+	for (struct listener *l = s->listeners; l; l = l->next) {
+		if (ok && l->fresh) {
+			SSL_CTX_free(l->ctx);
+			l->ctx = l->fresh;
+		} else {
+			SSL_CTX_free(l->fresh);
+		}
+		l->fresh = NULL;
 	}
-	return 0;
+	return ok ? 0 : -1;
 }

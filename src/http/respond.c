@@ -132,7 +132,7 @@ static void count_status(struct conn *c, int status)
 static void answer(struct conn *c, int status, const struct http_pair *headers, size_t n, struct buf *body)
 {
 	struct buf *t = text_start(c);
-	size_t body_n = body ? body->len : 0;
+	size_t body_n = body && status != 205 ? body->len : 0;
 
 	head_compose(c, t, status, headers, n, (int64_t)body_n);
 	if (status_bodiless(status) || c->msg.method == HTTP_HEAD)
