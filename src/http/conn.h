@@ -92,7 +92,7 @@ struct listener {
 struct http_server {
 	uv_loop_t *loop;
 	struct http_limits limits;
-	const struct http_handler *handler;
+	struct http_handler handler;
 	struct listener *listeners;
 	struct conn *conns;
 	struct conn *ready_head, **ready_tail;
@@ -132,9 +132,21 @@ void conn_accept(struct listener *l, int fd, const char *peer, uint32_t uid);
 void conn_run(struct conn *c);
 void conn_ready(struct conn *c); /* runs it soon, from the loop */
 void conn_sweep(struct conn *c, uint64_t now);
-void conn_drop(struct conn *c);   /* closes at once; lets the handler know */
+void conn_drop(struct conn *c); /* closes at once; lets the handler know */
+void conn_close(struct conn *c);
 void conn_settle(struct conn *c); /* after an answer, outside of conn_run */
 void conn_unref(struct conn *c);  /* frees it when nothing holds it */
+
+/* exchange.c */
+enum step { GO_ON, STOP };
+enum step exchange_step(struct conn *c);
+/* The peer broke a rule: an error answer, if one can still be told apart, and the end. */
+enum step exchange_refuse(struct conn *c, int status, const char *why);
+enum step exchange_linger(struct conn *c); /* ends our side in order; all output is sent */
+enum step exchange_drop(struct conn *c);   /* ends it now */
+void exchange_next(struct conn *c);        /* the answer is sent: ready for another request */
+void exchange_abandon(struct conn *c);     /* tells the handler that nobody waits for its answer */
+void exchange_window(struct conn *c); /* a new span in which the body must move min_rate bytes a second */
 
 /* request.c: fills c->req from c->msg. 0, or -1: msg.status and msg.why are set. */
 int request_fill(struct conn *c);

@@ -117,6 +117,7 @@ struct http_server;
 struct http_tls {
 	const char *cert_file, *key_file;
 };
+/* Limits (NULL: the defaults) and handler are copied. */
 int http_server_create(uv_loop_t *loop, const struct http_limits *limits, const struct http_handler *handler,
 	struct http_server **out, struct error *err);
 /* address "127.0.0.1" or "::", port 0: any. May be called for several addresses. */

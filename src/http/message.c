@@ -28,7 +28,7 @@ static bool token_valid(const char *s, size_t n)
 	return n > 0;
 }
 
-/* --- the parser's calls --------------------------------------------------------------------------------- */
+/* --- the parser's calls ---------------------------------------------------- */
 
 static int on_url(llhttp_t *p, const char *at, size_t n)
 {
@@ -162,7 +162,7 @@ void message_reset(struct message *m)
 	m->why = NULL;
 }
 
-/* --- the head ------------------------------------------------------------------------------------------- */
+/* --- the head -------------------------------------------------------------- */
 
 /* One line with its LF. The parser underneath is lenient with line ends and folded lines; here only CR LF
  * ends a line, and a line never continues (RFC 9112 section 5.2). */
@@ -402,7 +402,7 @@ int message_head_parse(struct message *m, char *p, size_t n)
 	return 0;
 }
 
-/* --- the body ------------------------------------------------------------------------------------------- */
+/* --- the body -------------------------------------------------------------- */
 
 /* Trailer fields up to the empty line. They are not used, but must be in order. */
 static enum message_event trailer(struct message *m, const char *p, size_t n, size_t *used)

@@ -14,8 +14,7 @@ void respond_continue(struct conn *c)
 	io_write(c, continue_text, sizeof continue_text - 1);
 }
 
-/* --- composing, in a buffer that all connections share -----------------------------------------------------
- */
+/* --- composing, in a buffer that all connections share --------------------- */
 
 static struct buf *text_start(struct conn *c)
 {
@@ -172,7 +171,7 @@ void respond_error(struct conn *c, int status, const char *why)
 }
 
 /* --- the handler's calls
- * ------------------------------------------------------------------------------------ */
+ * ------------------------------------------------ */
 
 /* The handler lets go of the request. */
 static void answered(struct conn *c)

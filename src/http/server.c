@@ -18,8 +18,7 @@ const struct http_limits http_limits_default = {
 	.min_rate = 512,
 };
 
-/* --- memory -----------------------------------------------------------------------------------------------
- */
+/* --- memory ---------------------------------------------------------------- */
 
 void server_maybe_free(struct http_server *s)
 {
@@ -48,7 +47,7 @@ static void on_idle_closed(uv_handle_t *h)
 }
 
 /* --- work that waits for a turn of the loop
- * ------------------------------------------------------------------ */
+ * ----------------------------- */
 
 static void on_idle(uv_idle_t *h)
 {
@@ -87,7 +86,7 @@ void server_ready(struct http_server *s, struct conn *c)
 }
 
 /* --- time
- * --------------------------------------------------------------------------------------------------- */
+ * --------------------------------------------------------------- */
 
 static void on_timer(uv_timer_t *t)
 {
@@ -141,7 +140,7 @@ const char *server_date(struct http_server *s)
 }
 
 /* --- the public face
- * ---------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------- */
 
 int http_server_create(uv_loop_t *loop, const struct http_limits *limits, const struct http_handler *handler,
 	struct http_server **out, struct error *err)
@@ -155,7 +154,7 @@ int http_server_create(uv_loop_t *loop, const struct http_limits *limits, const 
 	}
 	s->loop = loop;
 	s->limits = limits ? *limits : http_limits_default;
-	s->handler = handler;
+	s->handler = *handler;
 	s->ready_tail = &s->ready_head;
 	s->sweep_ms = sweep_interval(&s->limits);
 	uv_timer_init(loop, &s->timer);
