@@ -37,6 +37,8 @@ void exchange_abandon(struct conn *c)
 	c->gone = true;
 	if (collecting && !c->started) {
 		c->live = false; /* the handler has not been asked for an answer yet */
+		if (h->dropped)
+			h->dropped(h->ctx, &c->req);
 	} else if (streaming_in) {
 		if (h->abort)
 			h->abort(h->ctx, &c->req);

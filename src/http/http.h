@@ -56,9 +56,8 @@ const char *http_header(const struct http_request *r, const char *name);
 const char *http_query(const struct http_request *r, const char *name);
 
 enum http_body {
-	HTTP_BODY_COLLECT, /* gather it up to limits.body bytes, then call `end`. When it does not come in
-			    * full, or is too large (413), the request ends without a further call: what
-			    * `begin` made must be in the arena. */
+	HTTP_BODY_COLLECT, /* gather it up to limits.body bytes, then call `end`; when it does not come in
+			    * full, or is too large (413), call `dropped` instead */
 	HTTP_BODY_STREAM,  /* hand each piece to `data`, then call `end` */
 	HTTP_BODY_REFUSED  /* the handler has answered already; what still comes is discarded, bounded, or the
 			    * connection is closed */
@@ -76,6 +75,9 @@ struct http_handler {
 	/* STREAM: the peer left, was too slow, or broke the framing before the end. Answer (anything) to let
 	 * go. */
 	void (*abort)(void *ctx, struct http_request *r);
+	/* COLLECT: the body did not come, and never will: the last call for this request, which must not be
+	 * answered. May be NULL when `begin` leaves nothing but what is in the arena. */
+	void (*dropped)(void *ctx, struct http_request *r);
 	/* A streamed response may be written to again. */
 	void (*drain)(void *ctx, struct http_request *r);
 	void *ctx;

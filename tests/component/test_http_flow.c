@@ -249,6 +249,7 @@ static void test_peer_leaves_in_collected_body(void **state)
 	client_reset(&c);
 	wait_closed();
 	assert_int_equal(f.aborted, 0);
+	assert_int_equal(f.dropped, 1);
 }
 
 static void test_peer_leaves_in_response(void **state)

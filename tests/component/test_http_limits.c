@@ -142,6 +142,7 @@ static void test_collected_body_over_limit(void **state)
 	for (int i = 0; i < 11; i++)
 		n += snprintf(text + n, sizeof text - (size_t)n, "64\r\n" X100 "\r\n");
 	expect_refused(text, (size_t)n, 413);
+	assert_int_equal(f.dropped, 1);
 }
 
 static void test_answers_before_a_broken_request_arrive(void **state)

@@ -177,6 +177,14 @@ static void on_abort(void *ctx, struct http_request *r)
 	bump(f, &f->aborted);
 }
 
+static void on_dropped(void *ctx, struct http_request *r)
+{
+	struct fixture *f = ctx;
+
+	assert_non_null(r->path);
+	bump(f, &f->dropped);
+}
+
 static void on_drain(void *ctx, struct http_request *r)
 {
 	struct fixture *f = ctx;

@@ -34,7 +34,7 @@ struct fixture {
 
 	/* the loop's thread writes them, under the lock */
 	struct http_request *held, *paused;
-	unsigned begun, held_n, aborted, drained, finished;
+	unsigned begun, held_n, aborted, dropped, drained, finished;
 	size_t bytes_in, bytes_at_pause, stream_done;
 	bool drain_done;
 	int result;
