@@ -61,7 +61,10 @@ int store_quota_reset(struct db *db, int64_t project_id, enum quota_service serv
 	return 0;
 }
 
-int store_quota_project(struct db *db, const char *project_uid, int64_t *out_id, struct error *err)
+int store_quota_project(
+	struct db *db, const char *project_uid, bool deleted_too, int64_t *out_id, struct error *err)
 {
-	return db_int_query(db, err, out_id, "SELECT id FROM project WHERE uid = ?", "s", project_uid);
+	return db_int_query(db, err, out_id,
+		"SELECT id FROM project WHERE uid = ?1 AND (?2 OR deleted_us = 0)", "si", project_uid,
+		(int64_t)deleted_too);
 }

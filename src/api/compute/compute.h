@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The compute service (OpenStack's Nova API): its handlers, and what they share. */
+#ifndef API_COMPUTE_COMPUTE_H
+#define API_COMPUTE_COMPUTE_H
+
+#include "api/api.h"
+#include "flow/server.h"
+#include "store/server_list.h"
+
+enum { COMPUTE_VERSION_MIN = 1, COMPUTE_VERSION_MAX = 93 };
+
+/* Version documents outside of the service's prefix: GET /compute and GET /compute/v2. */
+int compute_versions(struct api_call *c, struct error *err);
+int compute_version_v2(struct api_call *c, struct error *err);
+
+/* --- shared
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+static inline bool since(const struct api_call *c, int minor)
+{
+	return c->version >= minor;
+}
+
+/* The project whose objects a call may see by id: the token's; 0 (any) for administrators. */
+int64_t compute_scope(const struct api_call *c);
+/* "links": [self, bookmark] of /compute/v2.1/<collection>/<id>. */
+void compute_links(struct api_call *c, const char *collection, const char *id);
+/* "links": [bookmark] */
+void compute_bookmark(struct api_call *c, const char *collection, const char *id);
+/* "<name>": [{"rel": "next", "href": …}] */
+void compute_next_link(struct api_call *c, const char *name, const char *marker);
+/* "key": "2026-01-01T00:00:00Z" or, with micro, "2026-01-01T00:00:00.000000"; 0 is null. */
+void compute_time(struct buf *b, const char *key, int64_t us, bool micro);
+/* The action's origin, for the action log. */
+struct flow_origin compute_origin(const struct api_call *c);
+/* The body's only key, for /action: NULL with the error set. */
+const char *compute_only_key(const struct api_call *c, json_t **out_value, struct error *err);
+/* The server of the path's {server_id}; c->target is set. Changes go through `load` (all columns). */
+int compute_server_row(struct api_call *c, struct server_row *out, struct error *err);
+int compute_server_load(struct api_call *c, struct server *out, struct error *err);
+
+/* --- handlers, by file
+ * --------------------------------------------------------------------------------------------------- */
+
+api_handler compute_flavor_list, compute_flavor_detail, compute_flavor_show, compute_flavor_create,
+	compute_flavor_update, compute_flavor_delete;
+api_handler compute_flavor_specs_list, compute_flavor_specs_create, compute_flavor_spec_show,
+	compute_flavor_spec_update, compute_flavor_spec_delete, compute_flavor_access, compute_flavor_action;
+api_handler compute_keypair_list, compute_keypair_create, compute_keypair_show, compute_keypair_delete;
+api_handler compute_server_create;
+api_handler compute_server_list, compute_server_detail;
+api_handler compute_server_show, compute_server_update, compute_server_delete;
+api_handler compute_server_action;
+api_handler compute_server_metadata_list, compute_server_metadata_merge, compute_server_metadata_replace,
+	compute_server_meta_show, compute_server_meta_set, compute_server_meta_delete;
+api_handler compute_server_tags_list, compute_server_tags_replace, compute_server_tags_clear,
+	compute_server_tag_check, compute_server_tag_add, compute_server_tag_remove;
+api_handler compute_server_ips, compute_server_ips_of, compute_server_groups_of, compute_server_interfaces,
+	compute_server_volumes, compute_server_password;
+api_handler compute_action_list, compute_action_show;
+api_handler compute_limits, compute_quota_show, compute_quota_detail, compute_quota_defaults,
+	compute_quota_update, compute_quota_delete, compute_quota_class;
+api_handler compute_usage_list, compute_usage_show;
+api_handler compute_zone_list, compute_zone_detail;
+api_handler compute_hypervisor_list, compute_hypervisor_detail, compute_hypervisor_show,
+	compute_hypervisor_statistics, compute_hypervisor_uptime, compute_service_list;
+api_handler compute_extensions, compute_server_groups, compute_aggregates, compute_migrations, compute_gone;
+
+#endif

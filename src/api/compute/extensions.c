@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What older clients ask before they use a part of the API, and lists that are always empty here. */
+#include "api/compute/compute.h"
+#include "base/util.h"
+
+static const struct {
+	const char *alias, *name, *description;
+} extensions[] = {
+	{ "os-availability-zone", "AvailabilityZone", "Availability zones of hosts." },
+	{ "os-config-drive", "ConfigDrive", "Config drive." },
+	{ "os-console-output", "ConsoleOutput", "Console log output." },
+	{ "OS-DCF", "DiskConfig", "Disk management." },
+	{ "OS-EXT-AZ", "ExtendedAvailabilityZone", "Availability zone of servers." },
+	{ "OS-EXT-IPS", "ExtendedIps", "Type of addresses." },
+	{ "OS-EXT-IPS-MAC", "ExtendedIpsMac", "MAC of addresses." },
+	{ "OS-EXT-SRV-ATTR", "ExtendedServerAttributes", "Host of servers, for administrators." },
+	{ "OS-EXT-STS", "ExtendedStatus", "States of servers." },
+	{ "os-extended-volumes", "ExtendedVolumes", "Volumes of servers." },
+	{ "os-flavor-access", "FlavorAccess", "Flavors of some projects." },
+	{ "os-flavor-extra-specs", "FlavorExtraSpecs", "Extra specs of flavors." },
+	{ "OS-FLV-EXT-DATA", "FlavorExtraData", "Ephemeral disk of flavors." },
+	{ "os-hypervisors", "Hypervisors", "Hosts." },
+	{ "os-instance-actions", "InstanceActions", "What was done with a server." },
+	{ "os-keypairs", "Keypairs", "Key pairs." },
+	{ "os-lock-server", "LockServer", "Locks of servers." },
+	{ "os-multiple-create", "MultipleCreate", "Several servers in one request." },
+	{ "os-pause-server", "PauseServer", "Pause and unpause." },
+	{ "os-quota-sets", "Quotas", "Limits of projects." },
+	{ "os-server-usage", "ServerUsage", "When servers ran." },
+	{ "os-services", "Services", "Services of hosts." },
+	{ "os-simple-tenant-usage", "SimpleTenantUsage", "Usage of projects." },
+	{ "os-used-limits", "UsedLimits", "Usage in limits." },
+	{ "os-user-data", "UserData", "User data of servers." },
+};
+
+int compute_extensions(struct api_call *c, struct error *err)
+{
+	struct buf *b = &c->out;
+
+	(void)err;
+	c->status = 200;
+	jw_object(b);
+	jw_key(b, "extensions");
+	jw_array(b);
+	for (size_t i = 0; i < ARRAY_LEN(extensions); i++) {
+		jw_object(b);
+		jw_kv_str(b, "alias", extensions[i].alias);
+		jw_kv_str(b, "name", extensions[i].name);
+		jw_kv_str(b, "description", extensions[i].description);
+		jw_kv_str(b, "namespace", "http://docs.openstack.org/compute/ext/fake_xml");
+		jw_kv_str(b, "updated", "2014-12-03T00:00:00Z");
+		jw_key(b, "links");
+		jw_array(b);
+		jw_end_array(b);
+		jw_end_object(b);
+	}
+	jw_end_array(b);
+	jw_end_object(b);
+	return 0;
+}
+
+static int empty_list(struct api_call *c, const char *key)
+{
+	c->status = 200;
+	jw_object(&c->out);
+	jw_key(&c->out, key);
+	jw_array(&c->out);
+	jw_end_array(&c->out);
+	jw_end_object(&c->out);
+	return 0;
+}
+
+int compute_server_groups(struct api_call *c, struct error *err)
+{
+	(void)err;
+	return empty_list(c, "server_groups");
+}
+
+int compute_aggregates(struct api_call *c, struct error *err)
+{
+	(void)err;
+	return empty_list(c, "aggregates");
+}
+
+int compute_migrations(struct api_call *c, struct error *err)
+{
+	(void)err;
+	return empty_list(c, "migrations");
+}
+
+int compute_gone(struct api_call *c, struct error *err)
+{
+	return error_set(err, ERR_GONE, "%s was removed from the compute API.", c->http->path);
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What hangs on a flavor: its extra specs, and which projects may use it when it is not public. */
+#include <string.h>
+
+#include "api/compute/flavor_view.h"
+#include "base/util.h"
+#include "domain/flavor.h"
+#include "store/quotas.h"
+
+/* --- extra specs */
+
+static int specs_reply(struct api_call *c, const struct server_pair *specs, size_t n)
+{
+	jw_object(&c->out);
+	jw_key(&c->out, "extra_specs");
+	jw_object(&c->out);
+	for (size_t i = 0; i < n; i++)
+		jw_kv_str(&c->out, specs[i].key, specs[i].value);
+	jw_end_object(&c->out);
+	jw_end_object(&c->out);
+	c->status = 200;
+	return 0;
+}
+
+static int one_reply(struct api_call *c, const char *key, const char *value)
+{
+	jw_object(&c->out);
+	jw_kv_str(&c->out, key, value);
+	jw_end_object(&c->out);
+	c->status = 200;
+	return 0;
+}
+
+int compute_flavor_spec_text(
+	struct api_call *c, const char *key, const json_t *value, const char **out, struct error *err)
+{
+	if (json_is_string(value) && strlen(json_string_value(value)) == json_string_length(value))
+		*out = arena_strdup(c->arena, json_string_value(value));
+	else if (json_is_integer(value))
+		*out = arena_printf(c->arena, "%lld", (long long)json_integer_value(value));
+	else if (json_is_real(value))
+		*out = arena_printf(c->arena, "%.15g", json_real_value(value));
+	else
+		return error_set(err, ERR_BAD_REQUEST, "extra_specs.%.64s must be a string or a number", key);
+	return flavor_extra_spec(key, *out, NULL, err);
+}
+
+int compute_flavor_specs_list(struct api_call *c, struct error *err)
+{
+	struct server_pair *specs;
+	struct flavor f;
+	size_t n;
+
+	if (compute_flavor_get(c, &f, err) < 0 ||
+		store_flavor_extras(c->db, c->arena, f.id, &specs, &n, err) < 0)
+		return -1;
+	return specs_reply(c, specs, n);
+}
+
+/* Merged into what is there; the answer is what was sent. */
+int compute_flavor_specs_create(struct api_call *c, struct error *err)
+{
+	json_t *map = bind_top(c->body, "extra_specs", err), *value;
+	struct server_pair *sent, *all;
+	struct flavor f;
+	const char *key;
+	size_t n = 0;
+
+	if (!map)
+		return -1;
+	if (json_object_size(c->body) != 1)
+		return error_set(
+			err, ERR_BAD_REQUEST, "Additional properties are not allowed beside 'extra_specs'");
+	if (json_object_size(map) > FLAVOR_EXTRA_SPECS_MAX)
+		return error_set(
+			err, ERR_BAD_REQUEST, "a flavor has at most %d extra specs", FLAVOR_EXTRA_SPECS_MAX);
+	sent = ARENA_ARRAY(c->arena, struct server_pair, json_object_size(map) + 1);
+	json_object_foreach(map, key, value)
+	{
+		sent[n].key = key;
+		if (compute_flavor_spec_text(c, key, value, &sent[n++].value, err) < 0)
+			return -1;
+	}
+	if (compute_flavor_get(c, &f, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (store_flavor_extra_set(c->db, f.id, sent[i].key, sent[i].value, err) < 0)
+			return -1;
+	specs_reply(c, sent, n);
+	if (store_flavor_extras(c->db, c->arena, f.id, &all, &n, err) < 0)
+		return -1;
+	return n <= FLAVOR_EXTRA_SPECS_MAX
+		       ? 0
+		       : error_set(err, ERR_BAD_REQUEST, "a flavor has at most %d extra specs",
+				 FLAVOR_EXTRA_SPECS_MAX);
+}
+
+int compute_flavor_spec_show(struct api_call *c, struct error *err)
+{
+	const char *key = api_param(c, "key");
+	struct server_pair *specs;
+	struct flavor f;
+	size_t n;
+
+	if (compute_flavor_get(c, &f, err) < 0 ||
+		store_flavor_extras(c->db, c->arena, f.id, &specs, &n, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(specs[i].key, key) == 0)
+			return one_reply(c, key, specs[i].value);
+	return error_set(err, ERR_NOT_FOUND, "Flavor %.128s has no extra specs with key %.128s.", f.uid, key);
+}
+
+int compute_flavor_spec_update(struct api_call *c, struct error *err)
+{
+	const char *key = api_param(c, "key"), *value;
+	json_t *v = json_object_get(c->body, key);
+	struct flavor f;
+
+	if (!v || json_object_size(c->body) != 1)
+		return error_set(err, ERR_BAD_REQUEST,
+			"the body must have exactly one key, the same as the path's: '%.64s'", key);
+	if (compute_flavor_spec_text(c, key, v, &value, err) < 0 || compute_flavor_get(c, &f, err) < 0 ||
+		store_flavor_extra_set(c->db, f.id, key, value, err) < 0)
+		return -1;
+	return one_reply(c, key, value);
+}
+
+int compute_flavor_spec_delete(struct api_call *c, struct error *err)
+{
+	struct flavor f;
+
+	c->status = 200;
+	return compute_flavor_get(c, &f, err) < 0
+		       ? -1
+		       : store_flavor_extra_remove(c->db, f.id, api_param(c, "key"), err);
+}
+
+/* --- access */
+
+static int access_reply(struct api_call *c, const struct flavor *f, struct error *err)
+{
+	const char **projects;
+	size_t n;
+
+	if (store_flavor_access(c->db, c->arena, f->id, &projects, &n, err) < 0)
+		return -1;
+	jw_object(&c->out);
+	jw_key(&c->out, "flavor_access");
+	jw_array(&c->out);
+	for (size_t i = 0; i < n; i++) {
+		jw_object(&c->out);
+		jw_kv_str(&c->out, "flavor_id", f->uid);
+		jw_kv_str(&c->out, "tenant_id", projects[i]);
+		jw_end_object(&c->out);
+	}
+	jw_end_array(&c->out);
+	jw_end_object(&c->out);
+	c->status = 200;
+	return 0;
+}
+
+int compute_flavor_access(struct api_call *c, struct error *err)
+{
+	struct flavor f;
+
+	if (compute_flavor_get(c, &f, err) < 0)
+		return -1;
+	if (f.is_public)
+		return error_set(err, ERR_NOT_FOUND, "Access list not available for public flavors.");
+	return access_reply(c, &f, err);
+}
+
+static int read_project(struct api_call *c, const json_t *args, int64_t *out, struct error *err)
+{
+	const char *uid = json_string_value(json_object_get(args, "tenant"));
+	int rc;
+
+	if (!uid || !*uid || json_object_size(args) != 1)
+		return error_set(err, ERR_BAD_REQUEST, "the action needs exactly 'tenant', a project's id");
+	rc = store_quota_project(c->db, uid, false, out, err);
+	if (rc == 0)
+		return error_set(err, ERR_BAD_REQUEST, "Project ID %.64s is not a valid project.", uid);
+	return rc < 0 ? -1 : 0;
+}
+
+int compute_flavor_action(struct api_call *c, struct error *err)
+{
+	struct flavor f;
+	json_t *args;
+	int64_t project;
+	const char *key = compute_only_key(c, &args, err);
+	bool add;
+
+	if (!key)
+		return -1;
+	add = strcmp(key, "addTenantAccess") == 0;
+	if (!add && strcmp(key, "removeTenantAccess") != 0)
+		return error_set(err, ERR_BAD_REQUEST, "There is no such action: %.64s", key);
+	c->action = add ? "flavor.addTenantAccess" : "flavor.removeTenantAccess";
+	if (read_project(c, args, &project, err) < 0 || compute_flavor_get(c, &f, err) < 0)
+		return -1;
+	if (f.is_public && since(c, 7))
+		return error_set(
+			err, ERR_CONFLICT, "Can not %s access of a public flavor.", add ? "add" : "remove");
+	if ((add ? store_flavor_access_add(c->db, f.id, project, err)
+		 : store_flavor_access_remove(c->db, f.id, project, err)) < 0)
+		return -1;
+	return access_reply(c, &f, err);
+}

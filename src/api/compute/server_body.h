@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parts of bodies that several requests for servers share. */
+#ifndef API_COMPUTE_SERVER_BODY_H
+#define API_COMPUTE_SERVER_BODY_H
+
+#include "api/compute/compute.h"
+
+enum { SERVER_TAGS_MAX = 50 };
+
+/* "" or an address of the family. ERR_BAD_REQUEST naming the field. */
+int server_check_address(const char *field, const char *text, bool is_v6, struct error *err);
+/* AUTO or MANUAL. */
+int server_check_disk_config(const char *text, struct error *err);
+/* An object of texts within the limits of keys and values. */
+int server_read_metadata(
+	struct api_call *c, const json_t *map, struct server_pair **out, size_t *out_n, struct error *err);
+/* ERR_OVER_QUOTA when a server of the project may not have n items. */
+int server_check_metadata_count(struct api_call *c, int64_t project_id, size_t n, struct error *err);
+/* A list of distinct tags. */
+int server_read_tags(
+	struct api_call *c, const json_t *list, const char ***out, size_t *out_n, struct error *err);
+
+#endif

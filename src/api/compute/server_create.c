@@ -1,0 +1,600 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* POST /servers: the body against its table, what it refers to against the rows, then one call to the flow
+ * room. What cannot be given here is refused by name, never dropped. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/compute/server_body.h"
+#include "base/crypto.h"
+#include "base/util.h"
+#include "domain/flavor.h"
+#include "domain/ipam.h"
+#include "domain/names.h"
+#include "store/flavors.h"
+#include "store/keypairs.h"
+#include "store/quotas.h"
+#include "store/server_refs.h"
+
+enum { COUNT_MAX = 500, NICS_MAX = 16, USER_DATA_MAX = 65535, PASSWORD_LENGTH = 12 };
+
+struct body {
+	const char *name, *image, *flavor, *key_name, *zone, *admin_pass, *user_data, *disk_config;
+	const char *access_ipv4, *access_ipv6, *description, *hostname, *host, *hypervisor;
+	json_t *networks, *groups, *metadata, *bdm2, *bdm, *personality, *tags, *certificates;
+	bool config_drive, return_reservation;
+	int64_t min_count, max_count;
+};
+
+#define TEXT(member, json_name, flags_, lo, hi) BIND(body, member, json_name, BIND_STR, flags_, lo, hi)
+#define LATER(member, json_name, type_, since_, until_)                                        \
+	{                                                                                      \
+		.name = (json_name), .type = (type_), .offset = offsetof(struct body, member), \
+		.since = (since_), .until = (until_)                                           \
+	}
+
+static const struct bind_field body_fields[] = {
+	TEXT(name, "name", BIND_REQUIRED, 1, 255),
+	TEXT(image, "imageRef", 0, 0, 255),
+	TEXT(flavor, "flavorRef", BIND_REQUIRED | BIND_LOOSE, 1, 1024),
+	TEXT(key_name, "key_name", 0, 1, 255),
+	TEXT(zone, "availability_zone", 0, 1, 255),
+	TEXT(admin_pass, "adminPass", 0, 1, 255),
+	TEXT(user_data, "user_data", 0, 0, USER_DATA_MAX),
+	TEXT(disk_config, "OS-DCF:diskConfig", 0, 0, 0),
+	TEXT(access_ipv4, "accessIPv4", 0, 0, 0),
+	TEXT(access_ipv6, "accessIPv6", 0, 0, 0),
+	BIND(body, networks, "networks", BIND_ANY, 0, 0, 0),
+	BIND(body, groups, "security_groups", BIND_ARR, 0, 0, 0),
+	BIND(body, metadata, "metadata", BIND_OBJ, 0, 0, 0),
+	BIND(body, bdm2, "block_device_mapping_v2", BIND_ARR, 0, 0, 0),
+	BIND(body, bdm, "block_device_mapping", BIND_ARR, 0, 0, 0),
+	BIND(body, config_drive, "config_drive", BIND_BOOL, BIND_LOOSE, 0, 0),
+	BIND(body, return_reservation, "return_reservation_id", BIND_BOOL, BIND_LOOSE, 0, 0),
+	BIND(body, min_count, "min_count", BIND_INT, 0, 1, INT32_MAX),
+	BIND(body, max_count, "max_count", BIND_INT, 0, 1, INT32_MAX),
+	LATER(personality, "personality", BIND_ARR, 0, 56),
+	LATER(description, "description", BIND_STR, 19, 0),
+	LATER(tags, "tags", BIND_ARR, 52, 0),
+	LATER(certificates, "trusted_image_certificates", BIND_ARR, 63, 0),
+	LATER(host, "host", BIND_STR, 74, 0),
+	LATER(hypervisor, "hypervisor_hostname", BIND_STR, 74, 0),
+	LATER(hostname, "hostname", BIND_STR, 90, 0),
+};
+
+#undef TEXT
+#undef LATER
+
+struct create {
+	struct api_call *c;
+	struct body in;
+	struct server_create want;
+	struct flavor flavor;
+	struct server_image_ref image;
+	int64_t project_id;
+};
+
+/* --- what has no place here */
+
+static int refuse_hints(const struct api_call *c, struct error *err)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(c->body, key, value)
+	{
+		bool hints = strcmp(key, "os:scheduler_hints") == 0 ||
+			     strcmp(key, "OS-SCH-HNT:scheduler_hints") == 0;
+
+		if (strcmp(key, "server") == 0 ||
+			(hints &&
+				(json_is_null(value) || (json_is_object(value) && !json_object_size(value)))))
+			continue;
+		if (hints)
+			return error_set(err, ERR_BAD_REQUEST,
+				"%s: scheduler hints are not supported by this cloud", key);
+		return error_set(err, ERR_BAD_REQUEST,
+			"Additional properties are not allowed ('%.64s' was unexpected)", key);
+	}
+	return 0;
+}
+
+/* The one form that says nothing new: boot from a local disk made of imageRef. */
+static int check_block_device(const struct body *in, const json_t *item, struct error *err)
+{
+	static const char *const known[] = { "uuid", "boot_index", "source_type", "destination_type",
+		"delete_on_termination" };
+	const char *uuid = json_string_value(json_object_get(item, "uuid"));
+	const json_t *index = json_object_get(item, "boot_index");
+	bool plain = json_is_object(item) && in->image && str_eq(uuid, in->image) &&
+		     str_eq(json_string_value(json_object_get(item, "source_type")), "image") &&
+		     str_eq(json_string_value(json_object_get(item, "destination_type")), "local") &&
+		     !json_is_false(json_object_get(item, "delete_on_termination")) &&
+		     ((json_is_integer(index) && json_integer_value(index) == 0) ||
+			     str_eq(json_string_value(index), "0"));
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)item, key, value)
+	{
+		bool found = json_is_null(value);
+
+		for (size_t i = 0; i < ARRAY_LEN(known); i++)
+			found = found || strcmp(known[i], key) == 0;
+		plain = plain && found;
+	}
+	if (plain)
+		return 0;
+	return error_set(err, ERR_BAD_REQUEST,
+		"block_device_mapping_v2: this cloud supports only the image of imageRef as local disk with "
+		"boot_index 0");
+}
+
+static int refuse_parts(const struct body *in, struct error *err)
+{
+	json_t *group;
+	size_t i;
+
+	if (in->bdm && json_array_size(in->bdm))
+		return error_set(err, ERR_BAD_REQUEST,
+			"block_device_mapping: this cloud has no volumes; boot from imageRef");
+	if (in->bdm2 && json_array_size(in->bdm2) > 1)
+		return error_set(err, ERR_BAD_REQUEST,
+			"block_device_mapping_v2: this cloud supports one device, the image's local disk");
+	if (in->bdm2 && json_array_size(in->bdm2) &&
+		check_block_device(in, json_array_get(in->bdm2, 0), err) < 0)
+		return -1;
+	if (in->personality && json_array_size(in->personality))
+		return error_set(err, ERR_BAD_REQUEST,
+			"personality: files are not injected by this cloud; use user_data");
+	if (in->certificates && json_array_size(in->certificates))
+		return error_set(err, ERR_BAD_REQUEST,
+			"trusted_image_certificates: image signatures are not checked by this cloud");
+	json_array_foreach(in->groups, i, group)
+	{
+		const char *name = json_string_value(json_object_get(group, "name"));
+
+		if (!name)
+			return error_set(err, ERR_BAD_REQUEST, "security_groups[%zu] needs a 'name'", i);
+		if (strcmp(name, "default") != 0)
+			return error_set(err, ERR_BAD_REQUEST, "Security group %.64s not found.", name);
+	}
+	return 0;
+}
+
+/* --- plain values */
+
+static int check_user_data(const char *text, struct error *err)
+{
+	size_t n;
+	unsigned char *raw = base64_decode(text, strlen(text), &n);
+
+	free(raw);
+	return raw || !*text ? 0 : error_set(err, ERR_BAD_REQUEST, "User data needs to be valid base 64.");
+}
+
+static int check_counts(struct body *in, struct error *err)
+{
+	if (!in->min_count)
+		in->min_count = 1;
+	if (!in->max_count)
+		in->max_count = in->min_count;
+	if (in->min_count > in->max_count)
+		return error_set(err, ERR_BAD_REQUEST, "min_count must be <= max_count");
+	if (in->max_count > COUNT_MAX)
+		return error_set(
+			err, ERR_BAD_REQUEST, "max_count must be at most %d in one request", COUNT_MAX);
+	return 0;
+}
+
+static int check_values(struct body *in, struct error *err)
+{
+	if (name_check(NAME_SERVER, in->name, err) < 0 ||
+		(in->description && name_check(NAME_DESCRIPTION, in->description, err) < 0) ||
+		(in->access_ipv4 && server_check_address("accessIPv4", in->access_ipv4, false, err) < 0) ||
+		(in->access_ipv6 && server_check_address("accessIPv6", in->access_ipv6, true, err) < 0) ||
+		(in->disk_config && server_check_disk_config(in->disk_config, err) < 0) ||
+		(in->user_data && check_user_data(in->user_data, err) < 0) || check_counts(in, err) < 0)
+		return -1;
+	if (in->hostname && !hostname_valid(in->hostname))
+		return error_set(err, ERR_BAD_REQUEST,
+			"server.hostname must be letters, digits and '-', at most 63 characters");
+	return 0;
+}
+
+/* --- what the request refers to */
+
+static int find_flavor(struct create *k, struct error *err)
+{
+	struct api_call *c = k->c;
+	const char *slash = strrchr(k->in.flavor, '/'); /* a link is as good as an id */
+	struct flavor_values values;
+	struct server_pair *specs;
+	json_t *map;
+	char *text;
+	size_t n;
+
+	if (store_flavor_get(
+		    c->db, c->arena, compute_scope(c), slash ? slash + 1 : k->in.flavor, &k->flavor, err) < 0)
+		return err->code == ERR_NOT_FOUND ? error_set(err, ERR_BAD_REQUEST,
+							    "Flavor %.128s could not be found.", k->in.flavor)
+						  : -1;
+	values = (struct flavor_values) { .name = k->flavor.name,
+		.ephemeral_gib = k->flavor.ephemeral_gib,
+		.swap_mib = k->flavor.swap_mib };
+	if (flavor_servable(&values, err) < 0 ||
+		store_flavor_extras(c->db, c->arena, k->flavor.id, &specs, &n, err) < 0)
+		return -1;
+	map = json_object();
+	for (size_t i = 0; i < n; i++)
+		json_object_set_new(map, specs[i].key, json_string(specs[i].value));
+	text = json_dumps(map, JSON_COMPACT | JSON_SORT_KEYS);
+	k->want.base.extra_specs = arena_strdup(c->arena, text);
+	free(text);
+	json_decref(map);
+	return 0;
+}
+
+static int find_image(struct create *k, struct error *err)
+{
+	struct api_call *c = k->c;
+	const struct flavor *f = &k->flavor;
+	int rc;
+
+	if (!k->in.image || !*k->in.image)
+		return error_set(
+			err, ERR_BAD_REQUEST, "imageRef is required: this cloud has no volumes to boot from");
+	if (!uuid_valid(k->in.image))
+		return error_set(
+			err, ERR_BAD_REQUEST, "imageRef must be an image's id, not '%.64s'", k->in.image);
+	rc = store_ref_image(c->db, k->project_id, api_is_admin(c), k->in.image, &k->image, err);
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		return error_set(err, ERR_BAD_REQUEST, "Image %s could not be found.", k->in.image);
+	if (!k->image.active)
+		return error_set(err, ERR_BAD_REQUEST, "Image %s is not active.", k->in.image);
+	if (k->image.min_ram_mib > f->ram_mib)
+		return error_set(err, ERR_BAD_REQUEST, "Flavor's memory is too small for requested image.");
+	if (f->disk_gib && (k->image.min_disk_gib > f->disk_gib || k->image.virtual_size > f->disk_gib << 30))
+		return error_set(err, ERR_BAD_REQUEST,
+			"Flavor's disk is too small for requested image: it has %lld GiB.",
+			(long long)f->disk_gib);
+	return 0;
+}
+
+static int find_key(struct create *k, struct error *err)
+{
+	struct keypair key;
+
+	if (!k->in.key_name)
+		return 0;
+	if (store_keypair_get(k->c->db, k->c->arena, k->c->who->user.id, k->in.key_name, &key, err) < 0)
+		return err->code == ERR_NOT_FOUND
+			       ? error_set(err, ERR_BAD_REQUEST, "Invalid key_name provided.")
+			       : -1;
+	k->want.base.key_name = key.name;
+	k->want.base.key_type = key.type;
+	k->want.base.key_public = key.public_key;
+	return 0;
+}
+
+static int check_zone(struct create *k, const char *zone, struct error *err)
+{
+	int rc = store_ref_zone(k->c->db, zone, err);
+
+	if (rc == 0 && !str_eq(zone, k->c->api->config.default_zone))
+		return error_set(err, ERR_BAD_REQUEST,
+			"The requested availability zone is not available: %.63s", zone);
+	return rc < 0 ? -1 : 0;
+}
+
+static int force_host(struct create *k, const char *name, struct error *err)
+{
+	const char *found, *zone;
+	int rc;
+
+	if (!api_is_admin(k->c))
+		return error_set(err, ERR_FORBIDDEN,
+			"You are not authorized to choose a host: it needs the role admin.");
+	rc = store_ref_host(k->c->db, k->c->arena, name, &found, &zone, err);
+	if (rc == 0)
+		return error_set(err, ERR_BAD_REQUEST, "Compute host %.64s could not be found.", name);
+	if (rc < 0)
+		return -1;
+	if (k->want.host && strcmp(k->want.host, found) != 0)
+		return error_set(err, ERR_BAD_REQUEST, "The request names two different hosts.");
+	if (k->want.zone && strcmp(k->want.zone, zone) != 0)
+		return error_set(
+			err, ERR_BAD_REQUEST, "Host %.64s is not in zone %.63s.", found, k->want.zone);
+	k->want.host = found;
+	return 0;
+}
+
+/* zone, or for administrators zone:host, zone:host:node, :host */
+static int find_place(struct create *k, struct error *err)
+{
+	const char *text = k->in.zone, *colon = text ? strchr(text, ':') : NULL, *node;
+
+	if (text && *text != ':') {
+		k->want.zone = colon ? arena_strndup(k->c->arena, text, (size_t)(colon - text)) : text;
+		if (check_zone(k, k->want.zone, err) < 0)
+			return -1;
+	}
+	if (colon) {
+		node = strchr(colon + 1, ':');
+		text = node ? arena_strndup(k->c->arena, colon + 1, (size_t)(node - colon - 1)) : colon + 1;
+		if ((*text && force_host(k, text, err) < 0) ||
+			(node && node[1] && force_host(k, node + 1, err) < 0))
+			return -1;
+	}
+	if ((k->in.host && force_host(k, k->in.host, err) < 0) ||
+		(k->in.hypervisor && force_host(k, k->in.hypervisor, err) < 0))
+		return -1;
+	return 0;
+}
+
+/* --- networks */
+
+struct nic_body {
+	const char *network, *port, *fixed_ip, *tag;
+};
+
+static int read_nic(struct create *k, const json_t *item, size_t i, struct nic_body *out, struct error *err)
+{
+	static const struct bind_field fields[] = {
+		BIND(nic_body, network, "uuid", BIND_STR, 0, 1, 64),
+		BIND(nic_body, port, "port", BIND_STR, 0, 1, 64),
+		BIND(nic_body, fixed_ip, "fixed_ip", BIND_STR, 0, 1, 64),
+		BIND(nic_body, tag, "tag", BIND_STR, 0, 1, 60),
+	};
+	const char *where = arena_printf(k->c->arena, "networks[%zu]", i);
+	uint32_t address;
+
+	*out = (struct nic_body) { 0 };
+	if (bind_object(item, where, fields, ARRAY_LEN(fields), k->c->version, k->c->arena, out, NULL, err) <
+		0)
+		return -1;
+	if (out->tag)
+		return error_set(
+			err, ERR_BAD_REQUEST, "%s.tag: device tags are not supported by this cloud", where);
+	if (!out->network && !out->port)
+		return error_set(err, ERR_BAD_REQUEST, "%s needs 'uuid' or 'port'", where);
+	if (out->fixed_ip && (out->port || !ipam_parse(out->fixed_ip, &address)))
+		return error_set(err, ERR_BAD_REQUEST,
+			"%s.fixed_ip must be an IPv4 address, and goes with 'uuid' only", where);
+	if ((out->port || out->fixed_ip) && k->in.max_count > 1)
+		return error_set(err, ERR_BAD_REQUEST,
+			"%s: a port or an address cannot be given to several servers", where);
+	return 0;
+}
+
+static int find_nic(
+	struct create *k, const struct nic_body *in, struct server_nic_want *out, struct error *err)
+{
+	struct server_port_ref port;
+	int rc;
+
+	*out = (struct server_nic_want) { .fixed_ip = in->fixed_ip };
+	if (!in->port) {
+		rc = store_ref_network(k->c->db, k->project_id, in->network, &out->network_id, err);
+		if (rc == 0)
+			return error_set(
+				err, ERR_BAD_REQUEST, "Network %.64s could not be found.", in->network);
+		return rc < 0 ? -1 : 0;
+	}
+	rc = store_ref_port(k->c->db, k->project_id, in->port, &port, err);
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		return error_set(err, ERR_BAD_REQUEST, "Port id %.64s could not be found.", in->port);
+	for (size_t i = 0; i < k->want.nics_n; i++)
+		port.in_use = port.in_use || k->want.nics[i].port_id == port.id;
+	if (port.in_use)
+		return error_set(err, ERR_CONFLICT, "Port %.64s is still in use.", in->port);
+	out->network_id = port.network_id;
+	out->port_id = port.id;
+	return 0;
+}
+
+/* The only network there is; with several the caller has to choose. */
+static int auto_network(struct create *k, bool required, struct error *err)
+{
+	int64_t id, n;
+
+	if (store_ref_network_only(k->c->db, k->project_id, &id, &n, err) < 0)
+		return -1;
+	if (n > 1)
+		return error_set(err, ERR_CONFLICT,
+			"Multiple possible networks found, use a Network ID to be more specific.");
+	if (n == 0 && required)
+		return error_set(err, ERR_BAD_REQUEST,
+			"Unable to automatically allocate a network for project: it has none to use");
+	if (n == 1) {
+		k->want.nics[0] = (struct server_nic_want) { .network_id = id };
+		k->want.nics_n = 1;
+	}
+	return 0;
+}
+
+static int find_networks(struct create *k, struct error *err)
+{
+	const json_t *networks = k->in.networks;
+	const char *word = json_string_value(networks);
+	struct nic_body nic;
+
+	k->want.nics = ARENA_ARRAY(k->c->arena, struct server_nic_want, NICS_MAX);
+	if (!networks && since(k->c, 37))
+		return error_set(err, ERR_BAD_REQUEST,
+			"server.networks is required: a list of networks, 'auto' or 'none'");
+	if (word && since(k->c, 37)) {
+		if (strcmp(word, "none") == 0)
+			return 0;
+		if (strcmp(word, "auto") == 0)
+			return auto_network(k, true, err);
+	}
+	if (networks && !json_is_array(networks))
+		return error_set(err, ERR_BAD_REQUEST, "server.networks must be a list%s",
+			since(k->c, 37) ? ", 'auto' or 'none'" : "");
+	if (json_array_size(networks) == 0)
+		return auto_network(k, false, err);
+	if (json_array_size(networks) > NICS_MAX)
+		return error_set(err, ERR_BAD_REQUEST, "server.networks has more than %d entries", NICS_MAX);
+	for (size_t i = 0; i < json_array_size(networks); i++) {
+		if (read_nic(k, json_array_get(networks, i), i, &nic, err) < 0 ||
+			find_nic(k, &nic, &k->want.nics[i], err) < 0)
+			return -1;
+		k->want.nics_n++;
+	}
+	return 0;
+}
+
+/* --- made here */
+
+/* Characters by chance, each as likely as the other. */
+static char *random_text(struct create *k, const char *prefix, const char *from, size_t n)
+{
+	size_t at = strlen(prefix), kinds = strlen(from);
+	char *text = arena_alloc(k->c->arena, at + n + 1);
+	const struct rng *rng = k->c->api->loop->rng;
+
+	memcpy(text, prefix, at);
+	while (n) {
+		unsigned char byte;
+
+		rng->fill(rng->ctx, &byte, 1);
+		if (byte >= 256 - 256 % kinds)
+			continue;
+		text[at++] = from[byte % kinds];
+		n--;
+	}
+	return text;
+}
+
+/* How many of min_count to max_count the project's limits allow. */
+static int settle_count(struct create *k, struct error *err)
+{
+	const struct {
+		enum quota_resource resource;
+		int64_t each;
+	} needs[] = { { QUOTA_INSTANCES, 1 }, { QUOTA_CORES, k->flavor.vcpus },
+		{ QUOTA_RAM, k->flavor.ram_mib } };
+	int64_t limits[QUOTA_MAX], count = k->in.max_count;
+
+	if (store_quota_limits(k->c->db, k->project_id, limits, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(needs); i++) {
+		enum quota_resource r = needs[i].resource;
+		int64_t used = quota_index_get(flow_quota(k->c->api->flows), k->project_id, r);
+		int64_t room = limits[r] == QUOTA_UNLIMITED ? count : (limits[r] - used) / needs[i].each;
+
+		if (room < count)
+			count = room < k->in.min_count ? k->in.min_count : room;
+		if (quota_check(r, limits[r], used, count * needs[i].each, err) < 0)
+			return -1;
+	}
+	k->want.count = (int)count;
+	k->want.numbered = k->in.max_count > 1;
+	return 0;
+}
+
+static void fill_base(struct create *k)
+{
+	static const char lower[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+	static const char password[] = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+	const struct body *in = &k->in;
+	const struct flavor *f = &k->flavor;
+	struct server *s = &k->want.base;
+
+	s->project_id = k->project_id;
+	s->user_uid = k->c->who->user.uid ? k->c->who->user.uid : "";
+	s->name = in->name;
+	s->description = in->description;
+	s->hostname = in->hostname;
+	s->flavor_uid = f->uid;
+	s->flavor_name = f->name;
+	s->vcpus = f->vcpus;
+	s->ram_mib = f->ram_mib;
+	s->disk_gib = f->disk_gib;
+	s->ephemeral_gib = f->ephemeral_gib;
+	s->swap_mib = f->swap_mib;
+	s->image_id = k->image.id;
+	s->user_data = in->user_data && *in->user_data ? in->user_data : NULL;
+	s->config_drive = in->config_drive;
+	s->admin_pass = in->admin_pass ? in->admin_pass : random_text(k, "", password, PASSWORD_LENGTH);
+	s->zone = k->want.zone ? k->want.zone : "";
+	s->access_ipv4 = in->access_ipv4 ? in->access_ipv4 : "";
+	s->access_ipv6 = in->access_ipv6 ? in->access_ipv6 : "";
+	s->disk_config = in->disk_config ? in->disk_config : "MANUAL";
+	s->reservation_id = random_text(k, "r-", lower, 8);
+	s->created_us = s->updated_us = k->c->now_us;
+}
+
+/* --- the request */
+
+static void reply(const struct create *k, const char *uid)
+{
+	struct api_call *c = k->c;
+	struct buf *b = &c->out;
+
+	c->status = 202;
+	jw_object(b);
+	if (k->in.return_reservation) {
+		jw_kv_str(b, "reservation_id", k->want.base.reservation_id);
+		jw_end_object(b);
+		return;
+	}
+	api_header(c, "Location", api_url(c, "/compute/v2.1/servers/%s", uid));
+	jw_key(b, "server");
+	jw_object(b);
+	jw_kv_str(b, "id", uid);
+	compute_links(c, "servers", uid);
+	jw_kv_str(b, "OS-DCF:diskConfig", k->want.base.disk_config);
+	jw_kv_str(b, "adminPass", k->want.base.admin_pass);
+	jw_key(b, "security_groups");
+	jw_array(b);
+	jw_object(b);
+	jw_kv_str(b, "name", "default");
+	jw_end_object(b);
+	jw_end_array(b);
+	jw_end_object(b);
+	jw_end_object(b);
+}
+
+static int read_request(struct create *k, struct error *err)
+{
+	struct api_call *c = k->c;
+	const struct body *in = &k->in;
+	const char **tags = NULL;
+
+	if (api_bind(c, "server", body_fields, ARRAY_LEN(body_fields), &k->in, NULL, err) < 0 ||
+		refuse_hints(c, err) < 0 || check_values(&k->in, err) < 0 || refuse_parts(in, err) < 0)
+		return -1;
+	if (in->tags && server_read_tags(c, in->tags, &tags, &k->want.tags_n, err) < 0)
+		return -1;
+	k->want.tags = tags;
+	if (in->metadata &&
+		server_read_metadata(c, in->metadata, &k->want.metadata, &k->want.metadata_n, err) < 0)
+		return -1;
+	return server_check_metadata_count(c, k->project_id, k->want.metadata_n, err);
+}
+
+int compute_server_create(struct api_call *c, struct error *err)
+{
+	struct create k = { .c = c, .project_id = c->who->project.id };
+	struct flow_origin origin = compute_origin(c);
+	const char **uids;
+
+	if (!k.project_id)
+		return error_set(err, ERR_FORBIDDEN,
+			"A server belongs to a project: the token must be scoped to one.");
+	if (read_request(&k, err) < 0 || find_flavor(&k, err) < 0 || find_image(&k, err) < 0 ||
+		find_key(&k, err) < 0 || find_place(&k, err) < 0 || find_networks(&k, err) < 0 ||
+		settle_count(&k, err) < 0)
+		return -1;
+	fill_base(&k);
+	if (flow_server_create(c->api->flows, c->db, c->arena, &k.want, &origin, &uids, err) < 0)
+		return -1;
+	c->target = uids[0];
+	reply(&k, uids[0]);
+	return 0;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One server: show, update, delete. */
+#include <string.h>
+
+#include "api/compute/server_body.h"
+#include "api/compute/server_view.h"
+#include "base/util.h"
+#include "domain/names.h"
+
+static int reply(
+	struct api_call *c, const struct server_row *r, enum server_view_kind kind, struct error *err)
+{
+	c->status = 200;
+	jw_object(&c->out);
+	jw_key(&c->out, "server");
+	if (server_view(c, r, kind, err) < 0)
+		return -1;
+	jw_end_object(&c->out);
+	return 0;
+}
+
+int compute_server_show(struct api_call *c, struct error *err)
+{
+	struct server_row r;
+
+	return compute_server_row(c, &r, err) < 0 ? -1 : reply(c, &r, SERVER_VIEW_SHOW, err);
+}
+
+struct body {
+	const char *name, *access_ipv4, *access_ipv6, *disk_config, *description, *hostname;
+};
+
+enum { DESCRIPTION_FIELD = 4 };
+
+static const struct bind_field body_fields[] = {
+	BIND(body, name, "name", BIND_STR, 0, 1, 255),
+	BIND(body, access_ipv4, "accessIPv4", BIND_STR, 0, 0, 0),
+	BIND(body, access_ipv6, "accessIPv6", BIND_STR, 0, 0, 0),
+	BIND(body, disk_config, "OS-DCF:diskConfig", BIND_STR, 0, 0, 0),
+	[DESCRIPTION_FIELD] = { .name = "description",
+		.type = BIND_STR,
+		.offset = offsetof(struct body, description),
+		.flags = BIND_NULL,
+		.max = 255,
+		.since = 19 },
+	{ .name = "hostname", .type = BIND_STR, .offset = offsetof(struct body, hostname), .since = 90 },
+};
+
+static int check_body(const struct body *in, struct error *err)
+{
+	if ((in->name && name_check(NAME_SERVER, in->name, err) < 0) ||
+		(in->access_ipv4 && server_check_address("accessIPv4", in->access_ipv4, false, err) < 0) ||
+		(in->access_ipv6 && server_check_address("accessIPv6", in->access_ipv6, true, err) < 0) ||
+		(in->disk_config && server_check_disk_config(in->disk_config, err) < 0) ||
+		(in->description && name_check(NAME_DESCRIPTION, in->description, err) < 0))
+		return -1;
+	if (in->hostname && !hostname_valid(in->hostname))
+		return error_set(err, ERR_BAD_REQUEST,
+			"server.hostname must be letters, digits and '-', at most 63 characters");
+	return 0;
+}
+
+int compute_server_update(struct api_call *c, struct error *err)
+{
+	struct body in = { 0 };
+	struct bind_seen seen;
+	struct server_row row;
+	struct server s;
+
+	if (api_bind(c, "server", body_fields, ARRAY_LEN(body_fields), &in, &seen, err) < 0 ||
+		check_body(&in, err) < 0 || compute_server_load(c, &s, err) < 0)
+		return -1;
+	s.name = in.name ? in.name : s.name;
+	s.access_ipv4 = in.access_ipv4 ? in.access_ipv4 : s.access_ipv4;
+	s.access_ipv6 = in.access_ipv6 ? in.access_ipv6 : s.access_ipv6;
+	s.disk_config = in.disk_config ? in.disk_config : s.disk_config;
+	s.hostname = in.hostname ? in.hostname : s.hostname;
+	if (seen.present & (1u << DESCRIPTION_FIELD))
+		s.description = in.description;
+	s.updated_us = c->now_us;
+	if (store_server_edit(c->db, &s, err) < 0 || compute_server_row(c, &row, err) < 0)
+		return -1;
+	return reply(c, &row, SERVER_VIEW_UPDATE, err);
+}
+
+int compute_server_delete(struct api_call *c, struct error *err)
+{
+	struct flow_origin origin = compute_origin(c);
+	struct server s;
+
+	if (compute_server_load(c, &s, err) < 0)
+		return -1;
+	c->status = 204;
+	return flow_server_delete(c->api->flows, c->db, &s, api_is_admin(c), &origin, err);
+}

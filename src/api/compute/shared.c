@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What all of compute's handlers use. */
+#include "api/compute/compute.h"
+#include "base/util.h"
+
+int64_t compute_scope(const struct api_call *c)
+{
+	return api_is_admin(c) ? 0 : c->who->project.id;
+}
+
+static void link_row(struct api_call *c, const char *rel, const char *href)
+{
+	jw_object(&c->out);
+	jw_kv_str(&c->out, "rel", rel);
+	jw_kv_str(&c->out, "href", href);
+	jw_end_object(&c->out);
+}
+
+void compute_links(struct api_call *c, const char *collection, const char *id)
+{
+	jw_key(&c->out, "links");
+	jw_array(&c->out);
+	link_row(c, "self", api_url(c, "/compute/v2.1/%s/%s", collection, id));
+	link_row(c, "bookmark", api_url(c, "/compute/%s/%s", collection, id));
+	jw_end_array(&c->out);
+}
+
+void compute_bookmark(struct api_call *c, const char *collection, const char *id)
+{
+	jw_key(&c->out, "links");
+	jw_array(&c->out);
+	link_row(c, "bookmark", api_url(c, "/compute/%s/%s", collection, id));
+	jw_end_array(&c->out);
+}
+
+void compute_next_link(struct api_call *c, const char *name, const char *marker)
+{
+	jw_key(&c->out, name);
+	jw_array(&c->out);
+	link_row(c, "next", api_next_url(c, marker));
+	jw_end_array(&c->out);
+}
+
+void compute_time(struct buf *b, const char *key, int64_t us, bool micro)
+{
+	char text[TIME_TEXT];
+
+	jw_kv_str(b, key, us == 0 ? NULL : micro ? time_iso_us(us, text) : time_iso(us, text));
+}
+
+struct flow_origin compute_origin(const struct api_call *c)
+{
+	return (struct flow_origin) { .request_id = c->request_id,
+		.user_uid = c->who->user.uid ? c->who->user.uid : "",
+		.project_uid = c->who->project.uid ? c->who->project.uid : "",
+		.now_us = c->now_us };
+}
+
+const char *compute_only_key(const struct api_call *c, json_t **out_value, struct error *err)
+{
+	void *it = c->body ? json_object_iter(c->body) : NULL;
+
+	if (!it || json_object_size(c->body) != 1) {
+		error_set(err, ERR_BAD_REQUEST, "the body must be an object with one key, the action");
+		return NULL;
+	}
+	*out_value = json_object_iter_value(it);
+	return json_object_iter_key(it);
+}
+
+int compute_server_row(struct api_call *c, struct server_row *out, struct error *err)
+{
+	c->target = api_param(c, "server_id");
+	return store_server_row(
+		c->db, c->arena, compute_scope(c), c->target, api_is_admin(c) && since(c, 3), out, err);
+}
+
+int compute_server_load(struct api_call *c, struct server *out, struct error *err)
+{
+	c->target = api_param(c, "server_id");
+	return store_server_get(c->db, c->arena, compute_scope(c), c->target, out, err);
+}
