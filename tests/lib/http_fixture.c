@@ -305,9 +305,12 @@ static void *loop_thread(void *arg)
 
 void fixture_start(struct fixture *f, const struct http_limits *limits)
 {
-	static struct http_handler handler = {
-		.begin = on_begin, .data = on_data, .end = on_end, .abort = on_abort, .drain = on_drain
-	};
+	static struct http_handler handler = { .begin = on_begin,
+		.data = on_data,
+		.end = on_end,
+		.abort = on_abort,
+		.dropped = on_dropped,
+		.drain = on_drain };
 	struct http_tls tls;
 
 	*f = (struct fixture) { 0 };
