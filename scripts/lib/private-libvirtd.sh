@@ -128,7 +128,7 @@ init() {
   mount --bind "$D/etc/libvirt" /etc/libvirt
   mount --bind "$D/lib" /var/lib/libvirt; mount --bind "$D/log" /var/log/libvirt; mount --bind "$D/cache" /var/cache/libvirt
   mount --bind "$D/run" /run
-  mkdir -p /run/lock /run/libvirt /var/lib/libvirt/{images,qemu,boot}
+  mkdir -p /run/lock /run/libvirt /var/lib/libvirt/{images,qemu,boot,dnsmasq,network}
   # A /dev/kvm where the processor has neither vmx nor svm boots no ordinary kernel. A read-only file in its place:
   # anything writable there makes libvirt probe QEMU anew at every start.
   if [ -e /dev/kvm ] && ! grep -qE '^(flags|Features)\s*:.*\b(vmx|svm)\b' /proc/cpuinfo; then

@@ -497,6 +497,8 @@ static void silent(void *ctx, virErrorPtr e)
 
 int hv_libvirt_init(struct error *err)
 {
+	/* libvirt's own log says on stderr what its errors tell us anyway: errors only, unless the operator asked */
+	setenv("LIBVIRT_DEBUG", "4", 0);
 	if (virInitialize() < 0)
 		return error_internal(err, "virInitialize failed");
 	virSetErrorFunc(NULL, silent); /* errors come back as results; nothing on stderr */

@@ -1,0 +1,881 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The libvirt driver against a real libvirtd over TLS: first its test driver, then qemu (TCG) with a guest of
+ * one boot sector. The loop runs on a thread of its own, calls are made on this one, as lanes do. Skipped,
+ * with the reason, where there is no root, libvirtd or qemu. */
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <cmocka.h>
+
+#include "base/util.h"
+#include "hv/config_drive.h"
+#include "hv/hv.h"
+
+#define A "aaaaaaaa-0000-4000-8000-000000000001"
+#define B "bbbbbbbb-0000-4000-8000-000000000002"
+
+enum { SKIPPED = 77, DEADLINE_S = 120 };
+
+/* --- a libvirtd of our own
+ * ---------------------------------------------------------------------------------- */
+
+static char dir[64]; /* everything of this run lies below */
+static char port[16];
+
+/* Runs the starter; its output is in *out (NULL: not wanted). */
+static int starter(struct buf *out, const char *sub, const char *what, const char *args)
+{
+	CLEANUP(free_ptr)
+	char *cmd =
+		xasprintf("%s/scripts/lib/private-libvirtd.sh %s %s/%s %s", SOURCE_DIR, sub, dir, what, args);
+	FILE *p = popen(cmd, "re");
+	char chunk[512];
+	size_t n;
+
+	if (!p)
+		return -1;
+	while ((n = fread(chunk, 1, sizeof chunk, p)) > 0)
+		if (out)
+			buf_append(out, chunk, n);
+	return pclose(p);
+}
+
+static int start_libvirtd(const char *what, char out_port[16])
+{
+	CLEANUP(free_ptr) char *path = NULL;
+	CLEANUP(buf_finish) struct buf out = { 0 };
+	FILE *f;
+
+	if (starter(NULL, "testpki", what, "") != 0 || starter(&out, "start", what, "0") != 0)
+		return -1;
+	path = xasprintf("%s/%s/port", dir, what);
+	if (!(f = fopen(path, "re")))
+		return -1;
+	if (!fgets(out_port, 16, f))
+		*out_port = '\0';
+	out_port[strcspn(out_port, "\n")] = '\0';
+	fclose(f);
+	return 0;
+}
+
+static const char *missing(void)
+{
+	static const char *const programs[] = { "libvirtd", "virsh", "qemu-system-x86_64", "qemu-img",
+		"openssl", "unshare", "nsenter" };
+	static char text[128];
+
+	if (geteuid() != 0)
+		return "not root";
+	for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
+		snprintf(text, sizeof text, "PATH=$PATH:/usr/sbin:/sbin command -v %s >/dev/null",
+			programs[i]);
+		if (system(text) != 0) {
+			snprintf(text, sizeof text, "%s is missing", programs[i]);
+			return text;
+		}
+	}
+	return NULL;
+}
+
+/* --- the loop on its thread
+ * ----------------------------------------------------------------------------------- */
+
+enum { SEEN_MAX = 512 };
+
+static struct {
+	uv_loop_t uv;
+	uv_thread_t thread;
+	uv_async_t wake;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	void (*fn)(void *arg); /* to run on the loop */
+	void *arg;
+	bool ready;
+	struct hv_event seen[SEEN_MAX];
+	size_t seen_n, off_thread;
+} loop = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+
+static void on_wake(uv_async_t *async)
+{
+	(void)async;
+	pthread_mutex_lock(&loop.lock);
+	if (loop.fn) {
+		loop.fn(loop.arg);
+		loop.fn = NULL;
+		pthread_cond_broadcast(&loop.changed);
+	}
+	pthread_mutex_unlock(&loop.lock);
+}
+
+static void on_loop(void (*fn)(void *arg), void *arg)
+{
+	pthread_mutex_lock(&loop.lock);
+	loop.fn = fn;
+	loop.arg = arg;
+	uv_async_send(&loop.wake);
+	while (loop.fn)
+		pthread_cond_wait(&loop.changed, &loop.lock);
+	pthread_mutex_unlock(&loop.lock);
+}
+
+static void loop_main(void *arg)
+{
+	struct error err;
+
+	(void)arg;
+	uv_loop_init(&loop.uv);
+	uv_async_init(&loop.uv, &loop.wake, on_wake);
+	if (hv_init(&loop.uv, "cloud-a", &err) < 0)
+		abort();
+	pthread_mutex_lock(&loop.lock);
+	loop.ready = true;
+	pthread_cond_broadcast(&loop.changed);
+	pthread_mutex_unlock(&loop.lock);
+	uv_run(&loop.uv, UV_RUN_DEFAULT);
+	if (uv_loop_close(&loop.uv) != 0)
+		abort();
+}
+
+static void loop_start(void)
+{
+	uv_thread_create(&loop.thread, loop_main, NULL);
+	pthread_mutex_lock(&loop.lock);
+	while (!loop.ready)
+		pthread_cond_wait(&loop.changed, &loop.lock);
+	pthread_mutex_unlock(&loop.lock);
+}
+
+static void end_on_loop(void *arg)
+{
+	(void)arg;
+	hv_finish();
+	uv_close((uv_handle_t *)&loop.wake, NULL);
+}
+
+static void loop_end(void)
+{
+	on_loop(end_on_loop, NULL);
+	uv_thread_join(&loop.thread);
+}
+
+static void on_event(void *ctx, const struct hv_event *ev)
+{
+	uv_thread_t self = uv_thread_self();
+
+	(void)ctx;
+	pthread_mutex_lock(&loop.lock);
+	if (!uv_thread_equal(&self, &loop.thread))
+		loop.off_thread++;
+	if (loop.seen_n < SEEN_MAX)
+		loop.seen[loop.seen_n++] = *ev;
+	pthread_cond_broadcast(&loop.changed);
+	pthread_mutex_unlock(&loop.lock);
+}
+
+static bool event_matches(
+	const struct hv_event *ev, enum hv_event_kind kind, const char *uuid, enum hv_power power)
+{
+	if (ev->kind != kind)
+		return false;
+	return kind == HV_EVENT_CLOSED || (strcmp(ev->seen.uuid, uuid) == 0 && ev->seen.power == power);
+}
+
+static void forget_events(void)
+{
+	pthread_mutex_lock(&loop.lock);
+	loop.seen_n = 0;
+	pthread_mutex_unlock(&loop.lock);
+}
+
+/* Waits for such an event among those since forget_events. */
+static bool wait_event(enum hv_event_kind kind, const char *uuid, enum hv_power power)
+{
+	struct timespec until;
+	bool found = false;
+	int rc = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += DEADLINE_S;
+	pthread_mutex_lock(&loop.lock);
+	for (;;) {
+		for (size_t i = 0; i < loop.seen_n; i++)
+			found |= event_matches(&loop.seen[i], kind, uuid, power);
+		if (found || rc)
+			break;
+		rc = pthread_cond_timedwait(&loop.changed, &loop.lock, &until);
+	}
+	pthread_mutex_unlock(&loop.lock);
+	return found;
+}
+
+/* --- connections
+ * ----------------------------------------------------------------------------------------------- */
+
+static const struct hv_driver *drv;
+
+static int try_connect(const char *scheme, const char *host, const char *at_port, const char *path,
+	const char *pki, const char *pool, struct hv_conn **out, struct error *err)
+{
+	CLEANUP(free_ptr) char *uri = xasprintf("%s://%s:%s/%s", scheme, host, at_port, path);
+	CLEANUP(free_ptr) char *pki_dir = xasprintf("%s/%s", dir, pki);
+	struct hv_target t = { .uri = uri,
+		.pki_dir = pki_dir,
+		.pool = pool,
+		.connect_timeout_ms = 5000,
+		.keepalive_interval_s = 1,
+		.keepalive_count = 2 };
+
+	drv = hv_driver_for(uri, err);
+	return drv ? drv->connect(&t, on_event, NULL, out, err) : -1;
+}
+
+static void show(const struct error *err)
+{
+	print_error("%s: %s (%s)\n", error_code_name(err->code), err->msg, err->detail);
+}
+
+#define OK(call)                          \
+	do {                              \
+		struct error err = { 0 }; \
+		int rc = (call);          \
+		if (rc < 0)               \
+			show(&err);       \
+		assert_int_equal(rc, 0);  \
+	} while (0)
+#define FAILS(call, wanted)                         \
+	do {                                        \
+		struct error err = { 0 };           \
+		int rc = (call);                    \
+		assert_int_equal(rc, -1);           \
+		if (err.code != (wanted))           \
+			show(&err);                 \
+		assert_int_equal(err.code, wanted); \
+	} while (0)
+
+static struct hv_conn *connect_test(void)
+{
+	struct hv_conn *c = NULL;
+
+	OK(try_connect("test+tls", "localhost", port, "default", "a/client", "default-pool", &c, &err));
+	return c;
+}
+
+static struct hv_conn *connect_qemu(void)
+{
+	struct hv_conn *c = NULL;
+
+	OK(try_connect("qemu+tls", "127.0.0.1", port, "system", "a/client", "cloudd", &c, &err));
+	return c;
+}
+
+static void close_on_loop(void *c)
+{
+	drv->close(c);
+}
+
+static void finish(struct hv_conn *c)
+{
+	on_loop(close_on_loop, c);
+}
+
+static struct hv_domain domain(const char *uuid)
+{
+	return (struct hv_domain) { .uuid = uuid,
+		.name = "instance-00000001",
+		.title = "M\xc3\xa1y <1> & \"2\"",
+		.vcpus = 1,
+		.ram_mib = 64,
+		.project_id = "0123456789abcdef0123456789abcdef",
+		.flavor_name = "m1.tiny",
+		.cloud_id = "cloud-a",
+		.epoch = 3 };
+}
+
+static enum hv_power power(struct hv_conn *c, const char *uuid)
+{
+	struct hv_seen s = { 0 };
+
+	OK(drv->domain_look(c, uuid, &s, &err));
+	assert_string_equal(s.uuid, uuid);
+	assert_int_equal(s.ours, s.power != HV_POWER_ABSENT);
+	return s.power;
+}
+
+/* --- certificates
+ * ------------------------------------------------------------------------------------------------ */
+
+static void test_wrong_certificates(void **state)
+{
+	CLEANUP(free_ptr) char *mix = NULL;
+	struct hv_conn *c;
+
+	(void)state;
+	assert_int_equal(starter(NULL, "testpki", "other", ""), 0);
+	/* a CA that has not signed the server's certificate */
+	FAILS(try_connect("test+tls", "localhost", port, "default", "other/client", "default-pool", &c, &err),
+		ERR_UNREACHABLE);
+	/* a client that the server's CA has not signed */
+	mix = xasprintf("cp %s/a/client/cacert.pem %s/other/client/cacert.pem", dir, dir);
+	assert_int_equal(system(mix), 0);
+	FAILS(try_connect("test+tls", "localhost", port, "default", "other/client", "default-pool", &c, &err),
+		ERR_UNREACHABLE);
+	/* no certificates at all */
+	FAILS(try_connect("test+tls", "localhost", port, "default", "nowhere", "default-pool", &c, &err),
+		ERR_UNREACHABLE);
+}
+
+static void test_wrong_name(void **state)
+{
+	char other_port[16];
+	struct hv_conn *c;
+	struct error err = { 0 };
+	int rc;
+
+	(void)state;
+	setenv("SERVER_SAN", "DNS:elsewhere.example", 1);
+	rc = start_libvirtd("elsewhere", other_port);
+	unsetenv("SERVER_SAN");
+	assert_int_equal(rc, 0);
+	rc = try_connect(
+		"test+tls", "localhost", other_port, "default", "elsewhere/client", "default-pool", &c, &err);
+	starter(NULL, "stop", "elsewhere", "");
+	assert_int_equal(rc, -1);
+	assert_int_equal(err.code, ERR_UNREACHABLE);
+}
+
+static void test_nobody_listens(void **state)
+{
+	struct hv_conn *c;
+
+	(void)state;
+	FAILS(try_connect("qemu+tls", "127.0.0.1", "1", "system", "a/client", "cloudd", &c, &err),
+		ERR_UNREACHABLE);
+	FAILS(try_connect("qemu+tls", "no-such-host.invalid", "1", "system", "a/client", "cloudd", &c, &err),
+		ERR_UNREACHABLE);
+	FAILS(try_connect("qemu+tls", "127.0.0.1", "99999", "system", "a/client", "cloudd", &c, &err),
+		ERR_BAD_REQUEST);
+}
+
+/* --- libvirt's test driver
+ * ------------------------------------------------------------------------------------------ */
+
+static void test_driver_inventory(void **state)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct hv_conn *c = connect_test();
+	struct hv_inventory inv = { 0 };
+
+	(void)state;
+	OK(drv->inventory(c, &a, &inv, &err));
+	assert_string_equal(inv.type, "TEST");
+	assert_true(inv.cpus > 0);
+	assert_true(inv.ram_mib > 0);
+	assert_true(inv.cells_n >= 1);
+	assert_false(inv.kvm);
+	assert_true(inv.pool_capacity_gib > 0);
+	finish(c);
+}
+
+static void test_driver_life_twice(void **state)
+{
+	typedef int step_fn(struct hv_conn * c, const char *uuid, struct error *err);
+	struct hv_conn *c = connect_test();
+	const struct {
+		step_fn *fn;
+		enum hv_power after;
+	} steps[] = {
+		{ drv->domain_start, HV_POWER_RUNNING },
+		{ drv->domain_pause, HV_POWER_PAUSED },
+		{ drv->domain_unpause, HV_POWER_RUNNING },
+		{ drv->domain_stop, HV_POWER_SHUTOFF },
+		{ drv->domain_start, HV_POWER_RUNNING },
+		{ drv->domain_shutdown, HV_POWER_SHUTOFF },
+		{ drv->domain_start, HV_POWER_RUNNING },
+		{ drv->domain_remove, HV_POWER_ABSENT },
+		{ drv->domain_stop, HV_POWER_ABSENT },
+	};
+	const char *const gpu = "0000:65:00.0";
+	struct hv_domain d = domain(A);
+	struct hv_disk disk = { .volume = A "-root.qcow2", .format = "qcow2" };
+	struct hv_nic nic = { .mac = "fa:16:3e:00:00:01", .source = "default", .mtu = 1450 };
+
+	(void)state;
+	d.disks = &disk;
+	d.nics = &nic;
+	d.hostdevs = &gpu;
+	d.disks_n = d.nics_n = d.hostdevs_n = 1;
+	forget_events();
+	FAILS(drv->domain_start(c, A, &err), ERR_NOT_FOUND);
+	OK(drv->volume_ensure(c, disk.volume, 1 << 20, NULL, NULL, &err));
+	OK(drv->domain_define(c, &d, &err));
+	OK(drv->domain_define(c, &d, &err));
+	for (size_t i = 0; i < 2 * ARRAY_LEN(steps); i++) {
+		OK(steps[i / 2].fn(c, A, &err));
+		assert_int_equal(power(c, A), steps[i / 2].after);
+	}
+	assert_true(wait_event(HV_EVENT_POWER, A, HV_POWER_RUNNING));
+	assert_true(wait_event(HV_EVENT_POWER, A, HV_POWER_PAUSED));
+	assert_true(wait_event(HV_EVENT_POWER, A, HV_POWER_SHUTOFF));
+	assert_int_equal(loop.off_thread, 0);
+	for (int i = 0; i < 2; i++)
+		OK(drv->volume_remove(c, disk.volume, &err));
+	finish(c);
+}
+
+/* Two connections to one test URI are one state, which outlives both. */
+static void test_driver_state_is_shared(void **state)
+{
+	struct hv_conn *c = connect_test(), *other = connect_test();
+	struct hv_domain d = domain(B);
+
+	(void)state;
+	OK(drv->domain_define(c, &d, &err));
+	finish(c);
+	assert_int_equal(power(other, B), HV_POWER_SHUTOFF);
+	finish(other);
+	c = connect_test();
+	OK(drv->domain_remove(c, B, &err));
+	finish(c);
+}
+
+static void test_driver_volumes(void **state)
+{
+	struct hv_conn *c = connect_test();
+	CLEANUP(buf_finish) struct buf out = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		OK(drv->image_ensure(c, "image-1.qcow2", "qcow2", -1, 1000, 1 << 20, &err));
+	for (int i = 0; i < 2; i++)
+		OK(drv->volume_ensure(c, "v.qcow2", 1 << 20, "image-1.qcow2", "qcow2", &err));
+	for (int i = 0; i < 2; i++)
+		OK(drv->volume_write(c, "v.iso", "abc", 3, &err));
+	OK(drv->volume_write(c, "v.iso", "abcd", 4, &err));
+	FAILS(drv->volume_ensure(c, "w.qcow2", 1 << 20, "image-2.qcow2", "qcow2", &err), ERR_NOT_FOUND);
+	FAILS(drv->volume_ensure(c, "../x", 1 << 20, NULL, NULL, &err), ERR_BAD_REQUEST);
+	for (int i = 0; i < 2; i++) {
+		OK(drv->volume_remove(c, "v.qcow2", &err));
+		OK(drv->volume_remove(c, "v.iso", &err));
+		OK(drv->volume_remove(c, "image-1.qcow2", &err));
+	}
+	OK(drv->console_read(c, A, 100, &out, &err));
+	assert_int_equal(out.len, 0);
+	finish(c);
+}
+
+/* The test driver comes with a running domain named `test`, which is not ours. */
+static void test_driver_foreign(void **state)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct hv_conn *c = connect_test();
+	struct hv_domain d;
+	struct hv_seen *list = NULL;
+	size_t n = 0;
+
+	(void)state;
+	OK(drv->domain_list(c, &a, &list, &n, &err));
+	assert_int_equal(n, 1);
+	assert_false(list[0].ours);
+	assert_int_equal(list[0].power, HV_POWER_RUNNING);
+	d = domain(list[0].uuid);
+	FAILS(drv->domain_define(c, &d, &err), ERR_CONFLICT);
+	FAILS(drv->domain_stop(c, list[0].uuid, &err), ERR_CONFLICT);
+	FAILS(drv->domain_remove(c, list[0].uuid, &err), ERR_CONFLICT);
+	finish(c);
+}
+
+static void test_bad_input(void **state)
+{
+	struct hv_conn *c = connect_test();
+	const char *const bad = "65:00.0; x";
+	struct hv_domain d = domain(A);
+	struct hv_disk disk = { .volume = "v", .format = "vmdk" };
+
+	(void)state;
+	d.hostdevs = &bad;
+	d.hostdevs_n = 1;
+	FAILS(drv->domain_define(c, &d, &err), ERR_BAD_REQUEST);
+	d.hostdevs_n = 0;
+	d.disks = &disk;
+	d.disks_n = 1;
+	FAILS(drv->domain_define(c, &d, &err), ERR_BAD_REQUEST);
+	FAILS(drv->domain_start(c, "not-a-uuid", &err), ERR_BAD_REQUEST);
+	finish(c);
+}
+
+/* --- a daemon that is lost
+ * ------------------------------------------------------------------------------------------ */
+
+static void test_frozen_daemon(void **state)
+{
+	struct hv_conn *c = connect_qemu();
+	struct hv_seen s;
+
+	(void)state;
+	forget_events();
+	assert_int_equal(starter(NULL, "freeze", "a", ""), 0);
+	FAILS(drv->domain_look(c, A, &s, &err), ERR_UNREACHABLE);
+	assert_true(wait_event(HV_EVENT_CLOSED, "", 0));
+	FAILS(drv->domain_look(c, A, &s, &err), ERR_UNREACHABLE);
+	finish(c);
+	assert_int_equal(starter(NULL, "thaw", "a", ""), 0);
+	c = connect_qemu();
+	assert_int_equal(power(c, A), HV_POWER_ABSENT);
+	finish(c);
+	assert_int_equal(loop.off_thread, 0);
+}
+
+/* --- qemu
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+static void test_qemu_inventory(void **state)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct hv_conn *c = connect_qemu(), *no_pool = NULL;
+	struct hv_inventory inv = { 0 };
+	struct error err = { 0 };
+	bool virtualizes = system("grep -qE '^flags.*(vmx|svm)' /proc/cpuinfo") == 0;
+
+	(void)state;
+	OK(drv->inventory(c, &a, &inv, &err));
+	assert_string_equal(inv.type, "QEMU");
+	assert_string_equal(inv.hostname, "a");
+	assert_true(uuid_valid(inv.uuid));
+	assert_true(inv.version > 1000000);
+	assert_int_equal(inv.cpus, (int)sysconf(_SC_NPROCESSORS_ONLN));
+	assert_true(inv.cells_n >= 1);
+	assert_true(inv.cells[0].ram_mib > 0);
+	assert_true(inv.pool_free_gib > 0);
+	assert_string_equal(inv.pool, "cloudd");
+	if (!virtualizes)
+		assert_false(inv.kvm);
+	finish(c);
+	OK(try_connect("qemu+tls", "127.0.0.1", port, "system", "a/client", "no-such-pool", &no_pool, &err));
+	assert_int_equal(drv->inventory(no_pool, &a, &inv, &err), -1);
+	assert_int_equal(err.code, ERR_HYPERVISOR);
+	assert_non_null(strstr(err.msg, "no-such-pool"));
+	finish(no_pool);
+}
+
+static void read_volume(const char *name, struct buf *out)
+{
+	CLEANUP(free_ptr) char *path = xasprintf("%s/a/images/%s", dir, name);
+	FILE *f = fopen(path, "re");
+	size_t n;
+
+	out->len = 0;
+	if (!f)
+		return;
+	while ((n = fread(buf_reserve(out, 65536), 1, 65536, f)) > 0)
+		out->len += n;
+	fclose(f);
+}
+
+static bool volume_is(const char *name, const void *data, size_t n)
+{
+	CLEANUP(buf_finish) struct buf got = { 0 };
+
+	read_volume(name, &got);
+	return got.len == n && memcmp(got.data, data, n) == 0;
+}
+
+static int images_left(void)
+{
+	CLEANUP(free_ptr) char *cmd = xasprintf("exit $(ls %s/a/images | wc -l)", dir);
+	int rc = system(cmd);
+
+	return WIFEXITED(rc) ? WEXITSTATUS(rc) : -1;
+}
+
+/* A disk whose boot sector writes a line to the serial port and halts. */
+static int boot_disk(unsigned char *disk, size_t n)
+{
+	static const unsigned char code[] = { 0x31, 0xc0, 0x8e, 0xd8, 0xbe, 0x15, 0x7c, 0xac, 0x84, 0xc0,
+		0x74, 0x06, 0xba, 0xf8, 0x03, 0xee, 0xeb, 0xf5, 0xf4, 0xeb, 0xfd };
+	char path[] = "/tmp/cloudd-boot-XXXXXX";
+	int fd = mkstemp(path);
+
+	for (size_t i = 0; i < n; i++)
+		disk[i] = (unsigned char)(i * 7 + i / 512);
+	memset(disk, 0, 512);
+	memcpy(disk, code, sizeof code);
+	memcpy(disk + sizeof code, "boot sector is up\r\n", 20);
+	disk[510] = 0x55;
+	disk[511] = 0xaa;
+	assert_true(fd >= 0);
+	unlink(path);
+	assert_int_equal(write(fd, disk, n), (ssize_t)n);
+	return fd;
+}
+
+enum { DISK_BYTES = 3 << 20 };
+
+static void test_qemu_images(void **state)
+{
+	CLEANUP(free_ptr) unsigned char *disk = xmalloc(DISK_BYTES);
+	CLEANUP(close_fd) int fd = boot_disk(disk, DISK_BYTES);
+	CLEANUP(close_fd) int empty = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	CLEANUP(buf_finish) struct buf got = { 0 };
+	CLEANUP(free_ptr) char *lose_marker = xasprintf("rm %s/a/images/image-1.raw.ok", dir);
+	struct hv_conn *c = connect_qemu();
+
+	(void)state;
+	/* an upload that breaks off leaves nothing that counts as an image */
+	FAILS(drv->image_ensure(c, "image-1.raw", "raw", empty, DISK_BYTES, DISK_BYTES, &err), ERR_INTERNAL);
+	OK(drv->image_ensure(c, "image-1.raw", "raw", fd, DISK_BYTES, DISK_BYTES, &err));
+	assert_true(volume_is("image-1.raw", disk, DISK_BYTES));
+	/* whole: not read again */
+	OK(drv->image_ensure(c, "image-1.raw", "raw", empty, DISK_BYTES, DISK_BYTES, &err));
+	assert_true(volume_is("image-1.raw", disk, DISK_BYTES));
+	for (int i = 0; i < 2; i++)
+		OK(drv->volume_ensure(c, "v.qcow2", 8 << 20, "image-1.raw", "raw", &err));
+	read_volume("v.qcow2", &got);
+	assert_memory_equal(got.data, "QFI\xfb", 4);
+	assert_non_null(memmem(got.data, got.len, "/images/image-1.raw", 19));
+	/* a marker lost to a crash between upload and its making: the image is taken anew */
+	assert_int_equal(system(lose_marker), 0);
+	assert_int_equal(
+		starter(NULL, "exec", "a", "virsh -q -c qemu:///system pool-refresh cloudd >/dev/null"), 0);
+	FAILS(drv->image_ensure(c, "image-1.raw", "raw", empty, DISK_BYTES, DISK_BYTES, &err), ERR_INTERNAL);
+	OK(drv->image_ensure(c, "image-1.raw", "raw", fd, DISK_BYTES, DISK_BYTES, &err));
+	for (int i = 0; i < 2; i++) {
+		OK(drv->volume_remove(c, "v.qcow2", &err));
+		OK(drv->volume_remove(c, "image-1.raw", &err));
+	}
+	assert_int_equal(images_left(), 0);
+	finish(c);
+}
+
+static void test_qemu_config_drive(void **state)
+{
+	CLEANUP(buf_finish) struct buf iso = { 0 }, longer = { 0 };
+	struct config_drive cd = { .user_data = "#!/bin/sh\n", .user_data_n = 10 };
+	struct hv_conn *c = connect_qemu();
+
+	(void)state;
+	buf_puts(&cd.meta_data, "{}");
+	buf_puts(&cd.network_data, "{}");
+	OK(config_drive_make(&cd, &iso, &err));
+	buf_append(&longer, iso.data, iso.len);
+	buf_append(&longer, iso.data, 4096);
+	OK(drv->volume_write(c, "c.iso", iso.data, iso.len, &err));
+	assert_true(volume_is("c.iso", iso.data, iso.len));
+	OK(drv->volume_write(c, "c.iso", longer.data, longer.len, &err));
+	assert_true(volume_is("c.iso", longer.data, longer.len));
+	OK(drv->volume_write(c, "c.iso", iso.data, iso.len, &err));
+	assert_true(volume_is("c.iso", iso.data, iso.len));
+	OK(drv->volume_remove(c, "c.iso", &err));
+	buf_finish(&cd.meta_data);
+	buf_finish(&cd.network_data);
+	finish(c);
+}
+
+/* Waits until the guest's console says it; woken by changes of the log's file. */
+static bool console_says(struct hv_conn *c, const char *uuid, const char *text)
+{
+	CLEANUP(free_ptr) char *images = xasprintf("%s/a/images", dir);
+	CLEANUP(close_fd) int fd = inotify_init1(IN_CLOEXEC);
+	CLEANUP(buf_finish) struct buf out = { 0 };
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char ignored[4096];
+
+	assert_true(inotify_add_watch(fd, images, IN_MODIFY | IN_CREATE) >= 0);
+	for (;;) {
+		out.len = 0;
+		OK(drv->console_read(c, uuid, 4096, &out, &err));
+		if (strstr(buf_text(&out), text))
+			return true;
+		if (poll(&p, 1, DEADLINE_S * 1000) <= 0 || read(fd, ignored, sizeof ignored) < 0)
+			return false;
+	}
+}
+
+static bool network_works(void)
+{
+	CLEANUP(buf_finish) struct buf out = { 0 };
+
+	return starter(&out, "exec", "a", "virsh -q -c qemu:///system net-list --name 2>/dev/null") == 0 &&
+	       strstr(buf_text(&out), "cloudd");
+}
+
+static void test_qemu_guest(void **state)
+{
+	CLEANUP(free_ptr) unsigned char *disk = xmalloc(DISK_BYTES);
+	CLEANUP(close_fd) int fd = boot_disk(disk, DISK_BYTES);
+	CLEANUP(buf_finish) struct buf tail = { 0 };
+	struct hv_conn *c = connect_qemu();
+	struct hv_disk disks[] = { { .volume = A "-root.qcow2", .format = "qcow2", .serial = "root" },
+		{ .volume = A "-config.iso", .format = "raw", .readonly = true } };
+	struct hv_nic nic = { .mac = "fa:16:3e:00:00:01", .source = "cloudd", .mtu = 1450 };
+	struct hv_domain d = domain(A);
+
+	(void)state;
+	d.disks = disks;
+	d.disks_n = ARRAY_LEN(disks);
+	d.nics = &nic;
+	d.nics_n = network_works();
+	OK(drv->image_ensure(c, "image-1.raw", "raw", fd, DISK_BYTES, DISK_BYTES, &err));
+	OK(drv->volume_ensure(c, disks[0].volume, 8 << 20, "image-1.raw", "raw", &err));
+	OK(drv->volume_write(c, disks[1].volume, disk, 4096, &err));
+	for (int i = 0; i < 2; i++)
+		OK(drv->domain_define(c, &d, &err));
+	assert_int_equal(power(c, A), HV_POWER_SHUTOFF);
+	forget_events();
+	for (int i = 0; i < 2; i++)
+		OK(drv->domain_start(c, A, &err));
+	assert_true(wait_event(HV_EVENT_POWER, A, HV_POWER_RUNNING));
+	assert_true(console_says(c, A, "boot sector is up"));
+	OK(drv->console_read(c, A, 4, &tail, &err));
+	assert_string_equal(buf_text(&tail), "up\r\n");
+	OK(drv->domain_pause(c, A, &err));
+	OK(drv->domain_pause(c, A, &err));
+	assert_int_equal(power(c, A), HV_POWER_PAUSED);
+	OK(drv->domain_unpause(c, A, &err));
+	OK(drv->domain_unpause(c, A, &err));
+	OK(drv->domain_reset(c, A, &err));
+	OK(drv->domain_define(c, &d, &err));  /* while it runs */
+	OK(drv->domain_shutdown(c, A, &err)); /* this guest does not listen */
+	assert_int_equal(power(c, A), HV_POWER_RUNNING);
+	finish(c);
+	*state = NULL;
+}
+
+/* libvirtd dies and comes back; guests run on and are found again. */
+static void test_qemu_daemon_restart(void **state)
+{
+	struct hv_conn *c = connect_qemu();
+	struct hv_seen s = { 0 };
+
+	(void)state;
+	assert_int_equal(power(c, A), HV_POWER_RUNNING);
+	forget_events();
+	assert_int_equal(starter(NULL, "crash", "a", ""), 0);
+	assert_true(wait_event(HV_EVENT_CLOSED, "", 0));
+	FAILS(drv->domain_look(c, A, &s, &err), ERR_UNREACHABLE);
+	finish(c);
+	assert_int_equal(starter(NULL, "resume", "a", ""), 0);
+	c = connect_qemu();
+	OK(drv->domain_look(c, A, &s, &err));
+	assert_int_equal(s.power, HV_POWER_RUNNING);
+	assert_true(s.ours);
+	assert_int_equal(s.epoch, 3);
+	finish(c);
+}
+
+static void test_qemu_remove(void **state)
+{
+	struct hv_conn *c = connect_qemu();
+
+	(void)state;
+	forget_events();
+	for (int i = 0; i < 2; i++)
+		OK(drv->domain_stop(c, A, &err));
+	assert_true(wait_event(HV_EVENT_POWER, A, HV_POWER_SHUTOFF));
+	OK(drv->domain_start(c, A, &err));
+	for (int i = 0; i < 2; i++) {
+		OK(drv->domain_remove(c, A, &err));
+		OK(drv->volume_remove(c, A "-root.qcow2", &err));
+		OK(drv->volume_remove(c, A "-config.iso", &err));
+		OK(drv->volume_remove(c, "image-1.raw", &err));
+	}
+	assert_int_equal(power(c, A), HV_POWER_ABSENT);
+	assert_int_equal(images_left(), 0); /* the console's log went, too */
+	finish(c);
+}
+
+/* What an administrator defined is seen, and never touched. */
+static void test_qemu_foreign(void **state)
+{
+	CLEANUP(free_ptr) char *path = xasprintf("%s/foreign.xml", dir);
+	CLEANUP(free_ptr) char *define = xasprintf("virsh -q -c qemu:///system define %s >/dev/null", path);
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct hv_conn *c = connect_qemu();
+	struct hv_domain d = domain(B);
+	struct hv_seen *list = NULL;
+	FILE *f = fopen(path, "we");
+	size_t n = 0;
+
+	(void)state;
+	assert_non_null(f);
+	fputs("<domain type='qemu'><name>mine</name><uuid>" B "</uuid><memory unit='MiB'>64</memory>"
+	      "<os><type arch='x86_64'>hvm</type></os></domain>",
+		f);
+	fclose(f);
+	assert_int_equal(starter(NULL, "exec", "a", define), 0);
+	OK(drv->domain_list(c, &a, &list, &n, &err));
+	assert_int_equal(n, 1);
+	assert_string_equal(list[0].uuid, B);
+	assert_false(list[0].ours);
+	FAILS(drv->domain_define(c, &d, &err), ERR_CONFLICT);
+	FAILS(drv->domain_start(c, B, &err), ERR_CONFLICT);
+	FAILS(drv->domain_remove(c, B, &err), ERR_CONFLICT);
+	finish(c);
+}
+
+/* --- all of it
+ * ------------------------------------------------------------------------------------------------------ */
+
+static int group_setup(void **state)
+{
+	(void)state;
+	strcpy(dir, "/tmp/cloudd-hv-XXXXXX");
+	if (!mkdtemp(dir) || start_libvirtd("a", port) < 0)
+		return -1;
+	loop_start();
+	return 0;
+}
+
+static int group_teardown(void **state)
+{
+	CLEANUP(free_ptr) char *rm = xasprintf("rm -rf '%s'", dir);
+	int rc;
+
+	(void)state;
+	loop_end();
+	rc = starter(NULL, "stop", "a", "");
+	return system(rm) | rc;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_wrong_certificates),
+		cmocka_unit_test(test_wrong_name),
+		cmocka_unit_test(test_nobody_listens),
+		cmocka_unit_test(test_driver_inventory),
+		cmocka_unit_test(test_driver_life_twice),
+		cmocka_unit_test(test_driver_state_is_shared),
+		cmocka_unit_test(test_driver_volumes),
+		cmocka_unit_test(test_driver_foreign),
+		cmocka_unit_test(test_bad_input),
+		cmocka_unit_test(test_frozen_daemon),
+		cmocka_unit_test(test_qemu_inventory),
+		cmocka_unit_test(test_qemu_images),
+		cmocka_unit_test(test_qemu_config_drive),
+		cmocka_unit_test(test_qemu_guest),
+		cmocka_unit_test(test_qemu_daemon_restart),
+		cmocka_unit_test(test_qemu_remove),
+		cmocka_unit_test(test_qemu_foreign),
+	};
+	const char *why = missing();
+
+	if (why) {
+		printf("1 skipped: %s\n", why);
+		return SKIPPED;
+	}
+	return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
