@@ -240,7 +240,7 @@ static int start_http(struct daemon *d, struct error *err)
 	struct http_limits limits = limits_of(c);
 	struct http_handler handler = api_http_handler(&d->api);
 	char host[128];
-	int port, fds = sd_listen_fds(1);
+	int port = 0, fds = sd_listen_fds(1);
 
 	d->tls = (struct http_tls) { .cert_file = c->tls_cert, .key_file = c->tls_key };
 	if (http_server_create(&d->loop.uv, &limits, &handler, &d->http, err) < 0)
