@@ -156,6 +156,14 @@ int store_host_servers(struct db *db, int64_t id, int64_t *out_n, struct error *
 		       : 0;
 }
 
+int store_host_flows(struct db *db, int64_t id, int64_t *out_n, struct error *err)
+{
+	static const char sql[] = "SELECT count(*) FROM flow f JOIN host_image h ON h.id = f.subject_id "
+				  "WHERE f.subject_kind = 'host_image' AND h.host_id = ?";
+
+	return db_int_query(db, err, out_n, sql, "i", id) < 0 ? -1 : 0;
+}
+
 int store_host_remove(struct db *db, int64_t id, struct error *err)
 {
 	static const char *const parts[] = {

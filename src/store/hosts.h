@@ -39,6 +39,8 @@ int store_host_set_state(struct db *db, int64_t id, const char *state, const cha
 int store_host_set_inventory(struct db *db, const struct host_row *h, struct error *err);
 /* How many live servers name it. */
 int store_host_servers(struct db *db, int64_t id, int64_t *out_n, struct error *err);
+/* How many flows there are on its image copies. */
+int store_host_flows(struct db *db, int64_t id, int64_t *out_n, struct error *err);
 /* The row, its cells, devices and staged images; servers that were there (all deleted) lose their host. */
 int store_host_remove(struct db *db, int64_t id, struct error *err);
 

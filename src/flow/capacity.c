@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The memory that follows the rows: placement's index and what projects use of their quota. Both are built
+ * from the rows at start; the engine's tick member undoes what a failed unit did to them. */
+#include <jansson.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "domain/flavor.h"
+#include "flow/internal.h"
+#include "store/allocations.h"
+#include "store/devices.h"
+#include "store/hosts.h"
+#include "store/quota_use.h"
+#include "store/servers.h"
+
+/* ---- what a server counts ---- */
+
+int capacity_wants(const char *extra_specs, struct flavor_wants *out, struct error *err)
+{
+	json_t *specs, *value;
+	const char *key;
+	int rc = 0;
+
+	memset(out, 0, sizeof *out);
+	if (!extra_specs || strcmp(extra_specs, "{}") == 0)
+		return 0;
+	specs = json_loads(extra_specs, 0, NULL);
+	if (!json_is_object(specs)) {
+		json_decref(specs);
+		return error_internal(err, "extra specs are not an object: %.100s", extra_specs);
+	}
+	json_object_foreach(specs, key, value)
+	{
+		rc = flavor_extra_spec(
+			key, json_string_value(value) ? json_string_value(value) : "", out, err);
+		if (rc)
+			break;
+	}
+	json_decref(specs);
+	return rc;
+}
+
+int capacity_gpus(const char *extra_specs)
+{
+	struct flavor_wants wants;
+	struct error err;
+
+	return capacity_wants(extra_specs, &wants, &err) ? 0 : (int)flavor_wants_gpus(&wants);
+}
+
+void capacity_count_server(struct quota_index *q, const struct server *s, int64_t gpus, int sign)
+{
+	quota_index_add(q, s->project_id, QUOTA_INSTANCES, sign);
+	quota_index_add(q, s->project_id, QUOTA_CORES, sign * s->vcpus);
+	quota_index_add(q, s->project_id, QUOTA_RAM, sign * s->ram_mib);
+	if (gpus)
+		quota_index_add(q, s->project_id, QUOTA_GPUS, sign * gpus);
+}
+
+int capacity_quota_rebuild(struct db *db, struct quota_index *q, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct quota_use_row *servers;
+	struct quota_use_count *ports;
+	size_t n;
+
+	if (store_quota_use_servers(db, &a, &servers, &n, err))
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		const struct quota_use_row *r = &servers[i];
+
+		quota_index_add(q, r->project_id, QUOTA_INSTANCES, r->servers);
+		quota_index_add(q, r->project_id, QUOTA_CORES, r->vcpus);
+		quota_index_add(q, r->project_id, QUOTA_RAM, r->ram_mib);
+		quota_index_add(q, r->project_id, QUOTA_GPUS, r->servers * capacity_gpus(r->extra_specs));
+	}
+	if (store_quota_use_ports(db, &a, &ports, &n, err))
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		quota_index_add(q, ports[i].project_id, QUOTA_PORTS, ports[i].n);
+	quota_index_forget(q);
+	return 0;
+}
+
+/* ---- hosts ---- */
+
+static enum placement_host_state placement_state(const struct host_row *h, bool connected)
+{
+	if (strcmp(h->state, "disabled") == 0)
+		return PLACEMENT_DISABLED;
+	if (strcmp(h->state, "draining") == 0)
+		return PLACEMENT_DRAINING;
+	return connected ? PLACEMENT_UP : PLACEMENT_DOWN;
+}
+
+static void host_set(struct placement *p, const struct host_row *h, const struct device_row *devices,
+	size_t n, bool connected)
+{
+	struct placement_gpu gpus[PLACEMENT_GPUS_MAX];
+	struct placement_host to = {
+		.id = h->id,
+		.state = placement_state(h, connected),
+		.vcpus = h->vcpus,
+		.ram_mib = h->ram_mib,
+		.ram_reserved_mib = h->ram_reserved_mib,
+		.disk_gib = h->disk_gib,
+		.vcpu_ratio_milli = h->vcpu_ratio_milli,
+		.ram_ratio_milli = h->ram_ratio_milli,
+		.disk_ratio_milli = h->disk_ratio_milli,
+		.gpus = gpus,
+	};
+
+	str_copy(to.name, sizeof to.name, h->name);
+	str_copy(to.zone, sizeof to.zone, h->zone);
+	for (size_t i = 0; i < n && devices[i].host_id == h->id && i < PLACEMENT_GPUS_MAX; i++) {
+		struct placement_gpu *g = &gpus[to.gpus_n];
+
+		*g = (struct placement_gpu) {
+			.id = devices[i].id,
+			.numa_cell = (int)devices[i].numa_cell,
+			.healthy = devices[i].present && devices[i].model[0],
+		};
+		str_copy(g->model, sizeof g->model, devices[i].model);
+		to.gpus_n++;
+	}
+	placement_host_set(p, &to);
+}
+
+int capacity_host_set(
+	struct flow_engine *e, struct db *db, int64_t host_id, bool connected, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct device_row *devices;
+	struct host_row h;
+	size_t n;
+
+	if (store_host_load(db, &a, host_id, &h, err)) {
+		/* removed meanwhile: nothing to tell */
+		return err->code == ERR_NOT_FOUND ? 0 : -1;
+	}
+	if (store_device_list(db, &a, host_id, &devices, &n, err))
+		return -1;
+	host_set(e->placement, &h, devices, n, connected);
+	return 0;
+}
+
+/* ---- from the rows ---- */
+
+static int take_rows(struct db *db, struct arena *a, struct placement *p, struct error *err)
+{
+	struct allocation_row *rows;
+	size_t n;
+
+	if (store_allocation_list(db, a, &rows, &n, err))
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		struct placement_request req = {
+			.vcpus = rows[i].vcpus,
+			.ram_mib = rows[i].ram_mib,
+			.disk_gib = rows[i].disk_gib,
+		};
+		struct placement_choice choice = { .host_id = rows[i].host_id };
+
+		for (size_t k = 0; k < rows[i].devices_n && k < PLACEMENT_GPUS_MAX; k++)
+			choice.gpu_ids[choice.gpus_n++] = rows[i].devices[k];
+		if (placement_take(p, rows[i].server_id, &req, &choice, true, err))
+			return error_wrap(err, "allocation of server %lld", (long long)rows[i].server_id);
+	}
+	return 0;
+}
+
+/* The list is sorted by host. */
+static size_t devices_first(const struct device_row *devices, size_t n, int64_t host_id)
+{
+	size_t lo = 0;
+
+	while (lo < n) {
+		size_t mid = lo + (n - lo) / 2;
+
+		if (devices[mid].host_id < host_id)
+			lo = mid + 1;
+		else
+			n = mid;
+	}
+	return lo;
+}
+
+int capacity_placement_rebuild(
+	const struct flow_engine *e, struct db *db, struct placement *p, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct device_row *devices;
+	struct host_row *hosts;
+	size_t hosts_n, devices_n;
+
+	if (store_host_list(db, &a, &hosts, &hosts_n, err) ||
+		store_device_list(db, &a, 0, &devices, &devices_n, err))
+		return -1;
+	for (size_t i = 0; i < hosts_n; i++) {
+		size_t first = devices_first(devices, devices_n, hosts[i].id);
+		const struct link *l = e ? link_find(e, hosts[i].id) : NULL;
+
+		host_set(p, &hosts[i], devices + first, devices_n - first, l && link_placed(l));
+	}
+	if (take_rows(db, &a, p, err))
+		return -1;
+	placement_forget(p);
+	return 0;
+}
+
+static int links_make(struct flow_engine *e, struct db *db, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct host_row *hosts;
+	size_t n;
+
+	if (store_host_list(db, &a, &hosts, &n, err))
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		link_set_host(e, &hosts[i]);
+	return 0;
+}
+
+int capacity_create(struct flow_engine *e, struct db *db, struct error *err)
+{
+	e->placement = placement_create();
+	e->quota = quota_index_create();
+	return capacity_placement_rebuild(NULL, db, e->placement, err) ||
+			       capacity_quota_rebuild(db, e->quota, err) || links_make(e, db, err)
+		       ? -1
+		       : 0;
+}
+
+void capacity_destroy(struct flow_engine *e)
+{
+	placement_destroy(e->placement);
+	quota_index_destroy(e->quota);
+	e->placement = NULL;
+	e->quota = NULL;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A server's console, read from its host on the bulk lane. */
+#include <stdlib.h>
+
+#include "base/util.h"
+#include "flow/internal.h"
+#include "flow/server.h"
+
+enum { CONSOLE_MAX = 100 * 1024 };
+
+struct console {
+	struct host_call call;
+	char uid[UUID_TEXT];
+	int64_t max_lines;
+	struct buf text;
+	flow_console_fn *done;
+	void *ctx;
+};
+
+static int console_run(
+	struct host_call *call, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+{
+	struct console *c = CONTAINER_OF(call, struct console, call);
+
+	return drv->console_read(conn, c->uid, CONSOLE_MAX, &c->text, err);
+}
+
+static void keep_last_lines(struct buf *b, int64_t max_lines)
+{
+	size_t at = b->len;
+
+	/* the end of the last line is not a line's beginning */
+	if (at && b->data[at - 1] == '\n')
+		at--;
+	while (at && (b->data[at - 1] != '\n' || --max_lines > 0))
+		at--;
+	buf_consume(b, at);
+}
+
+static void console_done(struct host_call *call, int rc, const struct error *err)
+{
+	struct console *c = CONTAINER_OF(call, struct console, call);
+
+	(void)rc;
+	if (err) {
+		c->done(c->ctx, NULL, err);
+		return;
+	}
+	if (c->max_lines > 0)
+		keep_last_lines(&c->text, c->max_lines);
+	c->done(c->ctx, &c->text, NULL);
+}
+
+static void console_destroy(struct host_call *call)
+{
+	struct console *c = CONTAINER_OF(call, struct console, call);
+
+	buf_finish(&c->text);
+	free(c);
+}
+
+void flow_server_console(struct flow_engine *e, int64_t host_id, const char *uid, int64_t max_lines,
+	flow_console_fn *done, void *ctx)
+{
+	struct link *l = host_id ? link_find(e, host_id) : NULL;
+	struct console *c;
+	struct error err;
+
+	if (!l) {
+		error_set(&err, ERR_CONFLICT, "Instance %s has no console: it is on no host.", uid);
+		done(ctx, NULL, &err);
+		return;
+	}
+	c = xcalloc(1, sizeof *c);
+	str_copy(c->uid, sizeof c->uid, uid);
+	c->max_lines = max_lines;
+	c->done = done;
+	c->ctx = ctx;
+	c->call.run = console_run;
+	c->call.done = console_done;
+	c->call.destroy = console_destroy;
+	c->call.timeout_ms = e->cfg.call_timeout_ms;
+	if (link_call(l, LINK_BULK, &c->call))
+		return;
+	console_destroy(&c->call);
+	error_set(&err, ERR_UNREACHABLE, "The host of instance %s cannot be reached now.", uid);
+	done(ctx, NULL, &err);
+}

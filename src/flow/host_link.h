@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Connections to hosts, one link a host with two lanes; each lane has a connection of its own (the bulk
+ *lane's is opened when it is first needed).
+ *
+ *	WAITING --timer, gate--> CONNECTING --inventory and domains read and written--> CONNECTED
+ *	   ^                        |                                                      |
+ *	   +------- back-off -------+------------- closed, lost, given up -----------------+
+ */
+#ifndef FLOW_HOST_LINK_H
+#define FLOW_HOST_LINK_H
+
+#include "hv/hv.h"
+#include "loop/lane.h"
+
+struct flow_engine;
+struct flow;
+struct host_row;
+struct link;
+struct link_conn;
+struct link_slot;
+
+enum link_lane { LINK_NONE = -1, LINK_OPS, LINK_BULK, LINK_LANES };
+
+/* A call to a host, embedded in a heap object of the caller's. */
+struct host_call {
+	/* On a lane: 0 or more, or -1 with err. */
+	int (*run)(struct host_call *c, const struct hv_driver *drv, struct hv_conn *conn, struct error *err);
+	/* On the loop, once. err NULL: run returned rc. Else what went wrong; with ERR_TIMEOUT and
+	 * ERR_UNREACHABLE it may still be running, and the object is not the caller's to touch before
+	 * destroy. */
+	void (*done)(struct host_call *c, int rc, const struct error *err);
+	/* On the loop, once, after done, when no thread uses it. */
+	void (*destroy)(struct host_call *c);
+	unsigned timeout_ms;
+	/* private to host_link.c */
+	struct work work;
+	struct link_slot *slot;
+	struct link_conn *conn;
+	struct host_call *next;
+	int rc;
+	struct error err;
+};
+
+void links_create(struct flow_engine *e);
+void links_start(struct flow_engine *e);
+/* Closes what is connected. Calls under way are given up. */
+void links_destroy(struct flow_engine *e);
+
+/* A link for the host's row, made or changed (then it connects anew where it must). Starts at once in a
+ * started engine. */
+void link_set_host(struct flow_engine *e, const struct host_row *h);
+void link_remove(struct flow_engine *e, int64_t host_id);
+struct link *link_find(const struct flow_engine *e, int64_t host_id);
+
+bool link_connected(const struct link *l);
+/* Placement was told that it is up. */
+bool link_placed(const struct link *l);
+int64_t link_epoch(const struct link *l);
+const char *link_zone(const struct link *l);
+const char *link_error(const struct link *l); /* "" none */
+/* Runs the call on the host's lane; false when the link is not connected: nothing is called then. */
+bool link_call(struct link *l, enum link_lane lane, struct host_call *c);
+/* Flows that wait for the host: parked in this list, woken when it connects. */
+struct flow **link_parked(struct link *l);
+/* Looks the host over soon. inventory: its inventory too. */
+void link_look_over(struct link *l, bool inventory);
+/* Looks at one domain: the row and what was heard of it disagree. */
+void link_look_at(struct link *l, const char *uuid);
+
+/* --- observe.c: what was seen, and what follows of it
+ * --------------------------------------------------------------- */
+
+struct host_look { /* a look over a host: made on a lane, judged on the loop */
+	int64_t host_id, started_us, epoch;
+	bool has_inventory;
+	struct arena arena;
+	struct hv_inventory inventory;
+	struct hv_seen *seen; /* sorted by uuid */
+	size_t seen_n;
+	const char *one; /* only this domain was looked at; NULL: all */
+};
+struct db;
+/* Does it say anything that the rows do not? 1, 0 or -1. */
+int observe_differs(struct flow_engine *e, struct db *ro, const struct host_look *look, struct error *err);
+/* Brings the rows in line (inside a unit): what was seen is written, what follows of it done. */
+int observe_apply(struct flow_engine *e, struct db *db, const struct host_look *look, struct error *err);
+void observe_sort(struct host_look *look);
+/* An event of a host's: true when a look at the domain is due. */
+bool observe_event(struct flow_engine *e, int64_t host_id, const struct hv_seen *seen);
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this room share: the engine, a flow in memory, and the tables that the kinds are made of.
+ */
+#ifndef FLOW_INTERNAL_H
+#define FLOW_INTERNAL_H
+
+#include "domain/server_state.h"
+#include "flow/flow.h"
+#include "flow/host_link.h"
+#include "placement/map.h"
+#include "store/flows.h"
+
+struct flow;
+struct act;
+
+/* ---- kinds and steps: const tables ---- */
+
+enum flow_subject { SUBJECT_SERVER, SUBJECT_HOST_IMAGE };
+
+enum flow_verdict {
+	FLOW_NEXT, /* on to the next step, or the end after the last */
+	FLOW_DONE, /* to the end, whatever steps are left */
+	FLOW_POLL, /* nothing went wrong, look again in a while; no row is written */
+	FLOW_PARK, /* load: until the flow on act->wait_for ends */
+	FLOW_WAIT, /* went wrong in a way that may pass: again with back-off; the error is kept in the row */
+	FLOW_FAIL  /* went wrong for good */
+};
+
+enum flow_time { TIME_CALL, TIME_STAGE };
+
+struct flow_step {
+	const char *name; /* a landed name is kept */
+	/* On the loop, before the act: reads what the act needs into its arena (act->facts). Decides by
+	 * itself to go on (FLOW_NEXT), skip the act (FLOW_DONE), FLOW_PARK or, with err set, FLOW_WAIT or
+	 * FLOW_FAIL. */
+	enum flow_verdict (*load)(struct flow_engine *e, struct db *ro, struct act *act, struct error *err);
+	/* On a lane: FLOW_NEXT, FLOW_DONE or FLOW_POLL, or -1 with err. NULL: no act. */
+	int (*act)(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err);
+	/* In the unit that moves the flow on. NULL: nothing but the move. *out_verdict may be changed to
+	 * FLOW_DONE. */
+	int (*commit)(struct flow_engine *e, struct db *db, struct act *act, enum flow_verdict *out_verdict,
+		struct error *err);
+	enum task_state task; /* shown from here on; servers only */
+	enum link_lane lane;
+	enum flow_time time;
+};
+
+enum flow_kind_flags {
+	KIND_NEVER_FAILS =
+		1,      /* what it takes away must be gone: it waits for ever, until the operator steps in */
+	KIND_DELETE = 2 /* the wish to delete does not end it: it is that */
+};
+
+struct flow_kind {
+	const char *name;
+	enum flow_subject subject;
+	unsigned flags;
+	const struct flow_step *steps;
+	size_t steps_n;
+	int64_t deadline_s;
+	/* After the last step, in the unit that ends the flow. */
+	int (*end)(struct flow_engine *e, struct db *db, struct act *act, struct error *err);
+	/* Given up with `why`, in the unit that ends the flow. */
+	int (*fail)(struct flow_engine *e, struct db *db, struct flow *f, const struct error *why,
+		struct error *err);
+};
+
+extern const struct flow_kind kind_server_create, kind_server_delete, kind_server_start, kind_server_stop,
+	kind_server_reboot_soft, kind_server_reboot_hard, kind_server_pause, kind_server_unpause,
+	kind_image_stage, kind_image_unstage;
+
+/* ---- a pass through a step: what the lane works on ---- */
+
+struct act {
+	struct host_call call;
+	struct arena arena;
+	const struct flow_step *step;
+	void *facts; /* the step's, in the arena */
+	int64_t host_id, wait_for, link_epoch, now_us;
+	bool want_delete;        /* set by load */
+	bool twice;              /* a test's wish */
+	int64_t flow_created_us; /* for steps with a patience of their own */
+	enum flow_verdict verdict;
+	struct flow *flow; /* NULL when the flow has let it go */
+	unsigned refs;     /* the flow's and the lane's */
+};
+
+/* ---- a flow in memory ---- */
+
+enum flow_phase {
+	PHASE_NEW,    /* its row is not on disk yet, or the engine has not started */
+	PHASE_SLEEP,  /* in the heap by due_us */
+	PHASE_HOST,   /* parked until its host is connected; in the heap by its deadline */
+	PHASE_FLOW,   /* parked until another flow ends; in the heap by its deadline */
+	PHASE_ACT,    /* a lane works */
+	PHASE_COMMIT, /* a unit is on its way */
+	PHASE_STUCK   /* the operator's */
+};
+
+struct flow {
+	int64_t id, subject_id, action_id, created_us, deadline_us;
+	const struct flow_kind *kind;
+	size_t step;
+	unsigned tries, refusals; /* refusals: of the host, since the step began in this process */
+	enum flow_phase phase;
+	bool held;    /* a unit under way takes it away */
+	bool dropped; /* its row is gone; freed when its unit is finished */
+	bool waiting; /* the row says so: error noted */
+	bool kick;    /* an event came while it was busy: no patience for the next poll */
+	char request_id[64];
+	struct hv_seen event;             /* the last one that came while it was busy */
+	int64_t event_host_id;            /* 0: none did */
+	int64_t due_us;                   /* monotonic */
+	size_t heap_at;                   /* plus one; 0: not in the heap */
+	struct flow *next, *prev, **list; /* parked */
+	struct flow *waiters;             /* parked flows that wait for this one */
+	struct act *act;
+	/* the unit under way */
+	struct tick_unit unit;
+	struct flow_engine *e;
+	enum flow_verdict verdict;
+	size_t next_step;
+	bool to_delete; /* gives way to a deletion */
+	unsigned delay_ms;
+	struct error err;
+};
+
+/* Changes to the memory of flows that follow the tick: done when it is on disk, undone when a unit fails. */
+enum note_op { NOTE_ADD, NOTE_DROP, NOTE_RETRY };
+struct note {
+	enum note_op op;
+	struct flow *f;
+};
+
+struct flow_engine {
+	struct flow_config cfg;
+	struct placement *placement;
+	struct quota_index *quota;
+	struct map flows; /* by subject id */
+	struct map links; /* by host id */
+	struct link_set *link_set;
+	struct flow **heap;
+	size_t heap_n, heap_cap;
+	struct loop_timer timer, grace;
+	unsigned timers_open;
+	struct note *notes;
+	size_t notes_n, notes_cap;
+	/* marks of the unit under way */
+	size_t mark_placement, mark_quota, mark_notes;
+	bool started, stopping, dead, destroyed;
+	unsigned running, committing;
+	void (*stopped)(void *ctx);
+	void *stopped_ctx;
+	struct flow_hooks hooks;
+	struct flow_stats stats;
+};
+
+/* ---- engine.c: inside a unit ---- */
+
+/* Starts a flow on a subject; its first act is dispatched when the tick is on disk. ERR_CONFLICT: there is
+ * one. */
+int flow_begin(struct flow_engine *e, struct db *db, const struct flow_kind *kind, int64_t subject_id,
+	int64_t action_id, const char *request_id, int64_t now_us, struct error *err);
+/* Ends one; its row is removed. Not one that acts or commits, but in its own unit. */
+int flow_drop(struct flow_engine *e, struct db *db, struct flow *f, struct error *err);
+/* The flow on a subject, those of this tick included; NULL none. */
+struct flow *flow_find(const struct flow_engine *e, int64_t subject_id);
+bool flow_is_busy(const struct flow *f);
+const struct flow_kind *flow_kind_find(const char *name);
+
+/* ---- engine.c: on the loop ---- */
+
+int64_t engine_now(const struct flow_engine *e); /* wall */
+int64_t engine_mono(const struct flow_engine *e);
+/* With jitter: half of it to all of min << tries, at most max. */
+unsigned engine_backoff_ms(const struct flow_engine *e, unsigned tries);
+/* Due now, if it sleeps or is parked. */
+void flow_wake(struct flow *f);
+/* A new look at a polling flow is worth it. */
+void flow_kick(struct flow_engine *e, int64_t subject_id);
+void act_unref(struct act *act);
+
+/* ---- queue.c ---- */
+
+void heap_set(struct flow_engine *e, struct flow *f, int64_t due_us);
+void heap_remove(struct flow_engine *e, struct flow *f);
+void park_in(struct flow *f, struct flow **list);
+void park_out(struct flow *f);
+static inline void *map_ptr(const struct map *m, int64_t key)
+{
+	int64_t v = map_get(m, key);
+
+	return v == MAP_NONE ? NULL : (void *)(intptr_t)v;
+}
+
+/* ---- capacity.c ---- */
+
+int capacity_create(struct flow_engine *e, struct db *db, struct error *err);
+void capacity_destroy(struct flow_engine *e);
+/* Of the row, its devices and whether it is connected: what placement should know (inside a unit). */
+int capacity_host_set(
+	struct flow_engine *e, struct db *db, int64_t host_id, bool connected, struct error *err);
+/* What a server of these values counts: its quota use is added n times. */
+struct server;
+void capacity_count_server(struct quota_index *q, const struct server *s, int64_t gpus, int sign);
+/* GPUs and their models that the extra specs (JSON) ask for. */
+struct flavor_wants;
+int capacity_wants(const char *extra_specs, struct flavor_wants *out, struct error *err);
+int capacity_gpus(const char *extra_specs); /* 0 when unreadable */
+/* Rebuilds quota use from the rows into q. */
+int capacity_quota_rebuild(struct db *db, struct quota_index *q, struct error *err);
+/* e: asked which hosts are connected; NULL: none is. */
+int capacity_placement_rebuild(
+	const struct flow_engine *e, struct db *db, struct placement *p, struct error *err);
+
+/* ---- image_stage.c: inside a unit ---- */
+
+/* The image's copy on the host is there or on its way. *out_ready: there. */
+int image_stage_ensure(struct flow_engine *e, struct db *db, struct arena *a, int64_t host_id,
+	int64_t image_id, const char *request_id, int64_t now_us, struct error *err);
+/* Takes away copies of a deleted image that no server needs any more. host_id 0: on all hosts. */
+int image_unstage_unused(struct flow_engine *e, struct db *db, int64_t host_id, int64_t image_id,
+	const char *request_id, int64_t now_us, struct error *err);
+
+#endif

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What was seen of a host, against the rows. An observation that failed does not come here and changes
+ * nothing; one that was begun before a flow left the server as it is says nothing about it; what is not ours
+ * is never touched. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "flow/internal.h"
+#include "flow/server_parts.h"
+#include "store/devices.h"
+#include "store/hosts.h"
+#include "store/server_power.h"
+#include "store/servers.h"
+
+static const int power_numbers[] = {
+	[HV_POWER_ABSENT] = POWER_NOSTATE,
+	[HV_POWER_RUNNING] = POWER_RUNNING,
+	[HV_POWER_PAUSED] = POWER_PAUSED,
+	[HV_POWER_SHUTOFF] = POWER_SHUTDOWN,
+	[HV_POWER_CRASHED] = POWER_CRASHED,
+	[HV_POWER_SUSPENDED] = POWER_SUSPENDED,
+};
+
+/* ---- servers ---- */
+
+/* The state that follows when nobody is at work on the server. Everything else stays. */
+static const struct {
+	enum vm_state from;
+	enum hv_power seen;
+	enum vm_state to;
+} follows[] = {
+	{ VM_ACTIVE, HV_POWER_SHUTOFF, VM_STOPPED },
+	{ VM_ACTIVE, HV_POWER_CRASHED, VM_STOPPED },
+	{ VM_ACTIVE, HV_POWER_ABSENT, VM_ERROR },
+	{ VM_PAUSED, HV_POWER_SHUTOFF, VM_STOPPED },
+	{ VM_PAUSED, HV_POWER_CRASHED, VM_STOPPED },
+	{ VM_PAUSED, HV_POWER_ABSENT, VM_ERROR },
+	{ VM_PAUSED, HV_POWER_RUNNING, VM_ACTIVE },
+	{ VM_STOPPED, HV_POWER_RUNNING, VM_ACTIVE },
+};
+
+static enum vm_state state_after(enum vm_state from, enum hv_power seen)
+{
+	for (size_t i = 0; i < ARRAY_LEN(follows); i++)
+		if (follows[i].from == from && follows[i].seen == seen)
+			return follows[i].to;
+	return from;
+}
+
+static int compare_seen(const void *a, const void *b)
+{
+	return strcmp(((const struct hv_seen *)a)->uuid, ((const struct hv_seen *)b)->uuid);
+}
+
+void observe_sort(struct host_look *look)
+{
+	if (look->seen_n)
+		qsort(look->seen, look->seen_n, sizeof *look->seen, compare_seen);
+}
+
+/* What the look says of a server: absence from a whole list is an answer too. A domain with its uuid that
+ * does not carry our mark is not the server. */
+static enum hv_power power_in(const struct host_look *look, const char *uid)
+{
+	struct hv_seen key;
+	const struct hv_seen *seen;
+
+	if (!look->seen_n)
+		return HV_POWER_ABSENT;
+	str_copy(key.uuid, sizeof key.uuid, uid);
+	seen = bsearch(&key, look->seen, look->seen_n, sizeof key, compare_seen);
+	return seen && seen->ours ? seen->power : HV_POWER_ABSENT;
+}
+
+static int server_changed(struct db *db, const struct host_look *look, const struct server_power *p,
+	enum hv_power seen, struct error *err)
+{
+	enum vm_state to = state_after(p->vm_state, seen);
+	struct server s = {
+		.id = p->id,
+		.project_id = p->project_id,
+		.vcpus = p->vcpus,
+		.ram_mib = p->ram_mib,
+		.disk_gib = p->disk_gib,
+	};
+
+	if (store_server_set_power(db, p->id, to, power_numbers[seen], look->started_us, look->epoch, err))
+		return -1;
+	if (to == p->vm_state)
+		return 0;
+	log_event(LOG_NOTICE, "server found in another state", "server", p->uid, "was",
+		vm_state_text(p->vm_state), "is", vm_state_text(to), NULL);
+	if (to == VM_ERROR && store_server_fault(db, p->id, 500, "The server's domain is gone from its host.",
+				      NULL, look->started_us, err))
+		return -1;
+	return store_usage_switch(
+		db, &s, server_usage_state(to), capacity_gpus(p->extra_specs), look->started_us, err);
+}
+
+static bool says_something(const struct host_look *look, const struct server_power *p, enum hv_power seen)
+{
+	if (p->has_flow || look->started_us <= p->power_seen_us)
+		return false;
+	return p->power_state != power_numbers[seen] || state_after(p->vm_state, seen) != p->vm_state;
+}
+
+/* How many rows differ; with `apply` they are brought in line. -1. */
+static int servers_compare(struct db *db, const struct host_look *look, bool apply, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct server_power *rows;
+	size_t n;
+	int differ = 0;
+
+	if (store_server_powers(db, &a, look->host_id, look->one, &rows, &n, err))
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		enum hv_power seen = power_in(look, rows[i].uid);
+
+		if (!says_something(look, &rows[i], seen))
+			continue;
+		differ++;
+		if (apply && server_changed(db, look, &rows[i], seen, err))
+			return -1;
+	}
+	return differ;
+}
+
+int observe_differs(struct flow_engine *e, struct db *ro, const struct host_look *look, struct error *err)
+{
+	int n = servers_compare(ro, look, false, err);
+
+	(void)e;
+	return n > 0 ? 1 : n;
+}
+
+bool observe_event(struct flow_engine *e, int64_t host_id, const struct hv_seen *seen)
+{
+	struct error err;
+	int64_t id;
+	int power;
+	struct flow *f;
+
+	if (store_server_find_power(store_ro(e->cfg.store), host_id, seen->uuid, &id, &power, &err) <= 0)
+		return false;
+	f = map_ptr(&e->flows, id);
+	if (!f)
+		return power != power_numbers[seen->power];
+	/* the flow looks itself; what came while it was busy is checked when it is done */
+	flow_note_event(f, host_id, seen);
+	flow_kick(e, id);
+	return false;
+}
+
+/* ---- inventory ---- */
+
+static const char *model_of(const struct flow_engine *e, const struct hv_device *d)
+{
+	for (size_t i = 0; i < e->cfg.gpu_models_n; i++)
+		if (e->cfg.gpu_models[i].vendor_id == d->vendor_id &&
+			e->cfg.gpu_models[i].product_id == d->product_id)
+			return e->cfg.gpu_models[i].name;
+	return "";
+}
+
+static struct device_row device_of(const struct flow_engine *e, int64_t host_id, const struct hv_device *d)
+{
+	return (struct device_row) {
+		.host_id = host_id,
+		.address = d->address,
+		.vendor_id = d->vendor_id,
+		.product_id = d->product_id,
+		.vendor = d->vendor,
+		.product = d->product,
+		.model = model_of(e, d),
+		.numa_cell = d->numa_cell,
+		.iommu_group = d->iommu_group,
+		.driver = d->driver,
+		.present = true,
+	};
+}
+
+static bool device_same(const struct device_row *a, const struct device_row *b)
+{
+	return a->vendor_id == b->vendor_id && a->product_id == b->product_id &&
+	       a->numa_cell == b->numa_cell && a->iommu_group == b->iommu_group && a->present == b->present &&
+	       !strcmp(a->model, b->model) && !strcmp(a->vendor, b->vendor) &&
+	       !strcmp(a->product, b->product) && !strcmp(a->driver, b->driver);
+}
+
+static int device_write(struct flow_engine *e, struct db *db, struct device_row *want,
+	const struct device_row *have, struct error *err)
+{
+	char uid[UUID_TEXT];
+
+	if (have) {
+		want->id = have->id;
+		return device_same(want, have) ? 0 : store_device_update(db, want, err);
+	}
+	uuid_make(e->cfg.loop->rng, uid);
+	want->id = store_next_id(e->cfg.store);
+	want->uid = uid;
+	return store_device_insert(db, want, err);
+}
+
+static int devices_apply(struct flow_engine *e, struct db *db, int64_t host_id,
+	const struct hv_inventory *inv, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct device_row *have;
+	size_t n;
+
+	if (store_device_list(db, &a, host_id, &have, &n, err))
+		return -1;
+	for (size_t i = 0; i < inv->devices_n; i++) {
+		struct device_row want = device_of(e, host_id, &inv->devices[i]);
+		const struct device_row *old = NULL;
+
+		for (size_t j = 0; j < n && !old; j++)
+			if (strcmp(have[j].address, want.address) == 0)
+				old = &have[j];
+		if (device_write(e, db, &want, old, err))
+			return -1;
+	}
+	for (size_t j = 0; j < n; j++) {
+		bool there = false;
+
+		for (size_t i = 0; i < inv->devices_n && !there; i++)
+			there = strcmp(have[j].address, inv->devices[i].address) == 0;
+		if (there || !have[j].present)
+			continue;
+		have[j].present = false;
+		if (store_device_update(db, &have[j], err))
+			return -1;
+	}
+	return 0;
+}
+
+static const char *text(const char *s)
+{
+	return s ? s : "";
+}
+
+static int cells_apply(struct db *db, int64_t host_id, const struct hv_inventory *inv, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct host_cell_row *have, *want = ARENA_ARRAY(&a, struct host_cell_row, inv->cells_n + 1);
+	size_t n;
+
+	for (size_t i = 0; i < inv->cells_n; i++)
+		want[i] = (struct host_cell_row) { inv->cells[i].id, inv->cells[i].ram_mib,
+			inv->cells[i].cpus };
+	if (store_host_cells(db, &a, host_id, &have, &n, err))
+		return -1;
+	if (n == inv->cells_n && (!n || memcmp(have, want, n * sizeof *want) == 0))
+		return 0;
+	return store_host_cells_set(db, host_id, want, inv->cells_n, err);
+}
+
+static int inventory_apply(
+	struct flow_engine *e, struct db *db, const struct host_look *look, struct error *err)
+{
+	const struct hv_inventory *inv = &look->inventory;
+	struct host_row h = {
+		.id = look->host_id,
+		.inventory_us = look->started_us,
+		.hv_uuid = inv->uuid,
+		.hv_hostname = text(inv->hostname),
+		.hv_type = text(inv->type),
+		.hv_version = inv->version,
+		.arch = text(inv->arch),
+		.cpu_model = text(inv->cpu_model),
+		.vcpus = inv->cpus,
+		.cpu_sockets = inv->sockets,
+		.cpu_cores = inv->cores,
+		.cpu_threads = inv->threads,
+		.ram_mib = inv->ram_mib,
+		.disk_gib = inv->pool_capacity_gib,
+		.disk_free_gib = inv->pool_free_gib,
+		.kvm = inv->kvm,
+	};
+
+	if (store_host_set_inventory(db, &h, err) || cells_apply(db, h.id, inv, err) ||
+		devices_apply(e, db, h.id, inv, err))
+		return -1;
+	return capacity_host_set(e, db, h.id, true, err);
+}
+
+int observe_apply(struct flow_engine *e, struct db *db, const struct host_look *look, struct error *err)
+{
+	if (look->has_inventory && inventory_apply(e, db, look, err))
+		return -1;
+	return servers_compare(db, look, true, err) < 0 ? -1 : 0;
+}

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making servers: all that a server is, in one unit; then its disks, then its domain.
+ *
+ *	(request) --> disks --> spawn --> active
+ *
+ * A host that finds no room for it is not an error of the request: the server is made in ERROR, as Nova does.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "domain/flavor.h"
+#include "domain/ipam.h"
+#include "domain/names.h"
+#include "flow/server.h"
+#include "flow/server_parts.h"
+#include "store/allocations.h"
+#include "store/quotas.h"
+#include "store/server_list.h"
+#include "store/usage.h"
+
+enum { COUNT_MAX = 1000, MAC_TRIES = 8, GIB_SHIFT = 30 };
+
+/* ---- the flow ---- */
+
+static enum flow_verdict image_wait(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
+{
+	struct server_facts *f = act->facts;
+	int rc;
+
+	(void)e;
+	if (!f->s.image_id)
+		return FLOW_NEXT;
+	rc = store_host_image_find(ro, &act->arena, f->s.host_id, f->s.image_id, &f->image, err);
+	if (rc < 0)
+		return FLOW_FAIL;
+	if (rc == 0) {
+		error_set(err, ERR_NOT_FOUND, "the image is gone from the host");
+		return FLOW_FAIL;
+	}
+	f->has_image = true;
+	if (strcmp(f->image.state, "ready") == 0)
+		return FLOW_NEXT;
+	if (strcmp(f->image.state, "error") == 0) {
+		error_set(err, ERR_INTERNAL, "the image could not be copied to the host");
+		error_detail(err, "%s", f->image.error ? f->image.error : "");
+		return FLOW_FAIL;
+	}
+	act->wait_for = f->image.id;
+	return FLOW_PARK;
+}
+
+static enum flow_verdict disks_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
+{
+	struct server_facts *f;
+	enum flow_verdict v = server_load_domain(e, ro, act, err);
+
+	if (v != FLOW_NEXT || act->want_delete)
+		return v;
+	f = act->facts;
+	v = image_wait(e, ro, act, err);
+	if (v != FLOW_NEXT || !f->s.config_drive)
+		return v;
+	if (store_server_metadata(ro, &act->arena, f->s.id, &f->metadata, &f->metadata_n, err))
+		return FLOW_FAIL;
+	e->cfg.loop->rng->fill(e->cfg.loop->rng->ctx, f->seed, sizeof f->seed);
+	return FLOW_NEXT;
+}
+
+static int disks_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+{
+	const struct server_facts *f = act->facts;
+	char root[HV_VOLUME_NAME], config[HV_VOLUME_NAME], backing[HV_VOLUME_NAME];
+	int64_t capacity = f->s.disk_gib << GIB_SHIFT;
+	struct buf drive = { 0 };
+	int rc;
+
+	if (!capacity)
+		capacity = f->image.virtual_size;
+	if (f->has_image)
+		hv_image_volume(f->image.image_uid, f->image.format, backing);
+	if (drv->volume_ensure(conn, hv_root_volume(f->s.uid, root), capacity, f->has_image ? backing : NULL,
+		    f->has_image ? f->image.format : NULL, err))
+		return -1;
+	if (!f->s.config_drive)
+		return FLOW_NEXT;
+	rc = server_config_make(f, &drive, err);
+	if (rc == 0)
+		rc = drv->volume_write(conn, hv_config_volume(f->s.uid, config), drive.data, drive.len, err);
+	buf_finish(&drive);
+	return rc ? -1 : FLOW_NEXT;
+}
+
+int server_spawn_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+{
+	const struct server_facts *f = act->facts;
+	char root[HV_VOLUME_NAME], config[HV_VOLUME_NAME], name[32];
+	struct hv_disk disks[2] = {
+		{ .volume = hv_root_volume(f->s.uid, root), .format = "qcow2", .serial = f->s.uid },
+		{ .volume = hv_config_volume(f->s.uid, config),
+			.format = "raw",
+			.serial = "config",
+			.readonly = true },
+	};
+	struct hv_nic *nics = ARENA_ARRAY(&act->arena, struct hv_nic, f->ports_n + 1);
+	struct hv_domain d = {
+		.uuid = f->s.uid,
+		.name = name,
+		.title = f->s.name,
+		.vcpus = (int)f->s.vcpus,
+		.ram_mib = f->s.ram_mib,
+		.disks = disks,
+		.disks_n = f->s.config_drive ? 2 : 1,
+		.nics = nics,
+		.nics_n = f->ports_n,
+		.hostdevs = f->gpus,
+		.hostdevs_n = f->gpus_n,
+		.project_id = f->project_uid,
+		.flavor_name = f->s.flavor_name,
+		.cloud_id = f->cloud_id,
+		.epoch = f->s.epoch,
+	};
+
+	snprintf(name, sizeof name, "instance-%08llx", (unsigned long long)f->s.id);
+	for (size_t i = 0; i < f->ports_n; i++)
+		nics[i] = (struct hv_nic) { f->ports[i].mac, f->ports[i].is_bridge, f->ports[i].source,
+			f->ports[i].mtu };
+	if (drv->domain_define(conn, &d, err) || drv->domain_start(conn, f->s.uid, err))
+		return -1;
+	return FLOW_NEXT;
+}
+
+static int create_end(struct flow_engine *e, struct db *db, struct act *act, struct error *err)
+{
+	return server_settle(e, db, act, VM_ACTIVE, err);
+}
+
+static const struct flow_step create_steps[] = {
+	{ "disks", disks_load, disks_act, NULL, TASK_BLOCK_DEVICE_MAPPING, LINK_OPS, TIME_CALL },
+	{ "spawn", server_load_domain, server_spawn_act, NULL, TASK_SPAWNING, LINK_OPS, TIME_CALL },
+};
+
+const struct flow_kind kind_server_create = {
+	.name = "server_create",
+	.subject = SUBJECT_SERVER,
+	.steps = create_steps,
+	.steps_n = ARRAY_LEN(create_steps),
+	.deadline_s = 2 * 3600,
+	.end = create_end,
+	.fail = server_fail,
+};
+
+/* ---- the request ---- */
+
+struct making { /* one request's worth */
+	struct flow_engine *e;
+	struct db *db;
+	struct arena *a;
+	const struct server_create *want;
+	const struct flow_origin *origin;
+	struct flavor_wants wants;
+	int64_t gpus, disk_gib; /* disk_gib: what it takes of a host */
+	struct placement_choice *choices;
+	bool placed;
+	struct error no_host;
+};
+
+static int check_quota(struct making *m, struct error *err)
+{
+	const struct server_create *w = m->want;
+	int64_t limits[QUOTA_MAX], new_ports = 0;
+	struct quota_index *q = m->e->quota;
+	const struct {
+		enum quota_resource resource;
+		int64_t each;
+	} counts[] = {
+		{ QUOTA_INSTANCES, 1 },
+		{ QUOTA_CORES, w->base.vcpus },
+		{ QUOTA_RAM, w->base.ram_mib },
+		{ QUOTA_GPUS, m->gpus },
+		{ QUOTA_PORTS, 0 },
+	};
+
+	for (size_t i = 0; i < w->nics_n; i++)
+		new_ports += w->nics[i].port_id == 0;
+	if (store_quota_limits(m->db, w->base.project_id, limits, err) ||
+		quota_check(
+			QUOTA_METADATA_ITEMS, limits[QUOTA_METADATA_ITEMS], 0, (int64_t)w->metadata_n, err))
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+		enum quota_resource r = counts[i].resource;
+		int64_t each = r == QUOTA_PORTS ? new_ports : counts[i].each;
+
+		if (quota_check(
+			    r, limits[r], quota_index_get(q, w->base.project_id, r), each * w->count, err))
+			return -1;
+	}
+	return 0;
+}
+
+/* The image fits the disk, and how much of a host's disk the server takes. */
+static int check_image(struct making *m, struct error *err)
+{
+	const struct server *s = &m->want->base;
+	struct image_facts image;
+	int64_t gib;
+	int rc;
+
+	m->disk_gib = s->disk_gib;
+	if (!s->image_id)
+		return s->disk_gib
+			       ? 0
+			       : error_set(err, ERR_BAD_REQUEST, "A server without an image needs a disk.");
+	rc = store_image_facts(m->db, m->a, s->image_id, &image, err);
+	if (rc < 0)
+		return -1;
+	if (rc == 0 || image.deleted || strcmp(image.status, "active") != 0)
+		return error_set(err, ERR_BAD_REQUEST, "Image %.64s is not active.", rc ? image.uid : "");
+	gib = (image.virtual_size + (1ll << GIB_SHIFT) - 1) >> GIB_SHIFT;
+	if (s->disk_gib && gib > s->disk_gib)
+		return error_set(err, ERR_BAD_REQUEST,
+			"Flavor's disk is too small for requested image: %lld GiB, the image needs %lld GiB.",
+			(long long)s->disk_gib, (long long)gib);
+	if (!s->disk_gib)
+		m->disk_gib = gib;
+	return 0;
+}
+
+static void fill_request(const struct making *m, struct placement_request *req)
+{
+	const struct server *s = &m->want->base;
+
+	*req = (struct placement_request) {
+		.vcpus = s->vcpus, .ram_mib = s->ram_mib, .disk_gib = m->disk_gib
+	};
+	for (size_t i = 0; i < m->wants.gpus_n; i++) {
+		str_copy(req->gpus[i].model, sizeof req->gpus[i].model, m->wants.gpus[i].model);
+		req->gpus[i].count = m->wants.gpus[i].count;
+	}
+	req->gpus_n = m->wants.gpus_n;
+	str_copy(req->zone, sizeof req->zone, m->want->zone ? m->want->zone : "");
+	str_copy(req->host, sizeof req->host, m->want->host ? m->want->host : "");
+}
+
+static int place(struct making *m, struct placement_request *req, struct error *err)
+{
+	size_t n = (size_t)m->want->count;
+
+	fill_request(m, req);
+	m->choices = ARENA_ARRAY(m->a, struct placement_choice, n);
+	if (placement_choose(m->e->placement, req, n, m->choices, &m->no_host) == 0) {
+		m->placed = true;
+		return 0;
+	}
+	if (m->no_host.code == ERR_NO_HOST)
+		return 0;
+	*err = m->no_host;
+	return -1;
+}
+
+static void fill_names(const struct making *m, struct server *s, int i)
+{
+	const struct server_create *w = m->want;
+	char *uid = arena_alloc(m->a, UUID_TEXT), *host = arena_alloc(m->a, HOSTNAME_TEXT);
+
+	uuid_make(m->e->cfg.loop->rng, uid);
+	s->uid = uid;
+	if (w->numbered)
+		s->name = arena_printf(m->a, "%s-%d", w->base.name, i + 1);
+	if (!s->hostname) {
+		hostname_make(s->name, uid, host);
+		s->hostname = host;
+	} else if (w->numbered) {
+		s->hostname = arena_printf(m->a, "%.50s-%d", w->base.hostname, i + 1);
+	}
+	if (!s->reservation_id)
+		s->reservation_id = arena_printf(m->a, "r-%.8s", uid);
+}
+
+static void fill_row(const struct making *m, struct server *s, int i)
+{
+	const struct placement_choice *c = m->placed ? &m->choices[i] : NULL;
+	const struct link *l = c ? link_find(m->e, c->host_id) : NULL;
+
+	*s = m->want->base;
+	s->id = store_next_id(m->e->cfg.store);
+	fill_names(m, s, i);
+	s->launch_index = i;
+	s->vm_state = VM_BUILDING;
+	s->task_state = create_steps[0].task;
+	s->power_state = POWER_NOSTATE;
+	s->created_us = s->updated_us = m->origin->now_us;
+	s->generation = 1;
+	s->epoch = 1;
+	s->zone = m->want->zone ? m->want->zone : "";
+	if (!s->config_drive)
+		s->admin_pass = NULL; /* nobody would hand it over */
+	if (c) {
+		s->host_id = c->host_id;
+		if (!s->zone[0] && l)
+			s->zone = arena_strdup(m->a, link_zone(l));
+		return;
+	}
+	s->vm_state = VM_ERROR;
+	s->task_state = TASK_NONE;
+	s->admin_pass = NULL;
+	s->fault_code = 500;
+	s->fault_message = "No valid host was found. There are not enough hosts available.";
+	s->fault_details = m->no_host.msg;
+	s->fault_us = m->origin->now_us;
+}
+
+static int make_nic(
+	const struct making *m, const struct server *s, const struct server_nic_want *nic, struct error *err)
+{
+	char uid[UUID_TEXT], mac[IPAM_MAC_TEXT];
+	struct server_port_want want = {
+		.project_id = s->project_id,
+		.server_id = s->id,
+		.network_id = nic->network_id,
+		.fixed_ip = nic->fixed_ip,
+		.uid = uid,
+		.mac = mac,
+		.now_us = m->origin->now_us,
+	};
+	const struct rng *rng = m->e->cfg.loop->rng;
+	unsigned char bytes[3];
+	int64_t id;
+
+	if (nic->port_id)
+		return store_server_port_join(
+			m->db, nic->port_id, s->project_id, s->id, m->origin->now_us, err);
+	for (int tries = 0;; tries++) {
+		uuid_make(rng, uid);
+		rng->fill(rng->ctx, bytes, sizeof bytes);
+		ipam_mac(bytes, mac);
+		if (store_server_port_make(m->db, &want, &id, err) == 0)
+			break;
+		if (err->code != ERR_CONFLICT || !strstr(err->detail, "port.mac") || tries == MAC_TRIES)
+			return -1;
+	}
+	quota_index_add(m->e->quota, s->project_id, QUOTA_PORTS, 1);
+	return 0;
+}
+
+static int make_tags(const struct making *m, const struct server *s, struct error *err)
+{
+	bool is_new;
+
+	for (size_t i = 0; i < m->want->tags_n; i++)
+		if (store_server_tag_add(m->db, s->id, m->want->tags[i], &is_new, err))
+			return -1;
+	return 0;
+}
+
+/* What a placed server holds, and the flow that brings it to life. */
+static int make_holdings(const struct making *m, const struct server *s, const struct placement_request *req,
+	const struct placement_choice *c, int64_t action_id, struct error *err)
+{
+	struct allocation_row alloc = {
+		.server_id = s->id,
+		.host_id = c->host_id,
+		.vcpus = s->vcpus,
+		.ram_mib = s->ram_mib,
+		.disk_gib = m->disk_gib,
+		.devices = c->gpu_ids,
+		.devices_n = c->gpus_n,
+	};
+	int64_t now_us = m->origin->now_us;
+
+	if (placement_take(m->e->placement, s->id, req, c, false, err) ||
+		store_allocation_insert(m->db, &alloc, err))
+		return error_wrap(err, "placement");
+	for (size_t i = 0; i < m->want->nics_n; i++)
+		if (make_nic(m, s, &m->want->nics[i], err))
+			return -1;
+	if (store_usage_open(m->db, s, "building", (int)m->gpus, now_us, err))
+		return -1;
+	if (s->image_id && image_stage_ensure(m->e, m->db, m->a, c->host_id, s->image_id,
+				   m->origin->request_id, now_us, err))
+		return -1;
+	return flow_begin(
+		m->e, m->db, &kind_server_create, s->id, action_id, m->origin->request_id, now_us, err);
+}
+
+static int make_one(const struct making *m, const struct placement_request *req, int i, const char **out_uid,
+	struct error *err)
+{
+	const struct flow_origin *o = m->origin;
+	int64_t action_id;
+	struct server s;
+
+	fill_row(m, &s, i);
+	if (store_server_insert(m->db, &s, err) ||
+		store_server_metadata_set(m->db, s.id, m->want->metadata, m->want->metadata_n, false, err) ||
+		make_tags(m, &s, err) ||
+		store_server_action_start(m->db, s.id, "create", o->request_id, o->user_uid, o->project_uid,
+			o->now_us, &action_id, err))
+		return -1;
+	capacity_count_server(m->e->quota, &s, m->gpus, 1);
+	*out_uid = s.uid;
+	if (m->placed)
+		return make_holdings(m, &s, req, &m->choices[i], action_id, err);
+	return store_server_action_finish(m->db, action_id, o->now_us, s.fault_message, err);
+}
+
+int flow_server_create(struct flow_engine *e, struct db *db, struct arena *a,
+	const struct server_create *want, const struct flow_origin *origin, const char ***out_uids,
+	struct error *err)
+{
+	struct making m = { .e = e, .db = db, .a = a, .want = want, .origin = origin };
+	struct placement_request req;
+	const char **uids;
+
+	if (want->count < 1 || want->count > COUNT_MAX)
+		return error_set(
+			err, ERR_BAD_REQUEST, "the number of servers must be from 1 to %d", COUNT_MAX);
+	if (capacity_wants(want->base.extra_specs, &m.wants, err))
+		return -1;
+	m.gpus = flavor_wants_gpus(&m.wants);
+	if (check_quota(&m, err) || check_image(&m, err) || place(&m, &req, err))
+		return -1;
+	uids = ARENA_ARRAY(a, const char *, (size_t)want->count);
+	for (int i = 0; i < want->count; i++)
+		if (make_one(&m, &req, i, &uids[i], err))
+			return -1;
+	*out_uids = uids;
+	return 0;
+}

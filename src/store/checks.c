@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/checks.h"
+
+#include "base/util.h"
+
+/* Each query gives rows of: the object, what is wrong with it. */
+static const struct {
+	const char *rule, *sql;
+} checks[] = {
+	{ "host-capacity",
+		"SELECT h.name, 'allocations pass the capacity: ' || u.vcpus || ' vcpus, ' || u.ram_mib || ' "
+		"MiB, ' || "
+		"u.disk_gib || ' GiB' FROM host h JOIN (SELECT host_id, sum(vcpus) AS vcpus, sum(ram_mib) AS "
+		"ram_mib, "
+		"sum(disk_gib) AS disk_gib FROM allocation GROUP BY host_id) u ON u.host_id = h.id "
+		"WHERE h.inventory_us != 0 AND (u.vcpus * 1000 > h.vcpus * h.vcpu_ratio_milli "
+		"OR u.ram_mib * 1000 > (h.ram_mib - h.ram_reserved_mib) * h.ram_ratio_milli "
+		"OR u.disk_gib * 1000 > h.disk_gib * h.disk_ratio_milli)" },
+	{ "allocation-server", "SELECT s.uid, 'holds room on a host though it is deleted' FROM allocation a "
+			       "JOIN server s ON s.id = a.server_id WHERE s.deleted_us != 0" },
+	{ "allocation-host",
+		"SELECT s.uid, 'its allocation and its row name different hosts' FROM allocation a "
+		"JOIN server s ON s.id = a.server_id WHERE a.host_id IS NOT s.host_id AND s.deleted_us = 0" },
+	{ "allocation-size",
+		"SELECT s.uid, 'its allocation is not what its flavor says' FROM allocation a "
+		"JOIN server s ON s.id = a.server_id "
+		"WHERE a.vcpus != s.vcpus OR a.ram_mib != s.ram_mib OR a.disk_gib < s.disk_gib" },
+	{ "allocation-device",
+		"SELECT d.uid, 'given to a server of another host' FROM allocation_device x "
+		"JOIN device d ON d.id = x.device_id JOIN allocation a ON a.server_id = x.server_id "
+		"WHERE a.host_id != d.host_id" },
+	{ "server-allocation",
+		"SELECT s.uid, 'is on a host and holds nothing there' FROM server s WHERE s.deleted_us = 0 "
+		"AND s.host_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM allocation a WHERE a.server_id = "
+		"s.id)" },
+	{ "server-host", "SELECT s.uid, 'is ' || s.vm_state || ' and on no host' FROM server s "
+			 "WHERE s.deleted_us = 0 AND s.host_id IS NULL AND s.vm_state != 'error'" },
+	{ "server-task", "SELECT s.uid, 'has the task ' || coalesce(s.task_state, s.vm_state) || ' and no "
+			 "flow' FROM server s "
+			 "WHERE s.deleted_us = 0 AND (s.task_state IS NOT NULL OR s.vm_state = 'building' OR "
+			 "s.want_delete = 1) "
+			 "AND NOT EXISTS (SELECT 1 FROM flow f WHERE f.subject_kind = 'server' AND "
+			 "f.subject_id = s.id)" },
+	{ "server-deleted",
+		"SELECT s.uid, 'is deleted and still ' || s.vm_state FROM server s "
+		"WHERE s.deleted_us != 0 AND (s.vm_state != 'deleted' OR s.terminated_us IS NULL)" },
+	{ "usage-open", "SELECT s.uid, 'holds room and no usage interval is open' FROM allocation a "
+			"JOIN server s ON s.id = a.server_id WHERE NOT EXISTS "
+			"(SELECT 1 FROM usage u WHERE u.server_id = s.id AND u.ended_us IS NULL)" },
+	{ "usage-closed", "SELECT s.uid, 'holds nothing and a usage interval is open' FROM usage u "
+			  "JOIN server s ON s.id = u.server_id WHERE u.ended_us IS NULL AND NOT EXISTS "
+			  "(SELECT 1 FROM allocation a WHERE a.server_id = s.id)" },
+	{ "usage-state",
+		"SELECT s.uid, 'is ' || s.vm_state || ' and counted as ' || u.state FROM usage u "
+		"JOIN server s ON s.id = u.server_id WHERE u.ended_us IS NULL AND u.state != s.vm_state" },
+	{ "usage-gapless",
+		"SELECT s.uid, 'its usage intervals do not meet' FROM (SELECT server_id, started_us, "
+		"lag(ended_us) OVER w AS before_us, row_number() OVER w AS n FROM usage "
+		"WINDOW w AS (PARTITION BY server_id ORDER BY started_us, id)) u "
+		"JOIN server s ON s.id = u.server_id WHERE u.n > 1 AND u.before_us IS NOT u.started_us" },
+	{ "usage-project", "SELECT s.uid, 'its usage is another project''s' FROM usage u JOIN server s ON "
+			   "s.id = u.server_id "
+			   "WHERE u.project_id != s.project_id" },
+	{ "port-server", "SELECT p.uid, 'held by a server that is gone' FROM port p LEFT JOIN server s ON "
+			 "s.id = p.server_id "
+			 "WHERE p.server_id IS NOT NULL AND (s.id IS NULL OR s.deleted_us != 0)" },
+	{ "port-address",
+		"SELECT p.uid, 'its address is outside of the subnet' FROM port_address x "
+		"JOIN port p ON p.id = x.port_id JOIN subnet s ON s.id = x.subnet_id "
+		"WHERE x.address < s.cidr_base OR x.address >= s.cidr_base + (1 << (32 - s.cidr_bits))" },
+	{ "port-network", "SELECT p.uid, 'its address is of another network' FROM port_address x "
+			  "JOIN port p ON p.id = x.port_id JOIN subnet s ON s.id = x.subnet_id "
+			  "WHERE s.network_id != p.network_id" },
+	{ "flow-subject", "SELECT 'flow ' || f.id, f.kind || ' works on something that is gone' FROM flow f "
+			  "WHERE (f.subject_kind = 'server' AND NOT EXISTS "
+			  "(SELECT 1 FROM server s WHERE s.id = f.subject_id AND s.deleted_us = 0)) "
+			  "OR (f.subject_kind = 'host_image' AND NOT EXISTS "
+			  "(SELECT 1 FROM host_image h WHERE h.id = f.subject_id))" },
+	{ "image-staging",
+		"SELECT i.uid, 'is on its way to a host and no flow brings it' FROM host_image h "
+		"JOIN image i ON i.id = h.image_id WHERE h.state = 'staging' AND NOT EXISTS "
+		"(SELECT 1 FROM flow f WHERE f.subject_kind = 'host_image' AND f.subject_id = h.id)" },
+	{ "action-open", "SELECT s.uid, 'its action ' || x.action || ' never ended' FROM server_action x "
+			 "JOIN server s ON s.id = x.server_id WHERE x.finish_us IS NULL AND NOT EXISTS "
+			 "(SELECT 1 FROM flow f WHERE f.subject_kind = 'server' AND f.subject_id = s.id)" },
+	{ "references",
+		"SELECT \"table\", 'row ' || coalesce(rowid, '?') || ' refers to a row of ' || parent || "
+		"' that is gone' FROM pragma_foreign_key_check" },
+};
+
+int store_check(struct db *db, store_finding_fn *found, void *ctx, int *out_rules, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+		CLEANUP(db_done) sqlite3_stmt *st = NULL;
+		int rc;
+
+		if (db_query(db, err, &st, checks[i].sql, NULL))
+			return -1;
+		while ((rc = db_row(st, err)) > 0)
+			found(ctx, checks[i].rule, db_text(st, 0), db_text(st, 1));
+		if (rc < 0)
+			return -1;
+	}
+	*out_rules = (int)ARRAY_LEN(checks);
+	return 0;
+}

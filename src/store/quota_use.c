@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/quota_use.h"
+
+#include <string.h>
+
+#include "base/util.h"
+
+int store_quota_use_servers(
+	struct db *db, struct arena *a, struct quota_use_row **out, size_t *out_n, struct error *err)
+{
+	static const char sql[] =
+		"SELECT project_id, count(*), sum(vcpus), sum(ram_mib), extra_specs FROM server "
+		"WHERE deleted_us = 0 GROUP BY project_id, extra_specs";
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	struct quota_use_row *rows = NULL;
+	size_t n = 0, cap = 0;
+	int rc;
+
+	if (db_query(db, err, &st, sql, NULL))
+		return -1;
+	while ((rc = db_row(st, err)) > 0) {
+		if (n == cap) {
+			struct quota_use_row *more = ARENA_ARRAY(a, struct quota_use_row, cap ? cap * 2 : 16);
+
+			if (n)
+				memcpy(more, rows, n * sizeof *rows);
+			rows = more;
+			cap = cap ? cap * 2 : 16;
+		}
+		rows[n++] = (struct quota_use_row) {
+			.project_id = db_int(st, 0),
+			.servers = db_int(st, 1),
+			.vcpus = db_int(st, 2),
+			.ram_mib = db_int(st, 3),
+			.extra_specs = db_dup(st, 4, a),
+		};
+	}
+	*out = rows;
+	*out_n = n;
+	return rc;
+}
+
+int store_quota_use_ports(
+	struct db *db, struct arena *a, struct quota_use_count **out, size_t *out_n, struct error *err)
+{
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	struct quota_use_count *rows = NULL;
+	size_t n = 0, cap = 0;
+	int rc;
+
+	if (db_query(db, err, &st, "SELECT project_id, count(*) FROM port GROUP BY project_id", NULL))
+		return -1;
+	while ((rc = db_row(st, err)) > 0) {
+		if (n == cap) {
+			struct quota_use_count *more =
+				ARENA_ARRAY(a, struct quota_use_count, cap ? cap * 2 : 16);
+
+			if (n)
+				memcpy(more, rows, n * sizeof *rows);
+			rows = more;
+			cap = cap ? cap * 2 : 16;
+		}
+		rows[n++] = (struct quota_use_count) { db_int(st, 0), db_int(st, 1) };
+	}
+	*out = rows;
+	*out_n = n;
+	return rc;
+}
