@@ -69,6 +69,7 @@ struct create {
 	struct body in;
 	struct server_create want;
 	struct flavor flavor;
+	struct flavor_wants wants;
 	struct server_image_ref image;
 	int64_t project_id;
 };
@@ -225,8 +226,13 @@ static int find_flavor(struct create *k, struct error *err)
 		store_flavor_extras(c->db, c->arena, k->flavor.id, &specs, &n, err) < 0)
 		return -1;
 	map = json_object();
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		json_object_set_new(map, specs[i].key, json_string(specs[i].value));
+		if (flavor_extra_spec(specs[i].key, specs[i].value, &k->wants, err) < 0) {
+			json_decref(map);
+			return error_wrap(err, "flavor %.64s", k->flavor.name);
+		}
+	}
 	text = json_dumps(map, JSON_COMPACT | JSON_SORT_KEYS);
 	k->want.base.extra_specs = arena_strdup(c->arena, text);
 	free(text);
@@ -470,14 +476,28 @@ static char *random_text(struct create *k, const char *prefix, const char *from,
 	return text;
 }
 
+static int64_t made_ports(const struct create *k)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < k->want.nics_n; i++)
+		n += k->want.nics[i].port_id == 0;
+	return n;
+}
+
 /* How many of min_count to max_count the project's limits allow. */
 static int settle_count(struct create *k, struct error *err)
 {
 	const struct {
 		enum quota_resource resource;
 		int64_t each;
-	} needs[] = { { QUOTA_INSTANCES, 1 }, { QUOTA_CORES, k->flavor.vcpus },
-		{ QUOTA_RAM, k->flavor.ram_mib } };
+	} needs[] = {
+		{ QUOTA_INSTANCES, 1 },
+		{ QUOTA_CORES, k->flavor.vcpus },
+		{ QUOTA_RAM, k->flavor.ram_mib },
+		{ QUOTA_GPUS, flavor_wants_gpus(&k->wants) },
+		{ QUOTA_PORTS, made_ports(k) },
+	};
 	int64_t limits[QUOTA_MAX], count = k->in.max_count;
 
 	if (store_quota_limits(k->c->db, k->project_id, limits, err) < 0)
@@ -485,8 +505,10 @@ static int settle_count(struct create *k, struct error *err)
 	for (size_t i = 0; i < ARRAY_LEN(needs); i++) {
 		enum quota_resource r = needs[i].resource;
 		int64_t used = quota_index_get(flow_quota(k->c->api->flows), k->project_id, r);
-		int64_t room = limits[r] == QUOTA_UNLIMITED ? count : (limits[r] - used) / needs[i].each;
+		int64_t room = count;
 
+		if (limits[r] != QUOTA_UNLIMITED && needs[i].each)
+			room = (limits[r] - used) / needs[i].each;
 		if (room < count)
 			count = room < k->in.min_count ? k->in.min_count : room;
 		if (quota_check(r, limits[r], used, count * needs[i].each, err) < 0)
