@@ -433,6 +433,13 @@ static void end(void *ctx, struct http_request *r)
 	run(c);
 }
 
+/* The peer left before all of its body had come: nobody is there to answer. */
+static void dropped(void *ctx, struct http_request *r)
+{
+	(void)ctx;
+	let_go(r->data);
+}
+
 static bool data(void *ctx, struct http_request *r, const void *p, size_t n)
 {
 	struct api_call *c = r->data;
@@ -460,7 +467,11 @@ static void drain(void *ctx, struct http_request *r)
 
 struct http_handler api_http_handler(struct api *api)
 {
-	return (struct http_handler) {
-		.begin = begin, .data = data, .end = end, .abort = aborted, .drain = drain, .ctx = api
-	};
+	return (struct http_handler) { .begin = begin,
+		.data = data,
+		.end = end,
+		.dropped = dropped,
+		.abort = aborted,
+		.drain = drain,
+		.ctx = api };
 }

@@ -65,7 +65,8 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 
 void buf_consume(struct buf *b, size_t n)
 {
-	memmove(b->data, b->data + n, b->len - n);
+	if (n < b->len)
+		memmove(b->data, b->data + n, b->len - n);
 	b->len -= n;
 }
 
