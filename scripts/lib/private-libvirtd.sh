@@ -15,7 +15,9 @@
 #   private-libvirtd.sh freeze|thaw DIR stop and continue the daemon: it accepts, but never answers
 #   private-libvirtd.sh crash|resume DIR  kill the daemon (guests run on), start it again
 #
-# HOST_NAME (default: from DIR) is the host name that it reports; NETWORK=10.66.7 sets the /24 of its network.
+# HOST_NAME (default: from DIR) is the host name that it reports; NETWORK=10.66.7 sets the /24 of its network (a second
+# libvirtd with the same one shares the first one's bridge); KVM=1 leaves /dev/kvm visible where vmx and svm are missing.
+# LIFELINE=N: it ends when the pipe on descriptor N does, so that a test that is killed leaves nothing running.
 set -euo pipefail
 export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin
 self=$(readlink -f "$0")
@@ -23,7 +25,7 @@ die() { echo "private-libvirtd: $*" >&2; exit 1; }
 
 cmd=${1:-}; shift || true
 if [ "$cmd" = _init ]; then D=$1; else
-  [ -n "$cmd" ] && [ -n "${1:-}" ] || { sed -n '3,21s/^# \{0,1\}//p' "$self"; exit 2; }
+  [ -n "$cmd" ] && [ -n "${1:-}" ] || { sed -n '3,23s/^# \{0,1\}//p' "$self"; exit 2; }
   mkdir -p "$1"; D=$(cd "$1" && pwd -P); shift
 fi
 case $D/ in /run/*|/var/run/*|/var/lib/libvirt/*|/etc/libvirt/*) die "DIR must not lie below a directory that is replaced";; esac
@@ -56,7 +58,7 @@ testpki() {
 
 # --- configuration ----------------------------------------------------------------------------------------------
 configure() { # PORT
-  local e=$D/etc/libvirt name subnet
+  local e=$D/etc/libvirt name subnet peer network
   rm -rf "$D/run"; mkdir -p "$D"/{run,lib,log,cache,images} "$e"/{qemu/networks/autostart,storage/autostart,nwfilter,secrets}
   name=$(printf %s "${HOST_NAME:-$(basename "$D")}" | tr -c 'A-Za-z0-9-' - | cut -c1-60)
   subnet=${NETWORK:-10.$((0x$(cut -c1-2 <<<"$tag") % 55 + 200)).$((0x$(cut -c3-4 <<<"$tag")))}
@@ -97,14 +99,18 @@ C
 </pool>
 C
   # forward mode open: libvirt adds no firewall rules. No DHCP and no DNS, so no dnsmasq: guests are told their
-  # addresses by the config drive.
+  # addresses by the config drive. Where another private libvirtd has this network already, its bridge is shared.
+  peer=$(ip -o -4 addr show to "$subnet.1" | awk '{ print $2; exit }')
+  case $peer in
+  ''|"$bridge") network="<forward mode='open'/><bridge name='$bridge' stp='off' delay='0'/><dns enable='no'/>
+  <ip address='$subnet.1' netmask='255.255.255.0'/>";;
+  cdbr*) network="<forward mode='bridge'/><bridge name='$peer'/>";;
+  *) die "$subnet.1 is in use on $peer";;
+  esac
   cat >"$e/qemu/networks/cloudd.xml" <<C
 <network>
   <name>cloudd</name>
-  <forward mode='open'/>
-  <bridge name='$bridge' stp='off' delay='0'/>
-  <dns enable='no'/>
-  <ip address='$subnet.1' netmask='255.255.255.0'/>
+  $network
 </network>
 C
   ln -sfn ../cloudd.xml "$e/storage/autostart/cloudd.xml"
@@ -131,12 +137,17 @@ init() {
   mkdir -p /run/lock /run/libvirt /var/lib/libvirt/{images,qemu,boot,dnsmasq,network}
   # A /dev/kvm where the processor has neither vmx nor svm boots no ordinary kernel. A read-only file in its place:
   # anything writable there makes libvirt probe QEMU anew at every start.
-  if [ -e /dev/kvm ] && ! grep -qE '^(flags|Features)\s*:.*\b(vmx|svm)\b' /proc/cpuinfo; then
+  if [ "${KVM:-0}" != 1 ] && [ -e /dev/kvm ] && ! grep -qE '^(flags|Features)\s*:.*\b(vmx|svm)\b' /proc/cpuinfo; then
     : >"$D/no-kvm"; mount --bind "$D/no-kvm" /dev/kvm; mount -o remount,bind,ro /dev/kvm
   fi
   trap : TERM INT HUP
   libvirtd -d --listen
   mv "$D/pid.new" "$D/pid"
+  if [ -n "${LIFELINE:-}" ]; then
+    while read -r _; do :; done <&"$LIFELINE"
+    ip link del "$bridge" 2>/dev/null || true
+    exit 0
+  fi
   while :; do sleep 1000000 & wait $! || true; done
 }
 

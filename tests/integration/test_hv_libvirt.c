@@ -571,6 +571,36 @@ static void test_qemu_inventory(void **state)
 	finish(no_pool);
 }
 
+/* KVM is used where the processor virtualizes, not where there is a /dev/kvm: without vmx and svm no ordinary
+ * guest boots under it. */
+static void test_qemu_accel(void **state)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	bool virtualizes = system("grep -qE '^flags.*(vmx|svm)' /proc/cpuinfo") == 0;
+	struct hv_inventory inv = { 0 };
+	struct hv_conn *c = NULL;
+	char kvm_port[16];
+	int rc;
+
+	(void)state;
+	if (access("/dev/kvm", F_OK) != 0) {
+		print_message("no /dev/kvm here\n");
+		skip();
+	}
+	setenv("KVM", "1", 1);
+	rc = start_libvirtd("kvm", kvm_port);
+	unsetenv("KVM");
+	assert_int_equal(rc, 0);
+	assert_int_equal(starter(NULL, "exec", "kvm",
+				 "sh -c \"virsh -c qemu:///system capabilities | grep -q type=.kvm.\""),
+		0);
+	OK(try_connect("qemu+tls", "127.0.0.1", kvm_port, "system", "kvm/client", "cloudd", &c, &err));
+	OK(drv->inventory(c, &a, &inv, &err));
+	assert_int_equal(inv.kvm, virtualizes);
+	finish(c);
+	starter(NULL, "stop", "kvm", "");
+}
+
 static void read_volume(const char *name, struct buf *out)
 {
 	CLEANUP(free_ptr) char *path = xasprintf("%s/a/images/%s", dir, name);
@@ -829,10 +859,23 @@ static void test_qemu_foreign(void **state)
 /* --- all of it
  * ------------------------------------------------------------------------------------------------------ */
 
+/* A pipe whose end tells the libvirtds that this process has ended, however it did. */
+static void lifeline(void)
+{
+	char text[16];
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+	snprintf(text, sizeof text, "%d", ends[0]);
+	setenv("LIFELINE", text, 1);
+}
+
 static int group_setup(void **state)
 {
 	(void)state;
 	strcpy(dir, "/tmp/cloudd-hv-XXXXXX");
+	lifeline();
 	if (!mkdtemp(dir) || start_libvirtd("a", port) < 0)
 		return -1;
 	loop_start();
@@ -864,6 +907,7 @@ int main(void)
 		cmocka_unit_test(test_bad_input),
 		cmocka_unit_test(test_frozen_daemon),
 		cmocka_unit_test(test_qemu_inventory),
+		cmocka_unit_test(test_qemu_accel),
 		cmocka_unit_test(test_qemu_images),
 		cmocka_unit_test(test_qemu_config_drive),
 		cmocka_unit_test(test_qemu_guest),
