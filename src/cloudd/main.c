@@ -42,7 +42,7 @@ struct daemon {
 	struct http_tls tls;
 	char cloud_id[UUID_TEXT];
 	struct tick_unit boot;
-	struct loop_timer watchdog, stop_limit;
+	struct loop_timer booted, watchdog, stop_limit;
 	uint64_t watchdog_ms;
 	uv_signal_t signals[3];
 	bool hv_up, stopping;
@@ -358,20 +358,29 @@ static int run_boot(struct tick_unit *u, struct error *err)
 	return 0;
 }
 
+/* In a turn of its own: the tick takes new members only between ticks. */
+static void on_booted(struct loop_timer *t)
+{
+	struct daemon *d = CONTAINER_OF(t, struct daemon, booted);
+	struct error err = { 0 };
+
+	if (start_rooms(d, &err) < 0) {
+		fail(d, &err);
+		return;
+	}
+	log_msg(LOG_NOTICE, "cloudd " CLOUDD_VERSION " serves %s", d->config.listen);
+	start_watchdog(d);
+	sd_notify(0, "READY=1");
+}
+
 static void finish_boot(struct tick_unit *u, enum tick_outcome outcome, const struct error *err)
 {
 	struct daemon *d = CONTAINER_OF(u, struct daemon, boot);
-	struct error own = { 0 };
 
-	if (outcome != TICK_DONE) {
+	if (outcome == TICK_DONE)
+		loop_timer_set(&d->loop, &d->booted, 0, on_booted);
+	else
 		fail(d, err);
-	} else if (start_rooms(d, &own) < 0) {
-		fail(d, &own);
-	} else {
-		log_msg(LOG_NOTICE, "cloudd " CLOUDD_VERSION " serves %s", d->config.listen);
-		start_watchdog(d);
-		sd_notify(0, "READY=1");
-	}
 }
 
 static const struct tick_member store_member = {
@@ -417,6 +426,7 @@ static void close_all(struct daemon *d)
 {
 	for (size_t i = 0; i < ARRAY_LEN(d->signals); i++)
 		uv_close((uv_handle_t *)&d->signals[i], NULL);
+	loop_timer_close(&d->booted, NULL);
 	loop_timer_close(&d->watchdog, NULL);
 	loop_timer_close(&d->stop_limit, NULL);
 	if (d->http)
