@@ -102,7 +102,54 @@ bool sim_power_on(enum hv_power p);
 struct sim_vol *sim_world_vol(struct sim_world *w, const char *name);
 struct sim_vol *sim_world_vol_add(struct sim_world *w, const char *name, int64_t capacity);
 void sim_world_vol_remove(struct sim_world *w, struct sim_vol *v);
-void sim_world_drop(struct sim_world *w, const char *why);         /* sim.c */
-void sim_world_tell(struct sim_world *w, const struct sim_dom *d); /* sim.c */
+
+/* --- sim_call.c ---------------------------------------------------------------------------------------- */
+
+struct hv_conn {
+	struct sim_world *world;
+	struct hv_conn *next;
+	hv_event_fn *events;
+	void *ctx;
+	unsigned users; /* calls that run, events on their way; under the world's lock */
+	bool dead, closed;
+};
+
+enum { SIM_NO_FAULT = -1 };
+
+struct sim_call {
+	struct sim_world *w;
+	struct hv_conn *c; /* NULL while connecting */
+	int fault;         /* to come at the end, or SIM_NO_FAULT */
+};
+
+/* On success the world is locked until sim_end. */
+int sim_begin(struct hv_conn *c, enum sim_op op, struct sim_call *k, struct error *err);
+int sim_end(struct sim_call *k, int rc, struct error *err);
+/* Under the lock: meets what comes before the effect. -1: the call is over, the lock is not held. */
+int sim_meet(struct sim_call *k, enum sim_op op, struct error *err);
+/* The host says no. Always -1. */
+int sim_no(struct error *err, const char *why);
+
+/* Under the lock: drops all connections; tells them of a domain's power; frees a closed connection that is
+ * not used. */
+void sim_world_drop(struct sim_world *w, const char *why);
+void sim_world_tell(struct sim_world *w, const struct sim_dom *d);
+void sim_conn_release(struct hv_conn *c);
+
+/* --- sim_domain.c: the driver's functions -------------------------------------------------------------- */
+
+int sim_domain_define(struct hv_conn *c, const struct hv_domain *d, struct error *err);
+int sim_domain_start(struct hv_conn *c, const char *uuid, struct error *err);
+int sim_domain_shutdown(struct hv_conn *c, const char *uuid, struct error *err);
+int sim_domain_stop(struct hv_conn *c, const char *uuid, struct error *err);
+int sim_domain_reboot(struct hv_conn *c, const char *uuid, struct error *err);
+int sim_domain_reset(struct hv_conn *c, const char *uuid, struct error *err);
+int sim_domain_pause(struct hv_conn *c, const char *uuid, struct error *err);
+int sim_domain_unpause(struct hv_conn *c, const char *uuid, struct error *err);
+int sim_domain_remove(struct hv_conn *c, const char *uuid, struct error *err);
+int sim_domain_look(struct hv_conn *c, const char *uuid, struct hv_seen *out, struct error *err);
+int sim_domain_list(
+	struct hv_conn *c, struct arena *a, struct hv_seen **out, size_t *out_n, struct error *err);
+int sim_console_read(struct hv_conn *c, const char *uuid, size_t max, struct buf *out, struct error *err);
 
 #endif

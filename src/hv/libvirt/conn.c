@@ -271,6 +271,16 @@ static void on_dead(virConnectPtr conn, int reason, void *opaque)
 
 /* --- opening -------------------------------------------------------------------------------------------- */
 
+bool conn_dead(const struct hv_conn *c)
+{
+	bool dead;
+
+	lock();
+	dead = c->link->dead;
+	unlock();
+	return dead;
+}
+
 static int connect_fail(struct error *err)
 {
 	virErrorPtr e = virGetLastError();
@@ -279,7 +289,8 @@ static int connect_fail(struct error *err)
 	return error_detail(err, "%s", e && e->message ? e->message : "no reason given");
 }
 
-static int link_watch(struct lv_link *l, const struct hv_target *t, struct error *err)
+/* Keepalive, the end of the connection, and (when wanted) what happens to domains. */
+static int link_watch(struct lv_link *l, const struct hv_target *t, bool lifecycle, struct error *err)
 {
 	bool tls = strstr(l->uri, "+tls://") != NULL;
 
@@ -287,15 +298,18 @@ static int link_watch(struct lv_link *l, const struct hv_target *t, struct error
 		virConnectSetKeepAlive(l->conn, (int)t->keepalive_interval_s, t->keepalive_count) < 0 && tls)
 		return connect_fail(err);
 	lock();
-	l->holds += 2;
+	l->holds++;
 	unlock();
 	if (virConnectRegisterCloseCallback(l->conn, on_dead, l, link_drop) < 0) {
 		link_drop(l);
-		if (tls) {
-			link_drop(l);
+		if (tls)
 			return connect_fail(err);
-		}
 	}
+	if (!lifecycle)
+		return 0;
+	lock();
+	l->holds++;
+	unlock();
 	l->lifecycle_id = virConnectDomainEventRegisterAny(l->conn, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
 		VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), l, link_drop);
 	if (l->lifecycle_id < 0) {
@@ -305,7 +319,7 @@ static int link_watch(struct lv_link *l, const struct hv_target *t, struct error
 	return 0;
 }
 
-static int link_open(struct lv_link *l, const struct hv_target *t, struct error *err)
+static int link_open(struct lv_link *l, const struct hv_target *t, bool lifecycle, struct error *err)
 {
 	const char *type;
 
@@ -316,7 +330,7 @@ static int link_open(struct lv_link *l, const struct hv_target *t, struct error 
 	if (!(type = virConnectGetType(l->conn)))
 		return connect_fail(err);
 	l->test = strcasecmp(type, "test") == 0;
-	return link_watch(l, t, err);
+	return link_watch(l, t, lifecycle || l->shared, err);
 }
 
 static struct lv_link *link_new(char *uri, bool shared)
@@ -352,7 +366,7 @@ static struct lv_link *shared_find_locked(const char *uri)
 }
 
 /* A link with a reference for the caller. */
-static struct lv_link *link_get(const struct hv_target *t, struct error *err)
+static struct lv_link *link_get(const struct hv_target *t, bool lifecycle, struct error *err)
 {
 	char *uri = address_uri(t, err);
 	struct lv_link *l;
@@ -374,7 +388,7 @@ static struct lv_link *link_get(const struct hv_target *t, struct error *err)
 		all.shared = l;
 	}
 	unlock();
-	rc = link_open(l, t, err);
+	rc = link_open(l, t, lifecycle, err);
 	lock();
 	l->opening = false;
 	if (rc < 0) {
@@ -390,7 +404,7 @@ static struct lv_link *link_get(const struct hv_target *t, struct error *err)
 int lv_connect(const struct hv_target *target, hv_event_fn *events, void *ctx, struct hv_conn **out,
 	struct error *err)
 {
-	struct lv_link *l = link_get(target, err);
+	struct lv_link *l = link_get(target, events != NULL, err);
 	struct hv_conn *c;
 
 	if (!l)
@@ -438,54 +452,7 @@ void host_facts_free(struct host_facts *f)
 	free(f);
 }
 
-/* --- errors --------------------------------------------------------------------------------------------- */
-
-int conn_last(void)
-{
-	return virGetLastErrorCode();
-}
-
-static enum err code_of(int code, bool alive)
-{
-	switch (code) {
-	case VIR_ERR_NO_DOMAIN:
-	case VIR_ERR_NO_STORAGE_VOL:
-	case VIR_ERR_NO_STORAGE_POOL:
-	case VIR_ERR_NO_DOMAIN_METADATA:
-		return ERR_NOT_FOUND;
-	case VIR_ERR_OPERATION_TIMEOUT:
-		return ERR_TIMEOUT;
-	case VIR_ERR_NO_CONNECT:
-	case VIR_ERR_INVALID_CONN:
-		return ERR_UNREACHABLE;
-	default:
-		return alive ? ERR_HYPERVISOR : ERR_UNREACHABLE;
-	}
-}
-
-int conn_fail(struct hv_conn *c, const char *what, struct error *err)
-{
-	virErrorPtr e = virSaveLastError();
-	int code = e ? e->code : VIR_ERR_INTERNAL_ERROR;
-	enum err ours;
-	bool dead;
-
-	lock();
-	dead = c->link->dead;
-	unlock();
-	ours = code_of(code, !dead && virConnectIsAlive(c->link->conn) == 1);
-	if (ours == ERR_UNREACHABLE)
-		error_set(err, ours, "the connection to the host was lost");
-	else if (ours == ERR_NOT_FOUND)
-		error_set(err, ours, "the host could not %s: it is not there", what);
-	else if (ours == ERR_TIMEOUT)
-		error_set(err, ours, "the host did not %s in time", what);
-	else
-		error_set(err, ours, "the host could not %s", what);
-	error_detail(err, "libvirt %d: %s", code, e && e->message ? e->message : "no reason given");
-	virFreeError(e);
-	return -1;
-}
+/* --- start and end ------------------------------------------------------------------------------------- */
 
 static void silent(void *ctx, virErrorPtr e)
 {
@@ -493,11 +460,10 @@ static void silent(void *ctx, virErrorPtr e)
 	(void)e;
 }
 
-/* --- start and end -------------------------------------------------------------------------------------- */
-
 int hv_libvirt_init(struct error *err)
 {
-	/* libvirt's own log says on stderr what its errors tell us anyway: errors only, unless the operator asked */
+	/* libvirt's own log says on stderr what its errors tell us anyway: errors only, unless the operator
+	 * asked */
 	setenv("LIBVIRT_DEBUG", "4", 0);
 	if (virInitialize() < 0)
 		return error_internal(err, "virInitialize failed");

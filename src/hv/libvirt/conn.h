@@ -53,6 +53,8 @@ void conn_leave(struct hv_conn *c);
 /* Turns libvirt's last error on this thread into ours. `what` is for the tenant ("start the server"),
  * libvirt's words go into the detail. Always -1. */
 int conn_fail(struct hv_conn *c, const char *what, struct error *err);
+/* The peer or keepalive has ended the connection. */
+bool conn_dead(const struct hv_conn *c);
 /* The code of libvirt's last error on this thread. */
 int conn_last(void);
 

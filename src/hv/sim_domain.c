@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Guests of simulated hosts. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "hv/internal.h"
+#include "hv/sim_world.h"
+
+static bool ours(const struct sim_dom *d)
+{
+	return d->cloud[0] && strcmp(d->cloud, hv_cloud_id()) == 0;
+}
+
+/* The domain, which must be ours; *out is NULL when there is none. */
+static int find_ours(struct sim_world *w, const char *uuid, struct sim_dom **out, struct error *err)
+{
+	*out = sim_world_dom(w, uuid);
+	if (*out && !ours(*out))
+		return error_set(err, ERR_CONFLICT, "a domain with this id on the host is not ours");
+	return 0;
+}
+
+static int find_present(struct sim_world *w, const char *uuid, struct sim_dom **out, struct error *err)
+{
+	if (find_ours(w, uuid, out, err) < 0)
+		return -1;
+	return *out ? 0 : error_set(err, ERR_NOT_FOUND, "the server is not on the host");
+}
+
+/* What a definition says replaces what was; devices of a domain that is on stay as they are until it is off.
+ */
+static void dom_set(struct sim_dom *s, const struct hv_domain *d)
+{
+	str_copy(s->name, sizeof s->name, d->name);
+	str_copy(s->cloud, sizeof s->cloud, d->cloud_id ? d->cloud_id : "");
+	s->epoch = d->epoch;
+	s->vcpus = d->vcpus;
+	s->ram_mib = d->ram_mib;
+	s->nics_n = d->nics_n;
+	if (sim_power_on(s->power))
+		return;
+	free(s->disks);
+	free(s->hostdevs);
+	s->disks_n = d->disks_n;
+	s->hostdevs_n = d->hostdevs_n;
+	s->disks = xcalloc(d->disks_n, sizeof *s->disks);
+	s->hostdevs = xcalloc(d->hostdevs_n, sizeof *s->hostdevs);
+	for (size_t i = 0; i < d->disks_n; i++)
+		str_copy(s->disks[i], sizeof s->disks[i], d->disks[i].volume);
+	for (size_t i = 0; i < d->hostdevs_n; i++)
+		str_copy(s->hostdevs[i], sizeof s->hostdevs[i], d->hostdevs[i]);
+}
+
+int sim_domain_define(struct hv_conn *c, const struct hv_domain *d, struct error *err)
+{
+	struct sim_dom *s;
+	struct sim_call k;
+	int rc;
+
+	if (!uuid_valid(d->uuid) || !d->name || !*d->name || strpbrk(d->name, "\t\n"))
+		return error_set(err, ERR_BAD_REQUEST, "the server's id or name is not valid");
+	if (sim_begin(c, SIM_DOMAIN_DEFINE, &k, err) < 0)
+		return -1;
+	if ((rc = find_ours(k.w, d->uuid, &s, err)) == 0) {
+		if (!s)
+			s = sim_world_dom_add(k.w, d->uuid);
+		dom_set(s, d);
+		sim_world_dom_save(k.w, s);
+	}
+	return sim_end(&k, rc, err);
+}
+
+static struct sim_gpu *gpu_at(struct sim_world *w, const char *address)
+{
+	for (int i = 0; i < w->params.gpus; i++)
+		if (strcmp(w->gpus[i].address, address) == 0)
+			return &w->gpus[i];
+	return NULL;
+}
+
+/* What a real host would find missing or taken. */
+static int can_start(struct sim_world *w, const struct sim_dom *d, struct error *err)
+{
+	for (size_t i = 0; i < d->disks_n; i++)
+		if (!sim_world_vol(w, d->disks[i]))
+			return sim_no(err, "a disk is not there");
+	for (size_t i = 0; i < d->hostdevs_n; i++) {
+		const struct sim_gpu *g = gpu_at(w, d->hostdevs[i]);
+
+		if (!g)
+			return sim_no(err, "there is no such PCI device");
+		if (g->holder && g->holder != d)
+			return sim_no(err, "the PCI device is in use by another domain");
+	}
+	return 0;
+}
+
+int sim_domain_start(struct hv_conn *c, const char *uuid, struct error *err)
+{
+	struct sim_dom *d;
+	struct sim_call k;
+	int rc;
+
+	if (sim_begin(c, SIM_DOMAIN_START, &k, err) < 0)
+		return -1;
+	if ((rc = find_present(k.w, uuid, &d, err)) == 0 && !sim_power_on(d->power) &&
+		(rc = can_start(k.w, d, err)) == 0) {
+		d->starts++;
+		sim_world_power(k.w, d, HV_POWER_RUNNING, true);
+	}
+	return sim_end(&k, rc, err);
+}
+
+static int turn_off(struct hv_conn *c, enum sim_op op, const char *uuid, struct error *err)
+{
+	struct sim_dom *d;
+	struct sim_call k;
+	int rc;
+
+	if (sim_begin(c, op, &k, err) < 0)
+		return -1;
+	if ((rc = find_ours(k.w, uuid, &d, err)) == 0 && d && sim_power_on(d->power))
+		sim_world_power(k.w, d, HV_POWER_SHUTOFF, true);
+	return sim_end(&k, rc, err);
+}
+
+int sim_domain_shutdown(struct hv_conn *c, const char *uuid, struct error *err)
+{
+	return turn_off(c, SIM_DOMAIN_SHUTDOWN, uuid, err);
+}
+
+int sim_domain_stop(struct hv_conn *c, const char *uuid, struct error *err)
+{
+	return turn_off(c, SIM_DOMAIN_STOP, uuid, err);
+}
+
+static int restart(struct hv_conn *c, enum sim_op op, const char *uuid, struct error *err)
+{
+	struct sim_dom *d;
+	struct sim_call k;
+	int rc;
+
+	if (sim_begin(c, op, &k, err) < 0)
+		return -1;
+	if ((rc = find_present(k.w, uuid, &d, err)) == 0) {
+		if (sim_power_on(d->power))
+			d->starts++;
+		else
+			rc = sim_no(err, "the domain is not running");
+	}
+	return sim_end(&k, rc, err);
+}
+
+int sim_domain_reboot(struct hv_conn *c, const char *uuid, struct error *err)
+{
+	return restart(c, SIM_DOMAIN_REBOOT, uuid, err);
+}
+
+int sim_domain_reset(struct hv_conn *c, const char *uuid, struct error *err)
+{
+	return restart(c, SIM_DOMAIN_RESET, uuid, err);
+}
+
+static int freeze(struct hv_conn *c, enum sim_op op, const char *uuid, enum hv_power power, struct error *err)
+{
+	struct sim_dom *d;
+	struct sim_call k;
+	int rc;
+
+	if (sim_begin(c, op, &k, err) < 0)
+		return -1;
+	if ((rc = find_present(k.w, uuid, &d, err)) == 0 && d->power != power) {
+		if (sim_power_on(d->power))
+			sim_world_power(k.w, d, power, true);
+		else
+			rc = sim_no(err, "the domain is not running");
+	}
+	return sim_end(&k, rc, err);
+}
+
+int sim_domain_pause(struct hv_conn *c, const char *uuid, struct error *err)
+{
+	return freeze(c, SIM_DOMAIN_PAUSE, uuid, HV_POWER_PAUSED, err);
+}
+
+int sim_domain_unpause(struct hv_conn *c, const char *uuid, struct error *err)
+{
+	return freeze(c, SIM_DOMAIN_UNPAUSE, uuid, HV_POWER_RUNNING, err);
+}
+
+int sim_domain_remove(struct hv_conn *c, const char *uuid, struct error *err)
+{
+	struct sim_dom *d;
+	struct sim_call k;
+	int rc;
+
+	if (sim_begin(c, SIM_DOMAIN_REMOVE, &k, err) < 0)
+		return -1;
+	if ((rc = find_ours(k.w, uuid, &d, err)) == 0 && d) {
+		if (sim_power_on(d->power))
+			sim_world_power(k.w, d, HV_POWER_SHUTOFF, true);
+		sim_world_dom_remove(k.w, d);
+	}
+	return sim_end(&k, rc, err);
+}
+
+static void seen_of(const struct sim_dom *d, struct hv_seen *out)
+{
+	str_copy(out->uuid, sizeof out->uuid, d->node.key);
+	out->power = d->power;
+	out->ours = ours(d);
+	out->epoch = out->ours ? d->epoch : 0;
+}
+
+int sim_domain_look(struct hv_conn *c, const char *uuid, struct hv_seen *out, struct error *err)
+{
+	struct hv_seen seen = { .power = HV_POWER_ABSENT };
+	const struct sim_dom *d;
+	struct sim_call k;
+
+	if (sim_begin(c, SIM_DOMAIN_LOOK, &k, err) < 0)
+		return -1;
+	str_copy(seen.uuid, sizeof seen.uuid, uuid);
+	if ((d = sim_world_dom(k.w, uuid)))
+		seen_of(d, &seen);
+	if (sim_end(&k, 0, err) < 0)
+		return -1;
+	*out = seen;
+	return 0;
+}
+
+int sim_domain_list(
+	struct hv_conn *c, struct arena *a, struct hv_seen **out, size_t *out_n, struct error *err)
+{
+	struct hv_seen *list;
+	struct sim_call k;
+	size_t n = 0;
+
+	if (sim_begin(c, SIM_DOMAIN_LIST, &k, err) < 0)
+		return -1;
+	list = ARENA_ARRAY(a, struct hv_seen, k.w->doms.n);
+	for (struct sim_node *d = sim_table_next(&k.w->doms, NULL); d; d = sim_table_next(&k.w->doms, d))
+		seen_of((struct sim_dom *)(void *)d, &list[n++]);
+	if (sim_end(&k, 0, err) < 0)
+		return -1;
+	*out = list;
+	*out_n = n;
+	return 0;
+}
+
+int sim_console_read(struct hv_conn *c, const char *uuid, size_t max, struct buf *out, struct error *err)
+{
+	CLEANUP(buf_finish) struct buf text = { 0 };
+	const struct sim_dom *d;
+	struct sim_call k;
+
+	if (sim_begin(c, SIM_CONSOLE_READ, &k, err) < 0)
+		return -1;
+	if ((d = sim_world_dom(k.w, uuid)))
+		for (unsigned i = d->starts > 8 ? d->starts - 8 : 0; i < d->starts; i++)
+			buf_printf(&text, "sim: %s (%s) boot %u\nsim: ready\n", d->name, d->node.key, i + 1);
+	if (sim_end(&k, 0, err) < 0)
+		return -1;
+	if (text.len > max)
+		buf_consume(&text, text.len - max);
+	buf_append(out, text.data, text.len);
+	return 0;
+}
