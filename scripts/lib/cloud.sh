@@ -27,6 +27,7 @@ make_pki() {
 
 start_daemon() {
 	local pid start
+	: >>"$dir/cloudd.log"
 	start=$(($(stat -c %s "$dir/cloudd.log" 2>/dev/null || echo 0) + 1))
 	setsid "$build/src/cloudd/cloudd" --config "$dir/cloudd.conf" >>"$dir/cloudd.log" 2>&1 </dev/null &
 	pid=$!

@@ -212,7 +212,7 @@ int cmd_quota_set(struct ctl *ctl)
 	json_t *answer;
 
 	jw_object(&b);
-	jw_key(&b, "quota_set");
+	jw_key(&b, "quotas");
 	jw_object(&b);
 	for (size_t i = 1; i < ctl->args.positional_n; i++) {
 		const char *pair = ctl->args.positional[i], *eq = strchr(pair, '=');
@@ -227,7 +227,7 @@ int cmd_quota_set(struct ctl *ctl)
 	}
 	jw_end_object(&b);
 	jw_end_object(&b);
-	if (ctl_url(ctl, "/compute/v2.1/os-quota-sets/{projects:0}", &url) ||
+	if (ctl_url(ctl, "/cloud/v1/quotas/{projects:0}", &url) ||
 		ctl_call(ctl, "PUT", url, buf_text(&b), &answer))
 		return ctl_failed(ctl);
 	return ctl_show(ctl, ctl->args.command->view, answer);

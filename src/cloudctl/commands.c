@@ -160,7 +160,15 @@ static const struct view flavors_view = { "flavors", FLAVOR_COLUMNS, NULL,
 	"No flavors yet: cloudctl flavor create NAME --vcpus N --ram SIZE --disk GIB" };
 static const struct view flavor_view = { "flavor", FLAVOR_COLUMNS, NULL, NULL };
 
-static const struct view quota_view = { "quota_set", NULL, NULL, NULL };
+static const struct view quota_view = { "quotas",
+	(const struct column[]) {
+		{ "resource", "resource", FORM_TEXT },
+		{ "in use", "in_use", FORM_COUNT },
+		{ "limit", "limit", FORM_COUNT },
+		{ "per", "per", FORM_TEXT },
+		{ 0 },
+	},
+	NULL, NULL };
 
 static const struct view servers_view = { "servers",
 	(const struct column[]) {
@@ -411,9 +419,9 @@ const struct command commands[] = {
 
 	{ .path = "quota show",
 		.args = "PROJECT",
-		.help = "Show a project's limits; -1 is no limit",
+		.help = "Show a project's limits and what it uses; -1 is no limit",
 		.method = "GET",
-		.url = COMPUTE "/os-quota-sets/{projects:0}",
+		.url = OPERATOR "/quotas/{projects:0}",
 		.view = &quota_view },
 	{ .path = "quota set",
 		.args = "PROJECT KEY=VALUE...",

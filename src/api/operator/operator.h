@@ -20,6 +20,9 @@ int flow_list(struct api_call *c, struct error *err);
 int flow_show(struct api_call *c, struct error *err);
 int flow_action(struct api_call *c, struct error *err);
 
+int operator_quota_show(struct api_call *c, struct error *err);
+int operator_quota_set(struct api_call *c, struct error *err);
+
 int operator_server_list(struct api_call *c, struct error *err);
 int operator_server_show(struct api_call *c, struct error *err);
 

@@ -207,6 +207,8 @@ static const struct api_route routes[] = {
 	{ "GET", "/flows", flow_list, ROLE_ADMIN, 0, 0, 0, "flow.list" },
 	{ "GET", "/flows/{flow}", flow_show, ROLE_ADMIN, 0, 0, 0, "flow.show" },
 	{ "POST", "/flows/{flow}/action", flow_action, ROLE_ADMIN, 0, 0, 0, "flow.action" },
+	{ "GET", "/quotas/{project}", operator_quota_show, ROLE_ADMIN, 0, 0, 0, "quota.show" },
+	{ "PUT", "/quotas/{project}", operator_quota_set, ROLE_ADMIN, 0, 0, 0, "quota.set" },
 	{ "GET", "/servers", operator_server_list, ROLE_ADMIN, 0, 0, 0, "cloud.servers" },
 	{ "GET", "/servers/{server}", operator_server_show, ROLE_ADMIN, 0, 0, 0, "cloud.server" },
 };
