@@ -9,12 +9,12 @@
 	"SELECT g.id, g.domain_id, g.uid, g.name, g.description, g.extra, d.uid FROM user_group g JOIN " \
 	"domain d ON d.id = g.domain_id "
 
-int store_group_next(sqlite3_stmt *st, struct arena *a, struct group *out, struct error *err)
+int store_group_next(sqlite3_stmt *st, struct arena *a, struct user_group *out, struct error *err)
 {
 	int rc = db_row(st, err);
 
 	if (rc > 0)
-		*out = (struct group) { .id = db_int(st, 0),
+		*out = (struct user_group) { .id = db_int(st, 0),
 			.domain_id = db_int(st, 1),
 			.uid = row_text(st, 2, a),
 			.name = row_text(st, 3, a),
@@ -24,7 +24,8 @@ int store_group_next(sqlite3_stmt *st, struct arena *a, struct group *out, struc
 	return rc;
 }
 
-int store_group_get(struct db *db, struct arena *a, const char *uid, struct group *out, struct error *err)
+int store_group_get(
+	struct db *db, struct arena *a, const char *uid, struct user_group *out, struct error *err)
 {
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	int rc;
@@ -37,7 +38,7 @@ int store_group_get(struct db *db, struct arena *a, const char *uid, struct grou
 	return rc < 0 ? -1 : 0;
 }
 
-int store_group_query(struct db *db, const struct group_filter *f, sqlite3_stmt **out, struct error *err)
+int store_group_query(struct db *db, const struct user_group_filter *f, sqlite3_stmt **out, struct error *err)
 {
 	return db_query(db, err, out,
 		COLUMNS
@@ -47,7 +48,7 @@ int store_group_query(struct db *db, const struct group_filter *f, sqlite3_stmt 
 		"ssiii", f->name, f->domain_uid, f->user_id, f->after_id, f->limit);
 }
 
-int store_group_insert(struct db *db, const struct group *g, struct error *err)
+int store_group_insert(struct db *db, const struct user_group *g, struct error *err)
 {
 	if (db_run(db, err,
 		    "INSERT INTO user_group (id, uid, domain_id, name, description, extra) VALUES (?, ?, ?, "
@@ -57,7 +58,7 @@ int store_group_insert(struct db *db, const struct group *g, struct error *err)
 	return 0;
 }
 
-int store_group_update(struct db *db, const struct group *g, struct error *err)
+int store_group_update(struct db *db, const struct user_group *g, struct error *err)
 {
 	if (db_run(db, err, "UPDATE user_group SET name = ?, description = ?, extra = ? WHERE id = ?", "sssi",
 		    g->name, g->description, g->extra, g->id) < 0)

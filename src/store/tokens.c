@@ -102,7 +102,7 @@ int store_token_delete_assignment(struct db *db, const struct assignment *a, str
 			       : 0;
 	return db_run(db, err,
 		       "DELETE FROM token WHERE " USERS_OF " AND ((?3 = 0 AND project_id = ?4) OR (?3 = 1 "
-							   "AND domain_id = ?4) OR (?3 = 2 AND is_system))",
+		       "AND domain_id = ?4) OR (?3 = 2 AND is_system))",
 		       "iiii", a->actor_id, kind, (int64_t)a->target_kind, a->target_id) < 0
 		       ? -1
 		       : 0;

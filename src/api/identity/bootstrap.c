@@ -27,9 +27,11 @@ static int check_new(struct api_call *c, struct error *err)
 		if (row.of.role_id == ROLE_ID_ADMIN)
 			return error_set(err, ERR_CONFLICT,
 				"This cloud has an administrator already: %.64s. To set a forgotten "
-				"password, use "
-				"'cloudctl user set-password' as root on the controller.",
-				row.actor.name ? row.actor.name : "a user");
+				"password, send PATCH "
+				"/identity/v3/users/%.32s with {\"user\": {\"password\": ...}} to cloudd's "
+				"socket as root.",
+				row.actor.name ? row.actor.name : "a user",
+				row.actor.uid ? row.actor.uid : "{id}");
 	return rc;
 }
 
