@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a crash may have left: rows in status saving, parts of files, files without a row. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/image/disk.h"
+#include "base/crypto.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "store/images.h"
+
+struct recovery {
+	struct tick_unit unit;
+	struct api *api;
+	int requeued;
+};
+
+static int recovery_run(struct tick_unit *u, struct error *err)
+{
+	struct recovery *r = CONTAINER_OF(u, struct recovery, unit);
+
+	r->requeued = store_image_requeue_all(store_rw(r->api->store), clock_wall(r->api->loop->clock), err);
+	return r->requeued < 0 ? -1 : 0;
+}
+
+static void recovery_finish(struct tick_unit *u, enum tick_outcome outcome, const struct error *err)
+{
+	struct recovery *r = CONTAINER_OF(u, struct recovery, unit);
+
+	if (outcome != TICK_DONE)
+		log_event(LOG_ERR, "uploads that were cut off stay in status saving", "error", err->msg,
+			"detail", err->detail, NULL);
+	else if (r->requeued)
+		log_msg(LOG_NOTICE, "%d uploads were cut off: their images are queued again", r->requeued);
+	free(r);
+}
+
+static void close_dir(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+/* Is it a name that we make, and is there no row for it? 1, 0, -1. What is not ours is never touched. */
+static int is_stray(struct db *db, const char *name, struct error *err)
+{
+	char uid[UUID_TEXT];
+	int rc;
+
+	if (strlen(name) < sizeof uid - 1)
+		return 0;
+	memcpy(uid, name, sizeof uid - 1);
+	uid[sizeof uid - 1] = '\0';
+	if (!uuid_valid(uid))
+		return 0;
+	name += sizeof uid - 1;
+	if (strcmp(name, ".part") == 0)
+		return 1;
+	if (*name)
+		return 0;
+	rc = store_image_has_data(db, uid, err);
+	return rc < 0 ? -1 : !rc;
+}
+
+static int remove_strays(struct api *api, struct error *err)
+{
+	CLEANUP(close_dir) DIR *dir = opendir(api->config.image_dir);
+	struct dirent *e;
+	int rc;
+
+	if (!dir)
+		return disk_error(err, errno, "open", api->config.image_dir);
+	while ((e = readdir(dir))) {
+		rc = is_stray(store_ro(api->store), e->d_name, err);
+		if (rc < 0)
+			return -1;
+		if (!rc)
+			continue;
+		if (unlinkat(dirfd(dir), e->d_name, 0) < 0)
+			return disk_error(err, errno, "unlink", e->d_name);
+		log_event(LOG_NOTICE, "removed what an upload or a deletion left", "file", e->d_name, NULL);
+	}
+	return 0;
+}
+
+int image_recover(struct api *api, struct error *err)
+{
+	struct recovery *r;
+
+	disk_start();
+	if (remove_strays(api, err) < 0)
+		return -1;
+	r = xcalloc(1, sizeof *r);
+	r->api = api;
+	r->unit = (struct tick_unit) { .run = recovery_run, .finish = recovery_finish };
+	tick_submit(api->tick, &r->unit);
+	return 0;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The image service's table, its small documents and its shape of errors. */
+#include "api/image/internal.h"
+#include "base/util.h"
+
+enum { VERSION_MINOR_MAX = 9 };
+
+/* Newest first; only that one is current. v2.8 came with several stores, v2.6 with imports. */
+int image_versions(struct api_call *c, struct error *err)
+{
+	const char *self = api_url(c, "/image/v2/");
+
+	(void)err;
+	c->status = str_eq(c->http->path, "/image/versions") ? 200 : 300;
+	jw_object(&c->out);
+	jw_key(&c->out, "versions");
+	jw_array(&c->out);
+	for (int minor = VERSION_MINOR_MAX; minor >= 0; minor--) {
+		jw_object(&c->out);
+		jw_key(&c->out, "id");
+		jw_strf(&c->out, "v2.%d", minor);
+		jw_kv_str(&c->out, "status", minor == VERSION_MINOR_MAX ? "CURRENT" : "SUPPORTED");
+		jw_key(&c->out, "links");
+		jw_array(&c->out);
+		jw_object(&c->out);
+		jw_kv_str(&c->out, "rel", "self");
+		jw_kv_str(&c->out, "href", self);
+		jw_end_object(&c->out);
+		jw_end_array(&c->out);
+		jw_end_object(&c->out);
+	}
+	jw_end_array(&c->out);
+	jw_end_object(&c->out);
+	return 0;
+}
+
+/* No import methods: data comes by PUT /file. */
+static int info_import(struct api_call *c, struct error *err)
+{
+	(void)err;
+	jw_object(&c->out);
+	jw_key(&c->out, "import-methods");
+	jw_object(&c->out);
+	jw_kv_str(&c->out, "description", "Import methods available.");
+	jw_kv_str(&c->out, "type", "array");
+	jw_key(&c->out, "value");
+	jw_array(&c->out);
+	jw_end_array(&c->out);
+	jw_end_object(&c->out);
+	jw_end_object(&c->out);
+	return 0;
+}
+
+static int info_stores(struct api_call *c, struct error *err)
+{
+	(void)c;
+	return error_set(
+		err, ERR_NOT_FOUND, "There is one store of images: multiple stores are not enabled.");
+}
+
+/* What dashboards list before they work. */
+static int no_namespaces(struct api_call *c, struct error *err)
+{
+	(void)err;
+	jw_object(&c->out);
+	jw_key(&c->out, "namespaces");
+	jw_array(&c->out);
+	jw_end_array(&c->out);
+	jw_end_object(&c->out);
+	return 0;
+}
+
+static void error_body(struct api_call *c, const struct error *err)
+{
+	const char *title = http_status_text(c->status);
+
+	if (err->code == ERR_MEDIA_TYPE && c->http->method == HTTP_PATCH)
+		api_header(c, "Accept-Patch",
+			"application/openstack-images-v2.1-json-patch, "
+			"application/openstack-images-v2.0-json-patch");
+	jw_object(&c->out);
+	jw_kv_str(&c->out, "message", err->msg);
+	jw_key(&c->out, "code");
+	jw_strf(&c->out, "%d %s", c->status, title);
+	jw_kv_str(&c->out, "title", title);
+	jw_end_object(&c->out);
+}
+
+#define IMAGE "/images/{image_id}"
+#define MEMBER IMAGE "/members/{member_id}"
+
+static const struct api_route routes[] = {
+	{ "GET", "/images", image_list, ROLE_READER, 0, 0, 0, "image.list" },
+	{ "POST", "/images", image_create, ROLE_MEMBER, 0, 0, 0, "image.create" },
+	{ "GET", IMAGE, image_show, ROLE_READER, 0, 0, 0, "image.show" },
+	{ "PATCH", IMAGE, image_patch, ROLE_MEMBER, 0, 0, ROUTE_RAW_BODY, "image.update" },
+	{ "DELETE", IMAGE, image_delete, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY, "image.delete" },
+	{ "PUT", IMAGE "/file", image_upload, ROLE_MEMBER, 0, 0, ROUTE_OWN | ROUTE_STREAM, "image.upload" },
+	{ "GET", IMAGE "/file", image_download, ROLE_READER, 0, 0, ROUTE_OWN, "image.download" },
+	{ "POST", IMAGE "/actions/deactivate", image_deactivate, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY,
+		"image.deactivate" },
+	{ "POST", IMAGE "/actions/reactivate", image_reactivate, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY,
+		"image.reactivate" },
+	{ "PUT", IMAGE "/tags/{tag}", image_tag_add, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY, "image.tag" },
+	{ "DELETE", IMAGE "/tags/{tag}", image_tag_remove, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY, "image.untag" },
+	{ "GET", IMAGE "/members", image_member_list, ROLE_READER, 0, 0, 0, "image_member.list" },
+	{ "POST", IMAGE "/members", image_member_create, ROLE_MEMBER, 0, 0, 0, "image_member.create" },
+	{ "GET", MEMBER, image_member_show, ROLE_READER, 0, 0, 0, "image_member.show" },
+	{ "PUT", MEMBER, image_member_set, ROLE_MEMBER, 0, 0, 0, "image_member.update" },
+	{ "DELETE", MEMBER, image_member_delete, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY, "image_member.delete" },
+	{ "GET", "/schemas/{name}", image_schema, ROLE_ANY, 0, 0, 0, "image_schema.show" },
+	{ "GET", "/info/import", info_import, ROLE_ANY, 0, 0, 0, "image_info.import" },
+	{ "GET", "/info/stores", info_stores, ROLE_ANY, 0, 0, 0, "image_info.stores" },
+	{ "GET", "/metadefs/namespaces", no_namespaces, ROLE_ANY, 0, 0, 0, "metadef_namespace.list" },
+};
+
+const struct api_service service_image = {
+	.name = "image",
+	.prefix = "/image/v2",
+	.routes = routes,
+	.routes_n = ARRAY_LEN(routes),
+	.error_body = error_body,
+};
