@@ -71,7 +71,7 @@ static const char *host_ip(struct api_call *c, const char *uri)
 	start += 3;
 	if (*start == '[')
 		return arena_strndup(c->arena, start + 1, strcspn(start + 1, "]"));
-	return arena_strndup(c->arena, start, strcspn(start, ":/"));
+	return arena_strndup(c->arena, start, strcspn(start, ":/?"));
 }
 
 static void cpu_object(struct buf *b, const struct host_row *h)
@@ -138,7 +138,7 @@ static int detail_fields(struct api_call *c, const struct host_row *h, struct er
 	jw_kv_str(b, "disabled_reason", disabled_reason(h));
 	jw_end_object(b);
 	if (since(c, 88)) {
-		jw_kv_null(b, "uptime");
+		jw_kv_str(b, "uptime", ""); /* not known; clients take the text apart, so no null */
 		return 0;
 	}
 	cpu_info(c, h);

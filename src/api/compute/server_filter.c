@@ -426,7 +426,7 @@ static int read_sorts(struct server_filter *f, struct error *err)
 		if (strcmp(r->query[i].name, "sort_key") == 0 && read_sort_key(f, r->query[i].value, err) < 0)
 			return -1;
 	for (size_t i = 0; i < r->query_n; i++) {
-		bool descending;
+		bool descending = false;
 
 		if (strcmp(r->query[i].name, "sort_dir") != 0)
 			continue;
