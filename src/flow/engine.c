@@ -344,6 +344,7 @@ int flow_engine_create(const struct flow_config *config, struct flow_engine **ou
 	};
 
 	e->cfg = *config;
+	e->refs = 2; /* its timers */
 	links_create(e);
 	if (capacity_create(e, store_ro(config->store), err) || flows_load(e, err)) {
 		flow_engine_destroy(e);
@@ -415,28 +416,24 @@ void flow_engine_stop(struct flow_engine *e, unsigned grace_ms, void (*stopped)(
 	loop_timer_set(e->cfg.loop, &e->grace, e->running || e->committing ? grace_ms : 0, grace_over);
 }
 
-static void engine_free(struct flow_engine *e)
+void engine_unref(struct flow_engine *e)
 {
+	if (--e->refs)
+		return;
 	map_finish(&e->flows);
 	free(e->heap);
 	free(e->notes);
 	free(e);
 }
 
-static void timer_closed_main(struct loop_timer *t)
+static void timer_closed(struct loop_timer *t)
 {
-	struct flow_engine *e = CONTAINER_OF(t, struct flow_engine, timer);
-
-	if (!--e->timers_open)
-		engine_free(e);
+	engine_unref(CONTAINER_OF(t, struct flow_engine, timer));
 }
 
-static void timer_closed_grace(struct loop_timer *t)
+static void grace_closed(struct loop_timer *t)
 {
-	struct flow_engine *e = CONTAINER_OF(t, struct flow_engine, grace);
-
-	if (!--e->timers_open)
-		engine_free(e);
+	engine_unref(CONTAINER_OF(t, struct flow_engine, grace));
 }
 
 void flow_engine_destroy(struct flow_engine *e)
@@ -448,9 +445,8 @@ void flow_engine_destroy(struct flow_engine *e)
 	notes_undo(e, 0);
 	each_flow(e, flow_release);
 	capacity_destroy(e);
-	e->timers_open = 2;
-	loop_timer_close(&e->timer, timer_closed_main);
-	loop_timer_close(&e->grace, timer_closed_grace);
+	loop_timer_close(&e->timer, timer_closed);
+	loop_timer_close(&e->grace, grace_closed);
 }
 
 void flow_engine_hooks(struct flow_engine *e, const struct flow_hooks *hooks)

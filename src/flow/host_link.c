@@ -56,6 +56,7 @@ struct link {
 	const struct hv_driver *drv;
 	enum link_state state;
 	bool down_told, closing, looking, inventory_due;
+	bool timer_closed; /* with `closing`: the memory goes when nothing is under way any more */
 	int64_t since_us, seen_us, epoch;
 	unsigned fails, looks;
 	char error[256];
@@ -71,6 +72,7 @@ struct link_set {
 };
 
 static void link_wait(struct link *l, const char *why);
+static void link_free_when_idle(struct link *l);
 static void link_timer(struct loop_timer *t);
 static void gate_open(struct flow_engine *e);
 static void look_start(struct link *l, bool first, bool inventory, const char *uuid);
@@ -179,7 +181,8 @@ static void connect_done(struct work *w, enum work_result res)
 	const char *why = NULL;
 
 	s->connecting = NULL;
-	l->e->link_set->connecting--;
+	if (l->e->link_set)
+		l->e->link_set->connecting--;
 	if (res == WORK_GIVEN_UP) {
 		c->given_up = true;
 		c->tally->stuck++;
@@ -191,7 +194,11 @@ static void connect_done(struct work *w, enum work_result res)
 	} else if (c->conn->closed) {
 		why = "the connection was closed at once";
 	}
-	if (l->closing || l->e->dead)
+	if (l->closing) {
+		link_free_when_idle(l);
+		return;
+	}
+	if (l->e->dead)
 		return;
 	if (!why)
 		connected(s, c);
@@ -339,7 +346,10 @@ static void call_done(struct work *w, enum work_result res)
 	c->done(c, res == WORK_DONE ? c->rc : -1, err);
 	if (lost)
 		call_lost(s, conn, &local);
-	pump(s);
+	if (s->l->closing)
+		link_free_when_idle(s->l);
+	else
+		pump(s);
 }
 
 static void pump(struct link_slot *s)
@@ -689,6 +699,7 @@ static struct link *link_new(struct flow_engine *e, const struct host_row *h)
 	struct link *l = xcalloc(1, sizeof *l);
 
 	l->e = e;
+	e->refs++;
 	l->host_id = h->id;
 	l->since_us = engine_now(e);
 	l->down_told = true; /* placement begins with all hosts down */
@@ -730,13 +741,28 @@ void link_set_host(struct flow_engine *e, const struct host_row *h)
 		link_begin(l);
 }
 
-static void link_freed(struct loop_timer *t)
+/* A call that came back as its lane was closed is heard of only in a later turn. */
+static void link_free_when_idle(struct link *l)
 {
-	struct link *l = CONTAINER_OF(t, struct link, timer);
+	struct flow_engine *e = l->e;
 
+	for (int i = 0; i < LINK_LANES; i++)
+		if (l->slots[i].running || l->slots[i].connecting)
+			return;
+	if (!l->timer_closed)
+		return;
 	tally_unref(l->tally);
 	free(l->uri);
 	free(l);
+	engine_unref(e);
+}
+
+static void link_timer_closed(struct loop_timer *t)
+{
+	struct link *l = CONTAINER_OF(t, struct link, timer);
+
+	l->timer_closed = true;
+	link_free_when_idle(l);
 }
 
 static void link_destroy(struct link *l)
@@ -753,7 +779,7 @@ static void link_destroy(struct link *l)
 	}
 	for (int i = 0; i < LINK_LANES; i++)
 		lane_destroy(l->slots[i].lane);
-	loop_timer_close(&l->timer, link_freed);
+	loop_timer_close(&l->timer, link_timer_closed);
 }
 
 void link_remove(struct flow_engine *e, int64_t host_id)

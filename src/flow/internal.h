@@ -142,7 +142,7 @@ struct flow_engine {
 	struct flow **heap;
 	size_t heap_n, heap_cap;
 	struct loop_timer timer, grace;
-	unsigned timers_open;
+	unsigned refs; /* timers, links: the memory goes with the last */
 	struct note *notes;
 	size_t notes_n, notes_cap;
 	/* marks of the unit under way */
@@ -179,6 +179,7 @@ void flow_wake(struct flow *f);
 /* A new look at a polling flow is worth it. */
 void flow_kick(struct flow_engine *e, int64_t subject_id);
 void act_unref(struct act *act);
+void engine_unref(struct flow_engine *e);
 
 /* ---- queue.c ---- */
 

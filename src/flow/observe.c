@@ -190,19 +190,20 @@ static bool device_same(const struct device_row *a, const struct device_row *b)
 	       !strcmp(a->product, b->product) && !strcmp(a->driver, b->driver);
 }
 
-static int device_write(struct flow_engine *e, struct db *db, struct device_row *want,
+static int device_write(struct flow_engine *e, struct db *db, const struct device_row *want,
 	const struct device_row *have, struct error *err)
 {
+	struct device_row row = *want;
 	char uid[UUID_TEXT];
 
 	if (have) {
-		want->id = have->id;
-		return device_same(want, have) ? 0 : store_device_update(db, want, err);
+		row.id = have->id;
+		return device_same(want, have) ? 0 : store_device_update(db, &row, err);
 	}
 	uuid_make(e->cfg.loop->rng, uid);
-	want->id = store_next_id(e->cfg.store);
-	want->uid = uid;
-	return store_device_insert(db, want, err);
+	row.id = store_next_id(e->cfg.store);
+	row.uid = uid;
+	return store_device_insert(db, &row, err);
 }
 
 static int devices_apply(struct flow_engine *e, struct db *db, int64_t host_id,

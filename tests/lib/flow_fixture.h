@@ -211,6 +211,12 @@ static inline bool tick_idle(struct cloud *c, void *arg)
 	return tick_pending(c->tick) == 0;
 }
 
+static inline bool lanes_idle(struct cloud *c, void *arg)
+{
+	(void)arg;
+	return lane_pool_given_up(c->lanes) == 0;
+}
+
 /* Nothing of memory stays. A dead engine refuses its units: as if the process were gone. */
 static inline void cloud_shut(struct cloud *c)
 {
@@ -218,6 +224,7 @@ static inline void cloud_shut(struct cloud *c)
 	for (unsigned i = 0; i < c->hosts_n; i++)
 		sim_release(c->worlds[i]);
 	flow_engine_destroy(c->e);
+	cloud_until(c, lanes_idle, NULL);
 	lane_pool_destroy(c->lanes, 20000);
 	tick_destroy(c->tick);
 	hv_finish();
@@ -490,7 +497,8 @@ static inline bool server_is(struct cloud *c, void *arg)
 static inline bool flows_gone(struct cloud *c, void *arg)
 {
 	(void)arg;
-	return cloud_count(c, "SELECT count(*) FROM flow") == 0;
+	/* a commit is on disk before the loop hears of it */
+	return cloud_count(c, "SELECT count(*) FROM flow") == 0 && tick_pending(c->tick) == 0;
 }
 
 #define cloud_until_server(c, server_uid, state)                                                   \

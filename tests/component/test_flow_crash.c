@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stops the engine, as kill -9 would, at every point where a step hands over (before its act, after it, after
+ * its commit), of every flow in a server's life; opens the store again; and expects the same end. The points
+ * are counted, not listed: a step that is added is covered the same day. Then everything once more with each
+ * act run twice, as after a lost reply. */
+#include "flow_fixture.h"
+
+#include "base/log.h"
+
+#define HOST "vcpus=16&ram_gib=64&disk_gib=500&gpus=4&gpu=10de:2330"
+
+static struct {
+	int crash_at; /* -1: never */
+	int seen;
+	bool crashed;
+	char where[128];
+	char names[64][96]; /* points seen, once each */
+	int names_n;
+} points;
+
+static bool crash_here(void *ctx, const char *step, const char *point)
+{
+	char name[96];
+	int i = 0;
+
+	(void)ctx;
+	snprintf(name, sizeof name, "%s %s", step, point);
+	while (i < points.names_n && strcmp(points.names[i], name) != 0)
+		i++;
+	if (i == points.names_n && i < (int)ARRAY_LEN(points.names))
+		strcpy(points.names[points.names_n++], name);
+	if (points.seen++ != points.crash_at)
+		return false;
+	points.crashed = true;
+	str_copy(points.where, sizeof points.where, name);
+	return true;
+}
+
+/* An operation of the life, and what the server is then. */
+struct deed {
+	int op; /* enum server_op, or one of these */
+	enum vm_state then;
+	enum hv_power power;
+};
+enum { DEED_CREATE = 100, DEED_DELETE, DEED_IMAGE };
+
+static const struct deed life[] = {
+	{ DEED_CREATE, VM_ACTIVE, HV_POWER_RUNNING },
+	{ SERVER_STOP, VM_STOPPED, HV_POWER_SHUTOFF },
+	{ SERVER_START, VM_ACTIVE, HV_POWER_RUNNING },
+	{ SERVER_PAUSE, VM_PAUSED, HV_POWER_PAUSED },
+	{ SERVER_UNPAUSE, VM_ACTIVE, HV_POWER_RUNNING },
+	{ SERVER_REBOOT_SOFT, VM_ACTIVE, HV_POWER_RUNNING },
+	{ SERVER_REBOOT_HARD, VM_ACTIVE, HV_POWER_RUNNING },
+	{ DEED_DELETE, VM_DELETED, HV_POWER_ABSENT },
+	{ DEED_IMAGE, VM_DELETED, HV_POWER_ABSENT },
+};
+
+static int do_image_delete(struct cloud *c, struct db *db, void *arg, struct error *err)
+{
+	(void)arg;
+	if (db_run(db, err, "UPDATE image SET deleted_us = 5 WHERE id = ?", "i", c->image) < 0)
+		return -1;
+	return flow_image_deleted(c->e, db, c->image, err);
+}
+
+static void begin(struct cloud *c, const struct deed *d, struct want *w)
+{
+	struct op op = { w->uid[0], (enum server_op)d->op };
+
+	if (d->op == DEED_CREATE)
+		cloud_ok(c, do_create, w);
+	else if (d->op == DEED_DELETE)
+		cloud_ok(c, do_delete, w->uid[0]);
+	else if (d->op == DEED_IMAGE)
+		cloud_ok(c, do_image_delete, NULL);
+	else
+		cloud_ok(c, do_op, &op);
+}
+
+static bool settled_or_crashed(struct cloud *c, void *arg)
+{
+	return points.crashed || flows_gone(c, arg);
+}
+
+static void check_end(struct cloud *c, const struct deed *d, const char *uid)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct server s = cloud_server(c, &a, uid);
+	struct sim_domain dom = { .power = HV_POWER_ABSENT };
+	bool gone = d->then == VM_DELETED;
+
+	sim_domain_get(c->worlds[0], uid, &dom);
+	assert_string_equal(vm_state_text(s.vm_state), vm_state_text(d->then));
+	assert_int_equal(s.task_state, TASK_NONE);
+	assert_int_equal(dom.power, d->power);
+	assert_int_equal(sim_domain_count(c->worlds[0]), gone ? 0 : 1);
+	assert_int_equal(cloud_count(c, "SELECT count(*) FROM allocation"), gone ? 0 : 1);
+	assert_int_equal(cloud_count(c, "SELECT count(*) FROM allocation_device"), gone ? 0 : 1);
+	assert_int_equal(cloud_count(c, "SELECT count(*) FROM usage WHERE ended_us IS NULL"), gone ? 0 : 1);
+	assert_int_equal(cloud_count(c, "SELECT count(*) FROM port"), gone ? 0 : 1);
+	assert_int_equal(cloud_count(c, "SELECT count(*) FROM server_action WHERE finish_us IS NULL"), 0);
+	assert_int_equal(cloud_count(c, "SELECT count(*) FROM server_action WHERE message IS NOT NULL"), 0);
+	assert_int_equal(sim_devices_shared(c->worlds[0]), 0);
+	if (d->op == DEED_IMAGE)
+		assert_int_equal(sim_volume_count(c->worlds[0]), 0);
+	cloud_clean(c);
+}
+
+static void do_deed(struct cloud *c, const struct deed *d, struct want *w)
+{
+	unsigned host = 0;
+
+	begin(c, d, w);
+	cloud_until(c, settled_or_crashed, NULL);
+	if (points.crashed) {
+		points.crashed = false;
+		cloud_shut(c);
+		cloud_open(c);
+		cloud_until(c, flows_gone, NULL);
+		cloud_until(c, host_connected, &host);
+	}
+	check_end(c, d, w->uid[0]);
+}
+
+/* A whole life with a crash at the n-th point; false when there is none such. */
+static bool live(int crash_at, bool twice)
+{
+	struct cloud c = { .hooks = { .crash = crash_here, .act_twice = twice } };
+	struct want w = {
+		.drive = true, .pass = "secret", .extra_specs = "{\"pci_passthrough:alias\": \"h100:1\"}"
+	};
+
+	points.crash_at = crash_at;
+	points.seen = 0;
+	points.where[0] = 0;
+	cloud_make(&c);
+	cloud_host(&c, HOST);
+	for (size_t i = 0; i < ARRAY_LEN(life); i++)
+		do_deed(&c, &life[i], &w);
+	cloud_close(&c);
+	cloud_remove(&c);
+	return points.where[0] != 0;
+}
+
+static void test_every_point(void **state)
+{
+	int n = 0;
+
+	(void)state;
+	while (live(n, false))
+		n++;
+	print_message("%d crashes, %d different points\n", n, points.names_n);
+	/* ten kinds of flows have fifteen steps with three points each: those of the last step's commit
+	 * included */
+	assert_true(points.names_n >= 45);
+	assert_true(n >= points.names_n);
+}
+
+static void test_every_act_twice(void **state)
+{
+	(void)state;
+	assert_false(live(-1, true));
+}
+
+static void test_every_point_and_twice(void **state)
+{
+	(void)state;
+	for (int n = 0; live(n, true); n += 4)
+		;
+}
+
+/* The deletion comes while each point of the creation is passed. */
+static struct {
+	struct cloud *c;
+	int at, seen;
+	bool due, fired;
+} deletion;
+
+static bool delete_here(void *ctx, const char *step, const char *point)
+{
+	(void)ctx;
+	(void)step;
+	(void)point;
+	if (deletion.seen++ == deletion.at)
+		deletion.due = deletion.fired = true;
+	return false;
+}
+
+static bool due_or_gone(struct cloud *c, void *arg)
+{
+	return deletion.due || flows_gone(c, arg);
+}
+
+static bool delete_during(int at)
+{
+	struct cloud c = { .hooks = { .crash = delete_here } };
+	struct want w = { .drive = true };
+
+	deletion.c = &c;
+	deletion.at = at;
+	deletion.seen = 0;
+	deletion.due = deletion.fired = false;
+	cloud_make(&c);
+	cloud_host(&c, HOST);
+	cloud_ok(&c, do_create, &w);
+	cloud_until(&c, due_or_gone, NULL);
+	cloud_ok(&c, do_delete, w.uid[0]);
+	cloud_until(&c, flows_gone, NULL);
+	cloud_until_server(&c, w.uid[0], VM_DELETED);
+	assert_int_equal(sim_domain_count(c.worlds[0]), 0);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM server_action WHERE finish_us IS NULL"), 0);
+	cloud_clean(&c);
+	cloud_close(&c);
+	assert_true(sim_volume_count(c.worlds[0]) <= 1);
+	cloud_remove(&c);
+	return deletion.fired;
+}
+
+static void test_delete_during_create(void **state)
+{
+	int n = 0;
+
+	(void)state;
+	while (delete_during(n))
+		n++;
+	assert_true(n >= 9);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_point),
+		cmocka_unit_test(test_every_act_twice),
+		cmocka_unit_test(test_every_point_and_twice),
+		cmocka_unit_test(test_delete_during_create),
+	};
+
+	log_set_level(LOG_ERR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
