@@ -41,15 +41,6 @@ int store_role_get(struct db *db, struct arena *a, const char *uid, struct role 
 	return one(st, a, uid, out, err);
 }
 
-int store_role_load(struct db *db, struct arena *a, int64_t id, struct role *out, struct error *err)
-{
-	CLEANUP(db_done) sqlite3_stmt *st = NULL;
-
-	if (db_query(db, err, &st, COLUMNS "WHERE r.id = ?", "i", id) < 0)
-		return -1;
-	return one(st, a, "of a row", out, err);
-}
-
 int store_role_query(struct db *db, const struct role_filter *f, sqlite3_stmt **out, struct error *err)
 {
 	return db_query(db, err, out,

@@ -23,9 +23,8 @@ struct role_filter {
 	bool all;               /* also those of domains */
 };
 
-/* By the client's id, by row. ERR_NOT_FOUND. */
+/* By the client's id. ERR_NOT_FOUND. */
 int store_role_get(struct db *db, struct arena *a, const char *uid, struct role *out, struct error *err);
-int store_role_load(struct db *db, struct arena *a, int64_t id, struct role *out, struct error *err);
 /* A cursor, by id; then rows: 1, 0 at the end, -1. Strings are borrowed until the next row when `a` is NULL.
  */
 int store_role_query(struct db *db, const struct role_filter *f, sqlite3_stmt **out, struct error *err);

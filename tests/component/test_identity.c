@@ -912,6 +912,98 @@ static void test_local_root(void **state)
 	w->as_root = false;
 }
 
+/* --- what is kept, and for how long
+ * ----------------------------------------------------------------------------------- */
+
+static int64_t number(const char *query)
+{
+	struct error err = { 0 };
+	int64_t n = -1;
+
+	assert_true(db_int_query(store_ro(w->store.store), &err, &n, query, NULL) >= 0);
+	return n;
+}
+
+static void test_many_tokens(void **state)
+{
+	enum { MANY = 300 };
+	FREE *first = NULL;
+	char *tokens[MANY];
+	int64_t before;
+
+	(void)state;
+	assert_int_equal(login(w, "admin", "Secret-0", "'unscoped'", &first), 201);
+	for (size_t i = 0; i < MANY; i++) {
+		tokens[i] = rescope(first, SCOPE_OF("admin"));
+		assert_int_equal(works(tokens[i]), 200);
+	}
+	for (size_t i = 0; i < MANY; i++) {
+		assert_int_equal(works(tokens[i]), 200);
+		free(tokens[i]);
+	}
+	/* they expire together; each new token takes some of the old rows with it */
+	w->ahead_us += 3601 * INT64_C(1000000);
+	before = number("SELECT count(*) FROM token");
+	assert_true(before > MANY);
+	free(admin);
+	assert_int_equal(login(w, "admin", "Secret-0", SCOPE_OF("admin"), &admin), 201);
+	assert_int_equal(number("SELECT count(*) FROM token"), before - 15);
+}
+
+static bool in_file(const char *path, const char *text)
+{
+	CLEANUP(free_ptr) char *data = NULL;
+	FILE *f = fopen(path, "rb");
+	bool found;
+	long n;
+
+	if (!f)
+		return false;
+	assert_int_equal(fseek(f, 0, SEEK_END), 0);
+	n = ftell(f);
+	rewind(f);
+	data = xmalloc((size_t)n + 1);
+	assert_int_equal(fread(data, 1, (size_t)n, f), n);
+	found = memmem(data, (size_t)n, text, strlen(text)) != NULL;
+	fclose(f);
+	return found;
+}
+
+static void test_secrets_are_kept_nowhere(void **state)
+{
+	FREE *path = NULL, *wal = xasprintf("%s-wal", w->store.path), *id = make_user("keeper-of-secrets");
+	struct tenant t;
+
+	(void)state;
+	tenant_make(&t, "discreet");
+	path = xasprintf("/users/%s/application_credentials", t.user);
+	ASK(201, w, t.token, "POST", path,
+		"{'application_credential': {'name': 'x', 'secret': 'a-secret-to-look-for'}}");
+	/* the search finds what is there */
+	assert_true(in_file(w->store.path, "keeper-of-secrets") || in_file(wal, "keeper-of-secrets"));
+	for (int i = 0; i < 2; i++) {
+		const char *file = i ? wal : w->store.path;
+
+		assert_false(in_file(file, t.token));
+		assert_false(in_file(file, "Secret-0"));
+		assert_false(in_file(file, "a-secret-to-look-for"));
+	}
+	tenant_free(&t);
+}
+
+static void test_audit(void **state)
+{
+	(void)state;
+	assert_int_equal(login(w, "nobody", "wrong", NULL, NULL), 401);
+	assert_int_equal(number("SELECT status FROM audit WHERE action = 'token.create' AND user_uid IS NULL "
+				"ORDER BY id DESC LIMIT 1"),
+		401);
+	assert_true(number("SELECT count(*) FROM audit WHERE action = 'token.create' AND status = 201 AND "
+			   "user_name = 'admin'") > 0);
+	ASK(404, w, admin, "DELETE", "/users/nobody", NULL);
+	assert_int_equal(number("SELECT status FROM audit WHERE target = 'nobody'"), 404);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -946,6 +1038,9 @@ int main(void)
 		cmocka_unit_test(test_body_limits),
 		cmocka_unit_test(test_memory_follows_the_rows),
 		cmocka_unit_test(test_local_root),
+		cmocka_unit_test(test_many_tokens),
+		cmocka_unit_test(test_secrets_are_kept_nowhere),
+		cmocka_unit_test(test_audit),
 	};
 
 	log_set_level(LOG_ERR);
