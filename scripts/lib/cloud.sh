@@ -33,7 +33,7 @@ start_daemon() {
 	pid=$!
 	echo "$pid" >"$dir/cloudd.pid"
 	# waits for the line that says it serves; ends early if the daemon does
-	if ! grep -q -m1 'cloudd .* serves' < <(tail -c "+$start" -f --pid="$pid" "$dir/cloudd.log" 2>/dev/null); then
+	if ! grep -q -m1 'cloudd .* serves' < <(tail -c "+$start" -f --pid="$pid" "$dir/cloudd.log" 2>/dev/null || true); then
 		tail -n 20 "$dir/cloudd.log" >&2
 		echo "cloudd did not start" >&2
 		return 1

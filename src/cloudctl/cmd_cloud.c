@@ -259,9 +259,8 @@ int cmd_check(struct ctl *ctl)
 		rc = ctl_show(ctl, NULL, answer);
 	else if (!ok)
 		rc = ctl_show(ctl, &findings_view, check);
-	ctl_say(ctl, "%s: %" JSON_INTEGER_FORMAT " rules over %" JSON_INTEGER_FORMAT " rows, %zu findings.",
-		ok ? "All is well" : "NOT well", json_integer_value(json_object_get(check, "rules")),
-		json_integer_value(json_object_get(check, "rows")),
+	ctl_say(ctl, "%s: %" JSON_INTEGER_FORMAT " rules, %zu findings.", ok ? "All is well" : "NOT well",
+		json_integer_value(json_object_get(check, "rules")),
 		json_array_size(json_object_get(check, "findings")));
 	return rc != CLOUDCTL_OK ? rc : ok ? CLOUDCTL_OK : CLOUDCTL_REFUSED;
 }
