@@ -110,7 +110,7 @@ def foreign(cloud, m):
     made = make_things(cloud)
     for kind, (path, _) in made.items():
         for method in ("GET", "PUT", "PATCH", "DELETE"):
-            r = {"method": method, "path": path, "name": "foreign " + kind, "flags": 0, "since": 0}
+            r = {"method": method, "path": path, "name": "foreign " + kind, "flags": 0, "since": 0, "until": 0}
             a = m.ask(r, "other", path, {} if method in ("PUT", "PATCH") else None)
             m.expect(r, "another project's " + kind, a, 404, 400, 403, 405, 415)
             if method == "GET":
@@ -119,7 +119,7 @@ def foreign(cloud, m):
         listing = path.rsplit("/", 1)[0]
         a = cloud.request("other", "GET", listing)
         if ident.encode() in a.body:
-            m.fail({"method": "GET", "path": listing, "name": kind}, "shows another project's " + kind, a)
+            m.fail({"method": "GET", "path": listing, "name": kind, "flags": 0, "since": 0, "until": 0}, "shows another project's " + kind, a)
 
 
 def make_things(cloud):

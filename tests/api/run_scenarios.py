@@ -62,15 +62,19 @@ class Player:
             body = view(self.answer.json)
         except ValueError:
             body = self.answer.body.decode(errors="replace")
-        names = dict(self.vars, body=body, headers=self.answer.headers, re=re, len=len, any=any, all=all, sorted=sorted, set=set,
+        names = dict(self.vars, __builtins__={}, body=body, headers=self.answer.headers, re=re, len=len, any=any, all=all, sorted=sorted, set=set,
                      isinstance=isinstance, int=int, str=str, list=list, dict=dict, type=type)
         if isinstance(body, dict):
             names.update({k: body[k] for k in body})
         return names
 
+    def value(self, expression):
+        # as globals, so that comprehensions see them too
+        return eval(self.fill(expression), self.names())
+
     def holds(self, expression):
         try:
-            return bool(eval(self.fill(expression), {"__builtins__": {}}, self.names()))
+            return bool(self.value(expression))
         except (KeyError, NameError, TypeError, IndexError, AttributeError):
             return False
 
@@ -113,7 +117,7 @@ class Player:
                 raise Failed("does not hold")
         elif word == ">":
             name, _, expression = rest.partition(" ")
-            self.vars[name] = eval(self.fill(expression), {"__builtins__": {}}, self.names())
+            self.vars[name] = self.value(expression)
         else:
             raise Failed("not a line of a scenario")
 
