@@ -22,7 +22,7 @@ enum { UID = 36, POLL_MS = 50, STALLED_MS = 60000, COUNT_MAX = 1000000 };
 
 struct bench {
 	int port, pid;
-	const char *verb, *ca, *token, *ids_file, *flavor, *image, *network;
+	const char *verb, *ca, *token, *admin_token, *ids_file, *flavor, *image, *network;
 	unsigned count, in_flight;
 	unsigned sent, answered, refused;
 	char (*uids)[UID + 1];
@@ -36,11 +36,12 @@ struct counts {
 
 /* --- requests ------------------------------------------------------------------------------------------- */
 
-static void head(struct bench *b, struct buf *out, const char *method, const char *path, size_t body_n)
+static void head(const struct bench *b, struct buf *out, const char *token, const char *method,
+	const char *path, size_t body_n)
 {
 	buf_printf(out,
 		"%s %s HTTP/1.1\r\nHost: localhost:%d\r\nX-Auth-Token: %s\r\nAccept: application/json\r\n",
-		method, path, b->port, b->token);
+		method, path, b->port, token);
 	if (body_n)
 		buf_printf(out, "Content-Type: application/json\r\nContent-Length: %zu\r\n", body_n);
 	buf_printf(out, "\r\n");
@@ -58,7 +59,7 @@ static bool next_create(void *ctx, struct buf *out)
 		"{\"server\": {\"name\": \"bench-%u\", \"flavorRef\": \"%s\", \"imageRef\": \"%s\", "
 		"\"networks\": [{\"uuid\": \"%s\"}]}}",
 		b->sent++, b->flavor, b->image, b->network);
-	head(b, out, "POST", "/compute/v2.1/servers", (size_t)n);
+	head(b, out, b->token, "POST", "/compute/v2.1/servers", (size_t)n);
 	buf_append(out, body, (size_t)n);
 	return true;
 }
@@ -71,7 +72,7 @@ static bool next_delete(void *ctx, struct buf *out)
 	if (b->sent == b->count)
 		return false;
 	snprintf(path, sizeof path, "/compute/v2.1/servers/%s", b->uids[b->sent++]);
-	head(b, out, "DELETE", path, 0);
+	head(b, out, b->token, "DELETE", path, 0);
 	return true;
 }
 
@@ -117,7 +118,7 @@ static bool next_look(void *ctx, struct buf *out)
 	if (k->asked)
 		return false;
 	k->asked = true;
-	head(k->b, out, "GET", "/cloud/v1/status", 0);
+	head(k->b, out, k->b->admin_token, "GET", "/cloud/v1/status", 0);
 	return true;
 }
 
@@ -250,9 +251,9 @@ static void ids_write(const struct bench *b)
 static void options(struct bench *b, int argc, char **argv)
 {
 	static const struct option table[] = { { "port", 1, 0, 'p' }, { "ca", 1, 0, 'a' },
-		{ "token", 1, 0, 't' }, { "pid", 1, 0, 'd' }, { "ids", 1, 0, 's' }, { "count", 1, 0, 'c' },
-		{ "in-flight", 1, 0, 'l' }, { "flavor", 1, 0, 'f' }, { "image", 1, 0, 'i' },
-		{ "network", 1, 0, 'n' }, { 0 } };
+		{ "token", 1, 0, 't' }, { "admin-token", 1, 0, 'm' }, { "pid", 1, 0, 'd' },
+		{ "ids", 1, 0, 's' }, { "count", 1, 0, 'c' }, { "in-flight", 1, 0, 'l' },
+		{ "flavor", 1, 0, 'f' }, { "image", 1, 0, 'i' }, { "network", 1, 0, 'n' }, { 0 } };
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "", table, NULL)) != -1) {
@@ -265,6 +266,9 @@ static void options(struct bench *b, int argc, char **argv)
 			break;
 		case 't':
 			b->token = optarg;
+			break;
+		case 'm':
+			b->admin_token = optarg;
 			break;
 		case 'd':
 			b->pid = atoi(optarg);
@@ -301,12 +305,12 @@ int main(int argc, char **argv)
 
 	options(&b, argc, argv);
 	creating = strcmp(b.verb, "create") == 0;
-	if (!b.port || !b.pid || !b.ca || !b.token || !b.ids_file || !b.in_flight || b.in_flight > 1024 ||
-		!b.count || b.count > COUNT_MAX ||
+	if (!b.port || !b.pid || !b.ca || !b.token || !b.admin_token || !b.ids_file || !b.in_flight ||
+		b.in_flight > 1024 || !b.count || b.count > COUNT_MAX ||
 		(creating ? !b.image || !b.network : strcmp(b.verb, "delete") != 0))
-		load_die("usage: %s create|delete --port P --ca FILE --token T --pid DAEMON --ids FILE "
-			 "[--count N] "
-			 "[--in-flight N] [--flavor F --image ID --network ID]",
+		load_die("usage: %s create|delete --port P --ca FILE --token T --admin-token T --pid DAEMON "
+			 "--ids FILE "
+			 "[--count N] [--in-flight N] [--flavor F --image ID --network ID]",
 			argv[0]);
 	b.uids = xcalloc(creating ? b.count : COUNT_MAX, sizeof *b.uids);
 	if (!creating)
