@@ -48,14 +48,18 @@ static bool stderr_is_journal(void)
 
 static void put_value(struct buf *b, const char *s)
 {
+	struct buf quoted = { 0 };
 	bool bare = *s != '\0';
 
 	for (const char *p = s; *p && bare; p++)
 		bare = isgraph((unsigned char)*p) && *p != '"' && *p != '=';
-	if (bare)
+	if (bare) {
 		buf_puts(b, s);
-	else
-		jw_str(b, s);
+		return;
+	}
+	jw_str(&quoted, s);
+	buf_append(b, quoted.data, quoted.len);
+	buf_finish(&quoted);
 }
 
 static void to_stderr(int level, const char *message, const char *const *fields)

@@ -155,6 +155,26 @@ int cmd_user_create(struct ctl *ctl)
 	return ctl_show(ctl, ctl->args.command->view, answer);
 }
 
+int cmd_user_password(struct ctl *ctl)
+{
+	CLEANUP(buf_finish) struct buf b = { 0 };
+	const char *password, *url;
+	json_t *answer;
+
+	if (ctl_password(ctl, &password) || ctl_url(ctl, "/identity/v3/users/{users:0}", &url))
+		return ctl_failed(ctl);
+	jw_object(&b);
+	jw_key(&b, "user");
+	jw_object(&b);
+	jw_kv_str(&b, "password", password);
+	jw_end_object(&b);
+	jw_end_object(&b);
+	if (ctl_call(ctl, "PATCH", url, buf_text(&b), &answer))
+		return ctl_failed(ctl);
+	ctl_say(ctl, "%s has a new password; its tokens have ended.", ctl->args.positional[0]);
+	return CLOUDCTL_OK;
+}
+
 /* --- flavor and quota
  * ---------------------------------------------------------------------------------------- */
 

@@ -53,6 +53,7 @@ int ctl_run_simple(struct ctl *ctl);
 /* Commands with more to do than one request. */
 int cmd_host_add(struct ctl *ctl);
 int cmd_user_create(struct ctl *ctl);
+int cmd_user_password(struct ctl *ctl);
 int cmd_flavor_create(struct ctl *ctl);
 int cmd_quota_set(struct ctl *ctl);
 int cmd_bootstrap(struct ctl *ctl);
