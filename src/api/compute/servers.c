@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/compute/server_body.h"
+#include "api/compute/server_cache.h"
 #include "api/compute/server_view.h"
 #include "base/util.h"
 #include "domain/names.h"
@@ -21,9 +22,16 @@ static int reply(
 
 int compute_server_show(struct api_call *c, struct error *err)
 {
+	const char *uid = api_param(c, "server_id");
 	struct server_row r;
 
-	return compute_server_row(c, &r, err) < 0 ? -1 : reply(c, &r, SERVER_VIEW_SHOW, err);
+	c->status = 200;
+	if (server_cache_get(c, uid))
+		return 0;
+	if (compute_server_row(c, &r, err) < 0 || reply(c, &r, SERVER_VIEW_SHOW, err) < 0)
+		return -1;
+	server_cache_put(c, uid);
+	return 0;
 }
 
 struct body {
