@@ -204,7 +204,7 @@ static int set_network(struct reader *r, const char *net, const char *name, cons
 	else if (strcmp(name, "dns") == 0)
 		n->dns = arena_strdup(&c->arena, value);
 	else
-		return fail(r, line,
+		return fail(r,
 			"[network %s] has no key '%s'; it has source, cidr, gateway, pool, dns and mtu", net,
 			name);
 	return should ? fail(r, "[network %s] %s must be %s", net, name, should) : 1;
