@@ -11,8 +11,6 @@
 
 enum { NO_RESOURCE = -1 }; /* never limited here: -1 */
 
-enum { OURS = -1 }; /* as version: not OpenStack's */
-
 /* Keys of a quota set; of a class set some come and go at other versions. */
 static const struct key {
 	const char *name;
@@ -34,35 +32,16 @@ static const struct key {
 	{ "floating_ips", QUOTA_FLOATING_IPS, 35, 0, 49 },
 	{ "security_groups", QUOTA_SECURITY_GROUPS, 35, 0, 49 },
 	{ "security_group_rules", QUOTA_SECURITY_GROUP_RULES, 35, 0, 49 },
-	/* what OpenStack's compute service does not limit: for those who know them */
-	{ "gpus", QUOTA_GPUS, OURS, OURS, OURS },
-	{ "images", QUOTA_IMAGES, OURS, OURS, OURS },
-	{ "image_mib", QUOTA_IMAGE_MIB, OURS, OURS, OURS },
-	{ "networks", QUOTA_NETWORKS, OURS, OURS, OURS },
-	{ "subnets", QUOTA_SUBNETS, OURS, OURS, OURS },
-	{ "ports", QUOTA_PORTS, OURS, OURS, OURS },
-	{ "routers", QUOTA_ROUTERS, OURS, OURS, OURS },
 	/* clang-format on */
 };
 
-/* OpenStack's clients and their tests know the keys of their version and no others; the operator's tool, on
- * the socket or with all=True, is shown all. */
-static bool shows_all(const struct api_call *c)
-{
-	return c->http->is_unix || api_query_bool(c, "all", false);
-}
-
 static bool in_set(const struct api_call *c, const struct key *k)
 {
-	if (k->until == OURS)
-		return shows_all(c);
 	return !k->until || c->version <= k->until;
 }
 
 static bool in_class_set(const struct api_call *c, const struct key *k)
 {
-	if (k->until == OURS)
-		return shows_all(c);
 	return since(c, k->class_since) && (!k->class_until || c->version <= k->class_until);
 }
 
@@ -243,7 +222,7 @@ static int read_body(struct api_call *c, struct quota_body *out, struct bind_see
 			.offset = offsetof(struct quota_body, values) + i * sizeof(int64_t),
 			.min = QUOTA_UNLIMITED,
 			.max = INT32_MAX,
-			.until = keys[i].until == OURS ? 0 : keys[i].until };
+			.until = keys[i].until };
 	fields[ARRAY_LEN(keys)] = (struct bind_field) { .name = "force",
 		.type = BIND_BOOL,
 		.offset = offsetof(struct quota_body, force),
