@@ -79,8 +79,10 @@ const char *buf_text(struct buf *b)
 /* A value or key follows: a comma unless it is the first, or the value of a key. */
 static void separate(struct buf *b)
 {
-	char last = b->len ? b->data[b->len - 1] : '\0';
+	char last = '\0';
 
+	if (b->len)
+		last = b->data[b->len - 1];
 	if (last && last != '{' && last != '[' && last != ':' && last != ',')
 		buf_append(b, ",", 1);
 }
@@ -170,10 +172,35 @@ static void write_repaired(struct buf *b, const char *s, size_t n)
 	buf_finish(&fixed);
 }
 
+/* Nothing to escape and nothing that could be bad UTF-8, as nearly all texts are: eight bytes at a time. */
+static bool is_plain(const char *s, size_t n)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+	uint64_t bad = 0, w, quote, slash;
+	size_t i = 0;
+
+	for (; i + 8 <= n; i += 8) {
+		memcpy(&w, s + i, 8);
+		quote = w ^ ones * '"';
+		slash = w ^ ones * '\\';
+		/* a byte of v is zero: v - ones borrows there; a byte of w is below 0x20: so does w - ones * 0x20 */
+		bad |= (w | (w - ones * 0x20) | (quote - ones) | (slash - ones)) & high;
+	}
+	for (; i < n; i++)
+		bad |= (unsigned char)s[i] < 0x20 || (unsigned char)s[i] >= 0x80 || s[i] == '"' || s[i] == '\\';
+	return !bad;
+}
+
 void jw_strn(struct buf *b, const char *s, size_t n)
 {
 	separate(b);
-	if (utf8_valid(s, n))
+	if (is_plain(s, n)) {
+		char *at = buf_reserve(b, n + 2);
+
+		at[0] = at[n + 1] = '"';
+		memcpy(at + 1, s, n);
+		b->len += n + 2;
+	} else if (utf8_valid(s, n))
 		write_text(b, s, n);
 	else
 		write_repaired(b, s, n);
@@ -207,8 +234,16 @@ void jw_key(struct buf *b, const char *key)
 
 void jw_int(struct buf *b, int64_t v)
 {
+	char text[24], *p = text + sizeof text;
+	uint64_t left = v < 0 ? -(uint64_t)v : (uint64_t)v;
+
+	do
+		*--p = (char)('0' + left % 10);
+	while (left /= 10);
+	if (v < 0)
+		*--p = '-';
 	separate(b);
-	buf_printf(b, "%lld", (long long)v);
+	buf_append(b, p, (size_t)(text + sizeof text - p));
 }
 
 void jw_double(struct buf *b, double v)

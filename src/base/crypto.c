@@ -92,7 +92,7 @@ char *random_base64url(const struct rng *rng, size_t n)
 	OPENSSL_cleanse(raw, n);
 	free(raw);
 	for (char *p = text; *p; p++)
-		*p = *p == '+' ? '-' : *p == '/' ? '_' : *p == '=' ? '\0' : *p;
+		*p = (char)(*p == '+' ? '-' : *p == '/' ? '_' : *p == '=' ? '\0' : *p);
 	return text;
 }
 

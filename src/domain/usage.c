@@ -35,7 +35,8 @@ void usage_sum_add(struct usage_sum *to, const struct usage_sum *more)
 double usage_hours(usage_wide us)
 {
 	const int64_t hour_us = INT64_C(3600000000);
+	const usage_wide whole = us / hour_us;
 
 	/* whole hours and the rest apart, so that large sums keep their fraction */
-	return (double)(us / hour_us) + (double)(us % hour_us) / (double)hour_us;
+	return (double)whole + (double)(us % hour_us) / (double)hour_us;
 }

@@ -201,9 +201,3 @@ int sim_end(struct sim_call *k, int rc, struct error *err)
 	leave(k);
 	return rc;
 }
-
-int sim_no(struct error *err, const char *why)
-{
-	error_set(err, ERR_HYPERVISOR, "the host refused");
-	return error_detail(err, "sim: %s", why);
-}

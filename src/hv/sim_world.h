@@ -128,7 +128,11 @@ int sim_end(struct sim_call *k, int rc, struct error *err);
 /* Under the lock: meets what comes before the effect. -1: the call is over, the lock is not held. */
 int sim_meet(struct sim_call *k, enum sim_op op, struct error *err);
 /* The host says no. Always -1. */
-int sim_no(struct error *err, const char *why);
+static inline int sim_no(struct error *err, const char *why)
+{
+	error_set(err, ERR_HYPERVISOR, "the host refused");
+	return error_detail(err, "sim: %s", why);
+}
 
 /* Under the lock: drops all connections; tells them of a domain's power; frees a closed connection that is
  * not used. */

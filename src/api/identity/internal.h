@@ -109,7 +109,10 @@ int query_page(struct api_call *c, page_marker *find, struct list_page *out, str
 /* A path parameter that this route may not have: NULL then. */
 const char *param_or_null(const struct api_call *c, const char *name);
 bool is_self(const struct api_call *c, const char *user_uid);
-int forbidden(struct error *err);
+static inline int forbidden(struct error *err)
+{
+	return error_set(err, ERR_FORBIDDEN, "You are not authorized to perform the requested action.");
+}
 /* 204 */
 int no_content(struct api_call *c);
 /* Something that tokens rest on was changed by this unit. */

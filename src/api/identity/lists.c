@@ -59,11 +59,6 @@ bool is_self(const struct api_call *c, const char *user_uid)
 	return c->who->user.id && str_eq(c->who->user.uid, user_uid);
 }
 
-int forbidden(struct error *err)
-{
-	return error_set(err, ERR_FORBIDDEN, "You are not authorized to perform the requested action.");
-}
-
 int no_content(struct api_call *c)
 {
 	c->status = 204;

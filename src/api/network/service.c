@@ -117,7 +117,8 @@ static int empty_list(struct api_call *c, struct error *err)
 
 	(void)err;
 	for (char *p = key; *p; p++)
-		*p = *p == '-' ? '_' : *p;
+		if (*p == '-')
+			*p = '_';
 	return network_reply_one(c, key, json_array());
 }
 
