@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Arbitrary bytes as XML from a host (capabilities, devices, pools, our mark), and as a tenant's text in a
+ * guest's definition, which must stay well-formed XML with that text in it as text. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "fuzz_replay.h"
+#include "hv/libvirt/domxml.h"
+#include "hv/libvirt/hostxml.h"
+#include "hv/libvirt/xmlr.h"
+
+static void from_host(const char *text)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct domxml_mark mark;
+	struct host_caps caps;
+	struct hv_device device;
+	struct error err;
+
+	hostxml_caps(&a, text, &caps, &err);
+	hostxml_device(&a, text, &device, &err);
+	hostxml_cpu_text(&a, text);
+	hostxml_cpu_virtualizes(text);
+	hostxml_pool_path(&a, text);
+	domxml_mark_read(text, &mark);
+}
+
+static void from_tenant(const char *text)
+{
+	const struct hv_domain d = { .uuid = "11111111-2222-4333-8444-555555555555",
+		.name = text,
+		.title = text,
+		.vcpus = 1,
+		.ram_mib = 1,
+		.project_id = text,
+		.flavor_name = text,
+		.cloud_id = text };
+	CLEANUP(buf_finish) struct buf xml = { 0 };
+	struct error err;
+	xmlDocPtr doc;
+	xmlNodePtr name;
+
+	domxml_write(&xml, &d, &(struct domxml_host) { .type = "kvm", .arch = "x86_64", .pool = text });
+	if (!(doc = xr_parse(xml.data, xml.len, &err)))
+		abort();
+	name = xr_child(xmlDocGetRootElement(doc), "name");
+	if (!name || xr_child(name, NULL) || xr_next(name, "name"))
+		abort();
+	xmlFreeDoc(doc);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	char *text = xmalloc(n + 1);
+
+	memcpy(text, n ? (const void *)data : "", n);
+	text[n] = '\0';
+	from_host(text);
+	from_tenant(text);
+	free(text);
+	return 0;
+}
