@@ -228,6 +228,7 @@ static struct flow *flow_new(struct flow_engine *e, const struct flow_row *row, 
 		.subject_id = row->subject_id,
 		.action_id = row->action_id,
 		.created_us = row->created_us,
+		.since_us = row->run_at_us,
 		.deadline_us = row->deadline_us,
 		.tries = (unsigned)row->tries,
 		.waiting = strcmp(row->state, "waiting") == 0,
@@ -390,6 +391,7 @@ static void stop_report(struct flow_engine *e)
 
 	if (!stopped)
 		return;
+	e->dead = true; /* what comes home after the grace is not written any more */
 	e->stopped = NULL;
 	loop_timer_stop(&e->grace);
 	stopped(e->stopped_ctx);

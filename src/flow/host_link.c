@@ -76,6 +76,7 @@ static void link_free_when_idle(struct link *l);
 static void link_timer(struct loop_timer *t);
 static void gate_open(struct flow_engine *e);
 static void look_start(struct link *l, bool first, bool inventory, const char *uuid);
+static void ops_call(struct link *l, struct host_call *c);
 
 /* ---- connections ---- */
 
@@ -335,6 +336,7 @@ static void call_done(struct work *w, enum work_result res)
 		lost = local.code == ERR_UNREACHABLE;
 	} else if (res == WORK_GIVEN_UP) {
 		err = &local;
+		atomic_store(&c->abandoned, true);
 		error_set(err, ERR_TIMEOUT, "the host did not answer in time");
 		lost = true;
 	} else if (res == WORK_CANCELLED) {
@@ -508,6 +510,8 @@ static void look_done(struct host_call *c, int rc, const struct error *err)
 	int differs = 1;
 
 	(void)rc;
+	if (k->e->stopping)
+		return;
 	if (!l || l->epoch != k->look.epoch || l->state == LINK_WAITING)
 		return;
 	if (err) {
@@ -516,6 +520,8 @@ static void look_done(struct host_call *c, int rc, const struct error *err)
 	}
 	if (!k->look.has_inventory)
 		differs = observe_differs(k->e, store_ro(k->e->cfg.store), &k->look, &local);
+	if (!k->look.one)
+		observe_orphans(k->e, &k->look);
 	if (differs < 0) {
 		look_over(k, local.detail);
 	} else if (!differs) {
@@ -537,7 +543,6 @@ static void look_destroy(struct host_call *c)
 static void look_start(struct link *l, bool first, bool inventory, const char *uuid)
 {
 	struct look *k = xcalloc(1, sizeof *k);
-	struct link_slot *s = &l->slots[LINK_OPS];
 
 	k->e = l->e;
 	k->first = first;
@@ -552,17 +557,11 @@ static void look_start(struct link *l, bool first, bool inventory, const char *u
 	} else {
 		l->looking = true;
 	}
-	k->call = (struct host_call) {
-		.run = look_run,
-		.done = look_done,
-		.destroy = look_destroy,
-		.timeout_ms = l->e->cfg.call_timeout_ms,
-		.slot = s,
-	};
-	*s->tail = &k->call;
-	s->tail = &k->call.next;
-	s->queued++;
-	pump(s);
+	k->call.run = look_run;
+	k->call.done = look_done;
+	k->call.destroy = look_destroy;
+	k->call.timeout_ms = l->e->cfg.call_timeout_ms;
+	ops_call(l, &k->call);
 }
 
 void link_look_over(struct link *l, bool inventory)
@@ -582,6 +581,68 @@ void link_look_at(struct link *l, const char *uuid)
 		link_look_over(l, false);
 	else
 		look_start(l, false, false, uuid);
+}
+
+/* ---- clearing away what came late ---- */
+
+struct clear {
+	struct host_call call;
+	char uuid[UUID_TEXT];
+};
+
+static int clear_run(
+	struct host_call *c, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+{
+	const struct clear *k = CONTAINER_OF(c, struct clear, call);
+	char name[HV_VOLUME_NAME];
+
+	if (drv->domain_remove(conn, k->uuid, err) ||
+		drv->volume_remove(conn, hv_root_volume(k->uuid, name), err))
+		return -1;
+	return drv->volume_remove(conn, hv_config_volume(k->uuid, name), err);
+}
+
+/* When it failed, the next look over the host finds it again. */
+static void clear_done(struct host_call *c, int rc, const struct error *err)
+{
+	const struct clear *k = CONTAINER_OF(c, struct clear, call);
+
+	(void)rc;
+	if (err)
+		log_event(LOG_WARNING, "leftover domain could not be cleared away", "server", k->uuid,
+			"error", err->msg, NULL);
+	else
+		log_event(LOG_NOTICE, "leftover domain cleared away", "server", k->uuid, NULL);
+}
+
+static void clear_destroy(struct host_call *c)
+{
+	free(CONTAINER_OF(c, struct clear, call));
+}
+
+/* Also from the first look, before the link counts as connected. */
+static void ops_call(struct link *l, struct host_call *c)
+{
+	struct link_slot *s = &l->slots[LINK_OPS];
+
+	c->slot = s;
+	c->next = NULL;
+	*s->tail = c;
+	s->tail = &c->next;
+	s->queued++;
+	pump(s);
+}
+
+void link_clear(struct link *l, const char *uuid)
+{
+	struct clear *k = xcalloc(1, sizeof *k);
+
+	str_copy(k->uuid, sizeof k->uuid, uuid);
+	k->call.run = clear_run;
+	k->call.done = clear_done;
+	k->call.destroy = clear_destroy;
+	k->call.timeout_ms = l->e->cfg.call_timeout_ms;
+	ops_call(l, &k->call);
 }
 
 /* ---- states ---- */
@@ -617,7 +678,7 @@ static void tell_down(struct link *l)
 {
 	struct down *d;
 
-	if (l->down_told)
+	if (l->down_told || l->e->stopping)
 		return;
 	l->down_told = true;
 	d = xcalloc(1, sizeof *d);

@@ -9,6 +9,8 @@
 #ifndef FLOW_HOST_LINK_H
 #define FLOW_HOST_LINK_H
 
+#include <stdatomic.h>
+
 #include "hv/hv.h"
 #include "loop/lane.h"
 
@@ -32,6 +34,8 @@ struct host_call {
 	/* On the loop, once, after done, when no thread uses it. */
 	void (*destroy)(struct host_call *c);
 	unsigned timeout_ms;
+	/* Set when nobody waits for it any more: `run` must not begin another call to the host. */
+	atomic_bool abandoned;
 	/* private to host_link.c */
 	struct work work;
 	struct link_slot *slot;
@@ -64,6 +68,9 @@ bool link_call(struct link *l, enum link_lane lane, struct host_call *c);
 struct flow **link_parked(struct link *l);
 /* Looks the host over soon. inventory: its inventory too. */
 void link_look_over(struct link *l, bool inventory);
+/* Takes away a domain of ours whose server is deleted, and its disks: a call that was given up came through
+ * late. */
+void link_clear(struct link *l, const char *uuid);
 /* Looks at one domain: the row and what was heard of it disagree. */
 void link_look_at(struct link *l, const char *uuid);
 
@@ -85,6 +92,8 @@ int observe_differs(struct flow_engine *e, struct db *ro, const struct host_look
 /* Brings the rows in line (inside a unit): what was seen is written, what follows of it done. */
 int observe_apply(struct flow_engine *e, struct db *db, const struct host_look *look, struct error *err);
 void observe_sort(struct host_look *look);
+/* Domains that carry our mark and whose servers are deleted are cleared away (on the loop). */
+void observe_orphans(struct flow_engine *e, const struct host_look *look);
 /* An event of a host's: true when a look at the domain is due. */
 bool observe_event(struct flow_engine *e, int64_t host_id, const struct hv_seen *seen);
 

@@ -77,9 +77,9 @@ struct act {
 	const struct flow_step *step;
 	void *facts; /* the step's, in the arena */
 	int64_t host_id, wait_for, link_epoch, now_us;
-	bool want_delete;        /* set by load */
-	bool twice;              /* a test's wish */
-	int64_t flow_created_us; /* for steps with a patience of their own */
+	bool want_delete; /* set by load */
+	bool twice;       /* a test's wish */
+	int64_t since_us; /* when the step began: some have a patience of their own */
 	enum flow_verdict verdict;
 	struct flow *flow; /* NULL when the flow has let it go */
 	unsigned refs;     /* the flow's and the lane's */
@@ -103,10 +103,11 @@ struct flow {
 	size_t step;
 	unsigned tries, refusals; /* refusals: of the host, since the step began in this process */
 	enum flow_phase phase;
-	bool held;    /* a unit under way takes it away */
-	bool dropped; /* its row is gone; freed when its unit is finished */
-	bool waiting; /* the row says so: error noted */
-	bool kick;    /* an event came while it was busy: no patience for the next poll */
+	int64_t since_us; /* when its step began; after a restart when that was last due */
+	bool held;        /* a unit under way takes it away */
+	bool dropped;     /* its row is gone; freed when its unit is finished */
+	bool waiting;     /* the row says so: error noted */
+	bool kick;        /* an event came while it was busy: no patience for the next poll */
 	char request_id[64];
 	struct hv_seen event;             /* the last one that came while it was busy */
 	int64_t event_host_id;            /* 0: none did */
@@ -179,6 +180,9 @@ void flow_wake(struct flow *f);
 /* A new look at a polling flow is worth it. */
 void flow_kick(struct flow_engine *e, int64_t subject_id);
 void act_unref(struct act *act);
+/* On a lane, between two calls to the host: -1 when the act was given up meanwhile, and another may be at
+ * work. */
+int act_abandoned(struct act *act, struct error *err);
 void engine_unref(struct flow_engine *e);
 
 /* ---- queue.c ---- */

@@ -154,6 +154,40 @@ bool observe_event(struct flow_engine *e, int64_t host_id, const struct hv_seen 
 	return false;
 }
 
+/* A server that is deleted has no domain; a domain whose server is not known at all is left for the operator:
+ * these rows may be older than the domain. */
+static void orphan(struct flow_engine *e, int64_t host_id, const char *uuid)
+{
+	struct db *ro = store_ro(e->cfg.store);
+	struct error err;
+	bool deleted;
+	int rc = store_server_is_deleted(ro, uuid, &deleted, &err);
+
+	if (rc == 0)
+		log_event(LOG_WARNING, "a domain with our mark belongs to no known server", "domain", uuid,
+			NULL);
+	else if (rc > 0 && deleted && link_find(e, host_id))
+		link_clear(link_find(e, host_id), uuid);
+}
+
+void observe_orphans(struct flow_engine *e, const struct host_look *look)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct server_power *rows;
+	struct error err;
+	size_t n, i = 0;
+
+	if (store_server_powers(store_ro(e->cfg.store), &a, look->host_id, NULL, &rows, &n, &err))
+		return;
+	/* both are sorted */
+	for (size_t k = 0; k < look->seen_n; k++) {
+		while (i < n && strcmp(rows[i].uid, look->seen[k].uuid) < 0)
+			i++;
+		if (look->seen[k].ours && (i == n || strcmp(rows[i].uid, look->seen[k].uuid) != 0))
+			orphan(e, look->host_id, look->seen[k].uuid);
+	}
+}
+
 /* ---- inventory ---- */
 
 static const char *model_of(const struct flow_engine *e, const struct hv_device *d)

@@ -28,6 +28,11 @@ void act_unref(struct act *act)
 	free(act);
 }
 
+int act_abandoned(struct act *act, struct error *err)
+{
+	return atomic_load(&act->call.abandoned) ? error_set(err, ERR_TIMEOUT, "given up meanwhile") : 0;
+}
+
 static void act_destroy(struct host_call *c)
 {
 	act_unref(CONTAINER_OF(c, struct act, call));
@@ -290,6 +295,7 @@ static void unit_moved(struct flow *f)
 		break;
 	default:
 		f->step = f->next_step;
+		f->since_us = engine_now(f->e);
 		f->tries = f->refusals = 0;
 		f->waiting = false;
 		f->phase = PHASE_SLEEP;
@@ -354,7 +360,7 @@ static int act_run(struct host_call *c, const struct hv_driver *drv, struct hv_c
 	struct act *act = CONTAINER_OF(c, struct act, call);
 	int rc = act->step->act(act, drv, conn, err);
 
-	if (rc >= 0 && act->twice)
+	if (rc >= 0 && act->twice && !act_abandoned(act, err))
 		rc = act->step->act(act, drv, conn, err);
 	return rc;
 }
@@ -453,7 +459,7 @@ static struct act *act_new(struct flow *f)
 	act->flow = f;
 	act->refs = 1;
 	act->now_us = engine_now(f->e);
-	act->flow_created_us = f->created_us;
+	act->since_us = f->since_us;
 	return act;
 }
 

@@ -84,6 +84,8 @@ static int disks_act(struct act *act, const struct hv_driver *drv, struct hv_con
 		return -1;
 	if (!f->s.config_drive)
 		return FLOW_NEXT;
+	if (act_abandoned(act, err))
+		return -1;
 	rc = server_config_make(f, &drive, err);
 	if (rc == 0)
 		rc = drv->volume_write(conn, hv_config_volume(f->s.uid, config), drive.data, drive.len, err);
@@ -125,7 +127,8 @@ int server_spawn_act(struct act *act, const struct hv_driver *drv, struct hv_con
 	for (size_t i = 0; i < f->ports_n; i++)
 		nics[i] = (struct hv_nic) { f->ports[i].mac, f->ports[i].is_bridge, f->ports[i].source,
 			f->ports[i].mtu };
-	if (drv->domain_define(conn, &d, err) || drv->domain_start(conn, f->s.uid, err))
+	if (drv->domain_define(conn, &d, err) || act_abandoned(act, err) ||
+		drv->domain_start(conn, f->s.uid, err))
 		return -1;
 	return FLOW_NEXT;
 }

@@ -15,7 +15,7 @@ enum flow_verdict server_load_row(struct flow_engine *e, struct db *ro, struct a
 		return FLOW_FAIL;
 	act->host_id = f->s.host_id;
 	act->want_delete = f->s.want_delete || f->s.deleted_us;
-	f->late = act->now_us - act->flow_created_us >= (int64_t)e->cfg.stop_timeout_ms * 1000;
+	f->late = act->now_us - act->since_us >= (int64_t)e->cfg.stop_timeout_ms * 1000;
 	return FLOW_NEXT;
 }
 
@@ -27,7 +27,8 @@ enum flow_verdict server_load_domain(struct flow_engine *e, struct db *ro, struc
 		return FLOW_FAIL;
 	f = act->facts;
 	if (store_server_port_list(ro, &act->arena, f->s.id, &f->ports, &f->ports_n, err) ||
-		store_allocation_addresses(ro, &act->arena, f->s.id, &f->gpus, &f->gpus_n, err) ||
+		(capacity_gpus(f->s.extra_specs) &&
+			store_allocation_addresses(ro, &act->arena, f->s.id, &f->gpus, &f->gpus_n, err)) ||
 		store_server_project(ro, &act->arena, f->s.project_id, &f->project_uid, err))
 		return FLOW_FAIL;
 	return FLOW_NEXT;

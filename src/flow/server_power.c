@@ -22,7 +22,7 @@ static int shutdown_act(struct act *act, const struct hv_driver *drv, struct hv_
 	const struct server_facts *f = act->facts;
 	struct hv_seen seen;
 
-	if (drv->domain_look(conn, f->s.uid, &seen, err))
+	if (drv->domain_look(conn, f->s.uid, &seen, err) || act_abandoned(act, err))
 		return -1;
 	/* a guest that is paused hears nothing: `off` will see to it */
 	if (seen.power == HV_POWER_RUNNING && drv->domain_shutdown(conn, f->s.uid, err) &&
@@ -36,7 +36,7 @@ static int off_act(struct act *act, const struct hv_driver *drv, struct hv_conn 
 	const struct server_facts *f = act->facts;
 	struct hv_seen seen;
 
-	if (drv->domain_look(conn, f->s.uid, &seen, err))
+	if (drv->domain_look(conn, f->s.uid, &seen, err) || act_abandoned(act, err))
 		return -1;
 	if (is_off(seen.power))
 		return FLOW_NEXT;

@@ -168,3 +168,14 @@ int store_server_delete_action(struct db *db, struct arena *a, int64_t server_id
 	}
 	return rc;
 }
+
+int store_server_is_deleted(struct db *db, const char *uid, bool *out, struct error *err)
+{
+	int64_t deleted = 0;
+	int rc =
+		db_int_query(db, err, &deleted, "SELECT deleted_us != 0 FROM server WHERE uid = ?", "s", uid);
+
+	if (rc > 0)
+		*out = deleted != 0;
+	return rc;
+}

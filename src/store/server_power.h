@@ -3,6 +3,8 @@
 #ifndef STORE_SERVER_POWER_H
 #define STORE_SERVER_POWER_H
 
+#include <stdbool.h>
+
 #include "base/arena.h"
 #include "domain/server_state.h"
 #include "store/db.h"
@@ -43,6 +45,8 @@ int store_server_set_power(struct db *db, int64_t id, enum vm_state vm_state, in
 int store_server_find_power(struct db *db, int64_t host_id, const char *uid, int64_t *out_id, int *out_power,
 	struct error *err);
 
+/* Is the server that has this uuid deleted? 1 found, 0 never heard of it, -1. */
+int store_server_is_deleted(struct db *db, const char *uid, bool *out, struct error *err);
 /* What a domain's mark and its config drive say of the project. */
 int store_server_project(struct db *db, struct arena *a, int64_t project_id, const char **out_uid, struct error *err);
 /* The deletion that is asked for in the action log: 1 found, 0 not, -1. */

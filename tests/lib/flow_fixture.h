@@ -25,7 +25,7 @@
 #include "store/allocations.h"
 #include "store/flows.h"
 
-enum { GUARD_MS = 60000, WORLDS_MAX = 4 };
+enum { GUARD_MS = 60000, WORLDS_MAX = 64 };
 
 #define CLOUD_ID "0c10d000-0000-4000-8000-000000000001"
 #define IMAGE_UID "1a9e0000-0000-4000-8000-000000000001"

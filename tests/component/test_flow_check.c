@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The check finds what is wrong: each of its rules is broken once by hand. */
+#include "flow_fixture.h"
+
+#include "base/log.h"
+
+static struct cloud cloud;
+static struct want server;
+
+static int setup(void **state)
+{
+	memset(&cloud, 0, sizeof cloud);
+	server = (struct want) { .extra_specs = "{\"pci_passthrough:alias\":\"h100:1\"}" };
+	cloud_make(&cloud);
+	cloud_host(&cloud, "vcpus=16&ram_gib=64&disk_gib=500&gpus=2&gpu=10de:2330");
+	cloud_host(&cloud, "vcpus=16&ram_gib=64&disk_gib=500&gpus=2&gpu=10de:2330");
+	cloud_ok(&cloud, do_create, &server);
+	cloud_until_server(&cloud, server.uid[0], VM_ACTIVE);
+	cloud_until(&cloud, flows_gone, NULL);
+	cloud_clean(&cloud);
+	*state = &cloud;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	cloud_close(*state);
+	cloud_remove(*state);
+	return 0;
+}
+
+struct breach {
+	const char *sql;   /* what is done to the rows */
+	const char *rules; /* what must be found, space between */
+};
+
+static const struct breach breaches[] = {
+	{ "UPDATE allocation SET vcpus = 1000", "host-capacity allocation-size memory-placement" },
+	{ "UPDATE allocation SET ram_mib = 1000000000", "host-capacity allocation-size" },
+	{ "UPDATE server SET deleted_us = 5", "allocation-server server-deleted port-server memory-quota" },
+	{ "UPDATE allocation SET host_id = (SELECT max(id) FROM host)", "allocation-host allocation-device" },
+	{ "DELETE FROM allocation_device", "memory-placement" },
+	{ "DELETE FROM allocation_device; DELETE FROM allocation", "server-allocation usage-closed" },
+	{ "UPDATE server SET host_id = NULL", "server-host allocation-host" },
+	{ "UPDATE server SET task_state = 'powering-off'", "server-task" },
+	{ "UPDATE server SET want_delete = 1", "server-task" },
+	{ "UPDATE usage SET ended_us = started_us + 1 WHERE ended_us IS NULL", "usage-open" },
+	{ "UPDATE usage SET state = 'stopped' WHERE ended_us IS NULL", "usage-state" },
+	{ "UPDATE usage SET started_us = started_us + 1 WHERE ended_us IS NULL", "usage-gapless" },
+	{ "UPDATE usage SET project_id = (SELECT max(id) FROM project)", "usage-project" },
+	{ "UPDATE port_address SET address = 1", "port-address" },
+	{ "DELETE FROM port_address; DELETE FROM port", "memory-quota" },
+	{ "INSERT INTO flow (id, kind, subject_kind, subject_id, step, state, run_at_us, deadline_us, "
+	  "request_id, "
+	  "created_us) VALUES (1, 'server_stop', 'server', 1, 'off', 'ready', 1, 1, '', 1)",
+		"flow-subject memory-flows" },
+	{ "UPDATE host_image SET state = 'staging'", "image-staging" },
+	{ "UPDATE server_action SET finish_us = NULL", "action-open" },
+	{ "UPDATE server SET vcpus = 3", "allocation-size memory-quota" },
+	{ "UPDATE device SET host_id = (SELECT max(id) FROM host), address = id", "allocation-device" },
+};
+
+struct found {
+	char rules[1024];
+};
+
+static void note(void *ctx, const char *rule, const char *object, const char *message)
+{
+	struct found *f = ctx;
+	size_t n = strlen(f->rules);
+
+	assert_true(object && object[0] && message && message[0]);
+	snprintf(f->rules + n, sizeof f->rules - n, "%s ", rule);
+}
+
+/* Breaks the rows, checks, and fails: the unit is undone. */
+static int do_breach(struct cloud *c, struct db *db, void *arg, struct error *err)
+{
+	struct breach *b = ((void **)arg)[0];
+	struct found *f = ((void **)arg)[1];
+	char sql[512], *at = sql;
+	int rules;
+
+	str_copy(sql, sizeof sql, b->sql);
+	while (at) {
+		char *next = strstr(at, "; ");
+
+		if (next)
+			*next = 0;
+		if (db_run(db, err, at, NULL) < 0)
+			fail_msg("%s: %s", at, err->detail);
+		at = next ? next + 2 : NULL;
+	}
+	if (flow_check(c->e, db, note, f, &rules, err))
+		fail_msg("%s", err->detail);
+	return error_set(err, ERR_CONFLICT, "undo");
+}
+
+static int do_other_project(struct cloud *c, struct db *db, void *arg, struct error *err)
+{
+	(void)arg;
+	return db_run(db, err,
+		       "INSERT INTO project (id, uid, domain_id, name, created_us) VALUES (?, 'other', 1, "
+		       "'other', 1)",
+		       "i", store_next_id(c->store)) < 0
+		       ? -1
+		       : 0;
+}
+
+static void test_breaches(void **state)
+{
+	struct cloud *c = *state;
+
+	cloud_ok(c, do_other_project, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(breaches); i++) {
+		struct found f = { "" };
+		const void *args[] = { &breaches[i], &f };
+		char rules[256], *save = NULL;
+
+		assert_int_equal(cloud_do(c, do_breach, args), -1);
+		assert_string_equal(c->err.msg, "undo");
+		str_copy(rules, sizeof rules, breaches[i].rules);
+		for (char *r = strtok_r(rules, " ", &save); r; r = strtok_r(NULL, " ", &save))
+			if (!strstr(f.rules, r))
+				fail_msg("'%s' is not found as %s, but as %s", breaches[i].sql, r, f.rules);
+		cloud_clean(c);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_breaches, setup, teardown),
+	};
+
+	log_set_level(LOG_ERR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
