@@ -199,11 +199,8 @@ static int sim_volume_write(
 	}
 	if (!v)
 		rc = volume_add(k.w, name, (int64_t)n, &v, err);
-	if (rc == 0) {
-		v->data.len = 0;
-		buf_append(&v->data, data, n);
-		v->written = true;
-	}
+	if (rc == 0)
+		sim_world_vol_write(v, data, n);
 	return sim_end(&k, rc, err);
 }
 

@@ -90,7 +90,8 @@ bool sim_domain_get(const char *world, const char *uuid, struct sim_domain *out)
 size_t sim_domain_count(const char *world);
 bool sim_volume_exists(const char *world, const char *name);
 size_t sim_volume_count(const char *world);
-/* The bytes of a volume written by volume_write, copied; false when there is none or it was not written. */
+/* The bytes of a volume written by volume_write, copied; false when there is none, or when they were not kept
+ * (all worlds together keep 64 MiB). */
 bool sim_volume_read(const char *world, const char *name, struct buf *out);
 /* How many PCI devices are named by more than one defined domain: 0, or an allocator is wrong. */
 size_t sim_devices_shared(const char *world);

@@ -280,7 +280,7 @@ bool sim_volume_read(const char *world, const char *name, struct buf *out)
 {
 	struct sim_world *w = locked(world);
 	const struct sim_vol *v = sim_world_vol(w, name);
-	bool yes = v && v->written;
+	bool yes = v && v->kept;
 
 	if (yes)
 		buf_append(out, v->data.data, v->data.len);

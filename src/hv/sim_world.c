@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,9 +123,30 @@ struct sim_vol *sim_world_vol_add(struct sim_world *w, const char *name, int64_t
 	return v;
 }
 
+static atomic_size_t kept_bytes; /* by all worlds */
+
+static void vol_forget(struct sim_vol *v)
+{
+	if (v->kept)
+		atomic_fetch_sub(&kept_bytes, v->data.len);
+	buf_finish(&v->data);
+	v->kept = false;
+}
+
+void sim_world_vol_write(struct sim_vol *v, const void *data, size_t n)
+{
+	vol_forget(v);
+	if (atomic_fetch_add(&kept_bytes, n) + n > SIM_KEEP_BYTES) {
+		atomic_fetch_sub(&kept_bytes, n);
+		return;
+	}
+	buf_append(&v->data, data, n);
+	v->kept = true;
+}
+
 static void vol_free(struct sim_vol *v)
 {
-	buf_finish(&v->data);
+	vol_forget(v);
 	free(v);
 }
 

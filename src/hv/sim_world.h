@@ -31,7 +31,7 @@ struct sim_node *sim_table_next(const struct sim_table *t, const struct sim_node
 struct sim_vol {
 	struct sim_node node;
 	int64_t capacity;
-	bool written;
+	bool kept; /* data are the bytes written last */
 	struct buf data;
 };
 
@@ -102,6 +102,10 @@ bool sim_power_on(enum hv_power p);
 struct sim_vol *sim_world_vol(struct sim_world *w, const char *name);
 struct sim_vol *sim_world_vol_add(struct sim_world *w, const char *name, int64_t capacity);
 void sim_world_vol_remove(struct sim_world *w, struct sim_vol *v);
+/* Keeps the bytes, while all worlds together keep no more than SIM_KEEP_BYTES; else only that it was written.
+ */
+enum { SIM_KEEP_BYTES = 64 << 20 };
+void sim_world_vol_write(struct sim_vol *v, const void *data, size_t n);
 
 /* --- sim_call.c ---------------------------------------------------------------------------------------- */
 

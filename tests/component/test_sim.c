@@ -207,6 +207,24 @@ static void test_volumes(void **state)
 	assert_false(sim_volume_exists("w", "iso"));
 }
 
+/* Bytes are kept for tests to look at, but not without end. */
+static void test_kept_bytes_are_bounded(void **state)
+{
+	enum { N = 40 << 20 };
+	CLEANUP(free_ptr) char *big = xcalloc(1, N);
+	CLEANUP(buf_finish) struct buf got = { 0 };
+	struct error err;
+
+	assert_int_equal(sim()->volume_write(*state, "a", big, N, &err), 0);
+	assert_int_equal(sim()->volume_write(*state, "b", big, N, &err), 0);
+	assert_true(sim_volume_read("w", "a", &got));
+	assert_false(sim_volume_read("w", "b", &got));
+	assert_true(sim_volume_exists("w", "b"));
+	assert_int_equal(sim()->volume_remove(*state, "a", &err), 0);
+	assert_int_equal(sim()->volume_write(*state, "b", big, N, &err), 0);
+	assert_true(sim_volume_read("w", "b", &got));
+}
+
 static void test_console(void **state)
 {
 	CLEANUP(buf_finish) struct buf out = { 0 };
@@ -531,6 +549,7 @@ int main(void)
 		SIM_TEST(test_inventory),
 		SIM_TEST(test_life_twice),
 		SIM_TEST(test_volumes),
+		SIM_TEST(test_kept_bytes_are_bounded),
 		SIM_TEST(test_console),
 		SIM_TEST(test_refuses_what_a_host_refuses),
 		SIM_TEST(test_foreign_is_not_touched),
