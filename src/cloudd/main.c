@@ -45,6 +45,7 @@ struct daemon {
 	struct loop_timer booted, watchdog, stop_limit;
 	uint64_t watchdog_ms;
 	uv_signal_t signals[3];
+	uv_prepare_t turn; /* armed while the turn's reads share a snapshot */
 	bool hv_up, stopping;
 	int exit_code;
 };
@@ -177,6 +178,7 @@ static void watch_signals(struct daemon *d)
 		uv_signal_start(&d->signals[i], on_signal, numbers[i]);
 	}
 	signal(SIGPIPE, SIG_IGN);
+	uv_prepare_init(&d->loop.uv, &d->turn);
 }
 
 static void on_watchdog(struct loop_timer *t)
@@ -404,10 +406,27 @@ static int make_dir(const char *path, mode_t mode, struct error *err)
 	return 0;
 }
 
+static void on_turn_end(uv_prepare_t *h)
+{
+	struct daemon *d = CONTAINER_OF(h, struct daemon, turn);
+
+	uv_prepare_stop(h);
+	store_turn_end(d->store);
+}
+
+static void on_reading(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	uv_prepare_start(&d->turn, on_turn_end);
+}
+
 static int open_state(struct daemon *d, struct error *err)
 {
 	const struct config *c = &d->config;
-	struct store_config sc = { .path = c->database, .clock = &clock_system };
+	struct store_config sc = {
+		.path = c->database, .clock = &clock_system, .reading = on_reading, .reading_ctx = d
+	};
 	struct tick_config tc = { .loop = &d->loop, .units_max = 512, .fatal = on_fatal, .fatal_ctx = d };
 	struct tick_member member = store_member;
 
@@ -426,6 +445,7 @@ static void close_all(struct daemon *d)
 {
 	for (size_t i = 0; i < ARRAY_LEN(d->signals); i++)
 		uv_close((uv_handle_t *)&d->signals[i], NULL);
+	uv_close((uv_handle_t *)&d->turn, NULL);
 	loop_timer_close(&d->booted, NULL);
 	loop_timer_close(&d->watchdog, NULL);
 	loop_timer_close(&d->stop_limit, NULL);

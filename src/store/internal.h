@@ -33,6 +33,10 @@ struct store {
 	bool broken; /* the transaction is gone or cannot be trusted: the tick is refused */
 	struct error broken_err;
 	bool unknown; /* an outcome is unknown: this stop is not a clean one */
+	/* reads that share a transaction until the turn of the loop ends */
+	void (*reading)(void *ctx);
+	void *reading_ctx;
+	bool turn;
 	/* the write-ahead log, in pages */
 	int wal_pages, checkpoint_at;
 };
@@ -46,6 +50,9 @@ int db_error(sqlite3 *h, int rc, struct error *err);
 int db_exec(struct db *db, const char *sql, struct error *err);
 /* The same with a kept statement: BEGIN, SAVEPOINT and their like. */
 int db_control(struct db *db, const char *sql, struct error *err);
+
+/* store.c: before a read on ro */
+int store_turn_begin(struct store *s, struct error *err);
 
 /* member.c */
 void member_init(struct store *s);

@@ -69,6 +69,7 @@ int store_tick_begin(void *store, struct error *err)
 {
 	struct store *s = store;
 
+	store_turn_end(s); /* a reader of the log would keep it from beginning anew */
 	s->broken = s->wrote = false;
 	s->changes_begin = sqlite3_total_changes64(s->rw.h);
 	s->changes_undone = 0;
@@ -174,6 +175,7 @@ void store_tick_settle(void *store, bool done)
 {
 	struct store *s = store;
 
+	store_turn_end(s); /* who reads from here on sees this tick */
 	if (!done) {
 		leave_transaction(s);
 	} else if (s->wrote) {

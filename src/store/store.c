@@ -168,10 +168,14 @@ int store_open(const struct store_config *config, struct store **out, struct err
 
 	s->lock_fd = -1;
 	s->path = xstrdup(config->path);
+	/* its counters cost a lock at each allocation; refused, and as good, when SQLite runs already */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	if (open_all(s, config, err)) {
 		release(s);
 		return -1;
 	}
+	s->reading = config->reading;
+	s->reading_ctx = config->reading_ctx;
 	*out = s;
 	return 0;
 }
@@ -182,6 +186,7 @@ void store_close(struct store *s)
 
 	if (!s)
 		return;
+	store_turn_end(s);
 	db_close(&s->ro); /* a reader less, so that the checkpoint can be a whole one */
 	if (!sqlite3_get_autocommit(s->rw.h))
 		db_exec(&s->rw, "ROLLBACK", &err);
@@ -203,6 +208,7 @@ struct db *store_ro(struct store *s)
 
 int store_snapshot_begin(struct store *s, struct error *err)
 {
+	store_turn_end(s);
 	return db_control(&s->ro, "BEGIN", err);
 }
 
@@ -212,6 +218,25 @@ void store_snapshot_end(struct store *s)
 
 	if (!sqlite3_get_autocommit(s->ro.h))
 		db_control(&s->ro, "COMMIT", &err);
+}
+
+int store_turn_begin(struct store *s, struct error *err)
+{
+	if (!s->reading || s->turn || !sqlite3_get_autocommit(s->ro.h))
+		return 0;
+	if (db_control(&s->ro, "BEGIN", err))
+		return -1;
+	s->turn = true;
+	s->reading(s->reading_ctx);
+	return 0;
+}
+
+void store_turn_end(struct store *s)
+{
+	if (!s->turn)
+		return;
+	s->turn = false;
+	store_snapshot_end(s);
 }
 
 int64_t store_next_id(struct store *s)

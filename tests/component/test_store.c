@@ -276,6 +276,48 @@ static void test_reader_sees_the_last_commit(void **state)
 	store_snapshot_end(f->store); /* harmless */
 }
 
+static void on_reading(void *ctx)
+{
+	++*(int *)ctx;
+}
+
+/* Reads of a turn share one commit, but who reads after a tick settles sees it. */
+static void test_reads_of_a_turn(void **state)
+{
+	struct store_fixture *f = *state;
+	static const char sql[] = "SELECT count(*) FROM meta WHERE key LIKE 'k%'";
+	struct store_config config = { .path = f->path, .clock = &clock_system, .reading = on_reading };
+	struct error err;
+	int turns = 0;
+
+	fixture_close(f);
+	config.reading_ctx = &turns;
+	assert_int_equal(store_open(&config, &f->store, &err), 0);
+	assert_int_equal(count(store_ro(f->store), sql), 0);
+	assert_int_equal(count(store_ro(f->store), sql), 0);
+	assert_int_equal(turns, 1);
+	fixture_begin(f);
+	put(f, "k1", "");
+	assert_int_equal(count(store_ro(f->store), sql), 0);
+	assert_int_equal(turns, 2);
+	fixture_commit(f);
+	assert_int_equal(count(store_ro(f->store), sql), 1);
+	assert_int_equal(turns, 3);
+	/* an explicit snapshot takes its place, and is not ended with it */
+	assert_int_equal(store_snapshot_begin(f->store, &err), 0);
+	assert_int_equal(count(store_ro(f->store), sql), 1);
+	store_turn_end(f->store);
+	fixture_begin(f);
+	put(f, "k2", "");
+	fixture_commit(f);
+	assert_int_equal(count(store_ro(f->store), sql), 1);
+	store_snapshot_end(f->store);
+	assert_int_equal(count(store_ro(f->store), sql), 2);
+	assert_int_equal(turns, 4);
+	store_turn_end(f->store);
+	store_turn_end(f->store);
+}
+
 static void test_savepoints(void **state)
 {
 	struct store_fixture *f = *state;
@@ -518,6 +560,7 @@ int main(void)
 		T(test_statements_nest),
 		T(test_statements_made_at_run_time),
 		T(test_reader_sees_the_last_commit),
+		T(test_reads_of_a_turn),
 		T(test_savepoints),
 		T(test_full_after_many_rows),
 		T(test_ids),
