@@ -198,7 +198,7 @@ int capacity_placement_rebuild(
 		return -1;
 	for (size_t i = 0; i < hosts_n; i++) {
 		size_t first = devices_first(devices, devices_n, hosts[i].id);
-		const struct link *l = e ? link_find(e, hosts[i].id) : NULL;
+		const struct link *l = link_find(e, hosts[i].id);
 
 		host_set(p, &hosts[i], devices + first, devices_n - first, l && link_placed(l));
 	}
@@ -225,8 +225,8 @@ int capacity_create(struct flow_engine *e, struct db *db, struct error *err)
 {
 	e->placement = placement_create();
 	e->quota = quota_index_create();
-	return capacity_placement_rebuild(NULL, db, e->placement, err) ||
-			       capacity_quota_rebuild(db, e->quota, err) || links_make(e, db, err)
+	return links_make(e, db, err) || capacity_placement_rebuild(e, db, e->placement, err) ||
+			       capacity_quota_rebuild(db, e->quota, err)
 		       ? -1
 		       : 0;
 }

@@ -763,7 +763,9 @@ static struct link *link_new(struct flow_engine *e, const struct host_row *h)
 	e->refs++;
 	l->host_id = h->id;
 	l->since_us = engine_now(e);
-	l->down_told = true; /* placement begins with all hosts down */
+	/* Placement begins with the hosts that were there before: a create right after a restart finds them, and
+	 * waits for the connection as one does that was under way. The first failure tells otherwise. */
+	l->down_told = !h->inventory_us;
 	l->tally = xcalloc(1, sizeof *l->tally);
 	l->tally->refs = 1;
 	for (int i = 0; i < LINK_LANES; i++) {
@@ -796,10 +798,12 @@ void link_set_host(struct flow_engine *e, const struct host_row *h)
 	l->uri = xstrdup(h->uri);
 	l->accel = accel_of(h->accel);
 	l->drv = hv_driver_for(h->uri, &err);
-	if (!l->drv)
+	if (!l->drv) {
 		str_copy(l->error, sizeof l->error, err.msg);
-	else if (is_new && e->started)
+		l->down_told |= is_new;
+	} else if (is_new && e->started) {
 		link_begin(l);
+	}
 }
 
 /* A call that came back as its lane was closed is heard of only in a later turn. */

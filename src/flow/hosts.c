@@ -133,7 +133,7 @@ int flow_host_set_state(struct flow_engine *e, struct db *db, int64_t host_id, c
 	if (store_host_set_state(db, host_id, state, reason, err))
 		return -1;
 	sync_later(e, host_id);
-	return capacity_host_set(e, db, host_id, l && link_connected(l), err);
+	return capacity_host_set(e, db, host_id, l && link_placed(l), err);
 }
 
 int flow_host_remove(struct flow_engine *e, struct db *db, int64_t host_id, struct error *err)

@@ -214,7 +214,6 @@ int capacity_wants(const char *extra_specs, struct flavor_wants *out, struct err
 int capacity_gpus(const char *extra_specs); /* 0 when unreadable */
 /* Rebuilds quota use from the rows into q. */
 int capacity_quota_rebuild(struct db *db, struct quota_index *q, struct error *err);
-/* e: asked which hosts are connected; NULL: none is. */
 int capacity_placement_rebuild(
 	const struct flow_engine *e, struct db *db, struct placement *p, struct error *err);
 
