@@ -26,9 +26,9 @@ class Answer:
 class Cloud:
     """with Cloud() as c: c.request("tenant", "GET", "/compute/v2.1/servers")"""
 
-    def __init__(self, driver="sim", hosts=2, settings=()):
+    def __init__(self, driver="sim", hosts=2, settings=(), options=()):
         self.dir = tempfile.mkdtemp(prefix="cloudd-test-")
-        self.driver, self.hosts, self.settings = driver, hosts, settings
+        self.driver, self.hosts, self.settings, self.options = driver, hosts, settings, options
         self.tokens, self.people = {}, {}
         self.conn = None
 
@@ -36,7 +36,7 @@ class Cloud:
         subprocess.run([os.path.join(TOP, "scripts/devcloud"), *args], check=True, stdout=subprocess.DEVNULL)
 
     def __enter__(self):
-        args = ["up", self.dir, "--driver", self.driver, "--hosts", str(self.hosts), "--build", BUILD]
+        args = ["up", self.dir, "--driver", self.driver, "--hosts", str(self.hosts), "--build", BUILD, *self.options]
         for s in self.settings:
             args += ["--set", s]
         try:
