@@ -8,12 +8,10 @@
 	"i.container_format, coalesce(i.size, -1), coalesce(i.virtual_size, -1), i.checksum, "         \
 	"i.sha512, i.min_disk_gib, i.min_ram_mib, i.protected, i.hidden, i.created_us, i.updated_us, " \
 	"m.status"
-/* ?1: the viewer's project, ?2: is it an administrator */
-#define SEEN                                                                      \
-	" FROM image i JOIN project p ON p.id = i.project_id"                     \
-	" LEFT JOIN image_member m ON m.image_id = i.id AND m.project_id = ?1"    \
-	" WHERE i.deleted_us = 0 AND (?2 OR i.project_id = ?1 OR i.visibility IN" \
-	" ('public', 'community') OR (i.visibility = 'shared' AND m.status IS NOT NULL))"
+/* ?1: the viewer's project */
+#define FROM                                                  \
+	" FROM image i JOIN project p ON p.id = i.project_id" \
+	" LEFT JOIN image_member m ON m.image_id = i.id AND m.project_id = ?1 WHERE i.deleted_us = 0"
 
 static void load(sqlite3_stmt *st, struct arena *a, struct image *i)
 {
@@ -48,8 +46,11 @@ int store_image_get(struct db *db, struct arena *a, struct image_viewer viewer, 
 	struct image i;
 	int rc;
 
-	if (db_query(db, err, &st, "SELECT " COLUMNS SEEN " AND i.uid = ?3", "iis", viewer.project_id,
-		    (int64_t)viewer.is_admin, uid) < 0)
+	if (db_query(db, err, &st,
+		    "SELECT " COLUMNS FROM " AND i.uid = ?3 AND (?2 OR i.project_id = ?1"
+		    " OR i.visibility IN ('public', 'community')"
+		    " OR (i.visibility = 'shared' AND m.status IS NOT NULL))",
+		    "iis", viewer.project_id, (int64_t)viewer.is_admin, uid) < 0)
 		return -1;
 	rc = db_row(st, err);
 	if (rc == 0)
@@ -63,15 +64,25 @@ int store_image_get(struct db *db, struct arena *a, struct image_viewer viewer, 
 	return 0;
 }
 
+/* Each part by an index of its own: what other projects have costs a list nothing. */
+static const char scan_seen[] =
+	"SELECT " COLUMNS FROM " AND i.id IN ("
+	"SELECT id FROM image WHERE project_id = ?1 AND deleted_us = 0"
+	" UNION ALL SELECT id FROM image WHERE visibility = 'public' AND deleted_us = 0"
+	" UNION ALL SELECT id FROM image WHERE ?2 AND visibility = 'community' AND deleted_us = 0"
+	" UNION ALL SELECT s.image_id FROM image_member s JOIN image x ON x.id = s.image_id"
+	" WHERE s.project_id = ?1 AND (?3 = 'all' OR s.status = ?3) AND x.visibility = 'shared')";
+static const char scan_all[] = "SELECT " COLUMNS FROM " AND (?2 OR ?3 IS NOT NULL)";
+
 int store_image_scan(
-	struct db *db, struct image_viewer viewer, image_scan_fn *fn, void *ctx, struct error *err)
+	struct db *db, const struct image_scan *scan, image_scan_fn *fn, void *ctx, struct error *err)
 {
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	struct image i;
 	int rc;
 
-	if (db_query(db, err, &st, "SELECT " COLUMNS SEEN " ORDER BY i.created_us DESC, i.id DESC", "ii",
-		    viewer.project_id, (int64_t)viewer.is_admin) < 0)
+	if (db_query(db, err, &st, scan->viewer.is_admin ? scan_all : scan_seen, "iis",
+		    scan->viewer.project_id, (int64_t)scan->community, scan->member_status) < 0)
 		return -1;
 	while ((rc = db_row(st, err)) > 0) {
 		load(st, NULL, &i);
@@ -80,6 +91,23 @@ int store_image_scan(
 			return rc < 0 ? -1 : 0;
 	}
 	return rc;
+}
+
+int store_image_has_property(struct db *db, int64_t id, const char *key, const char *value, struct error *err)
+{
+	int64_t one;
+
+	return db_int_query(db, err, &one,
+		"SELECT 1 FROM image_property WHERE image_id = ? AND key = ? AND value = ?", "iss", id, key,
+		value);
+}
+
+int store_image_has_tag(struct db *db, int64_t id, const char *tag, struct error *err)
+{
+	int64_t one;
+
+	return db_int_query(
+		db, err, &one, "SELECT 1 FROM image_tag WHERE image_id = ? AND tag = ?", "is", id, tag);
 }
 
 static int load_properties(struct db *db, struct arena *a, struct image *i, struct error *err)
@@ -192,6 +220,15 @@ int store_image_move(
 				  "AND deleted_us = 0";
 
 	return db_run(db, err, sql, "siis", to, now_us, id, from);
+}
+
+int store_image_claim(struct db *db, int64_t id, const char *disk_format, int64_t now_us, struct error *err)
+{
+	static const char sql[] =
+		"UPDATE image SET status = 'saving', updated_us = ? WHERE id = ? AND status = 'queued' "
+		"AND disk_format = ? AND container_format IS NOT NULL AND deleted_us = 0";
+
+	return db_run(db, err, sql, "iis", now_us, id, disk_format);
 }
 
 int store_image_activate(struct db *db, const struct image *i, int64_t now_us, struct error *err)

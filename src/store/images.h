@@ -44,11 +44,20 @@ struct image_viewer {
 /* By the client's id, with properties and tags. ERR_NOT_FOUND also for what the viewer may not see. */
 int store_image_get(struct db *db, struct arena *a, struct image_viewer viewer, const char *uid,
 	struct image *out, struct error *err);
-/* All images that the viewer may see, newest first, without properties and tags; strings are borrowed during
- * the call. fn returns 0 to go on, 1 to end, -1 with err. */
+struct image_scan { /* what of others a list may show, beside one's own images and public ones */
+	struct image_viewer viewer;
+	bool community;
+	const char *member_status; /* of what is shared with the viewer; "all" */
+};
+/* Images in no particular order, without properties and tags; strings are borrowed during the call.
+ * Administrators get all there are. fn returns 0 to go on, 1 to end, -1 with err. */
 typedef int image_scan_fn(void *ctx, const struct image *i, struct error *err);
 int store_image_scan(
-	struct db *db, struct image_viewer viewer, image_scan_fn *fn, void *ctx, struct error *err);
+	struct db *db, const struct image_scan *scan, image_scan_fn *fn, void *ctx, struct error *err);
+/* 1 it has it, 0 not, -1. */
+int store_image_has_property(
+	struct db *db, int64_t id, const char *key, const char *value, struct error *err);
+int store_image_has_tag(struct db *db, int64_t id, const char *tag, struct error *err);
 /* Fills in properties and tags. */
 int store_image_details(struct db *db, struct arena *a, struct image *i, struct error *err);
 int store_image_count(struct db *db, int64_t project_id, int64_t *out, struct error *err);
@@ -57,6 +66,9 @@ int store_image_count(struct db *db, int64_t project_id, int64_t *out, struct er
 int store_image_insert(struct db *db, const struct image *i, struct error *err);
 /* All that a tenant may change, properties and tags included. */
 int store_image_update(struct db *db, const struct image *i, struct error *err);
+/* From queued to saving, when the disk format still is the one that the data is judged by. 1, 0, -1 as below.
+ */
+int store_image_claim(struct db *db, int64_t id, const char *disk_format, int64_t now_us, struct error *err);
 /* 1 changed, 0 it is not (or no longer) in status `from`, -1. */
 int store_image_move(
 	struct db *db, int64_t id, const char *from, const char *to, int64_t now_us, struct error *err);

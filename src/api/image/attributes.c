@@ -9,7 +9,7 @@
 #include "base/util.h"
 #include "store/projects.h"
 
-enum { VALUE_BYTES_MAX = 65535, TAG_CHARS_MAX = 255 };
+enum { VALUE_BYTES_MAX = 65535, PROPERTY_BYTES_MAX = 2 * VALUE_BYTES_MAX, TAG_CHARS_MAX = 255 };
 
 const char *const image_disk_formats[] = { "raw", "qcow2", "vhd", "vhdx", "vmdk", "vdi", "iso", "ploop",
 	"ami", "ari", "aki", NULL };
@@ -281,6 +281,17 @@ static int property_check(const char *key, const json_t *v, struct error *err)
 	return 0;
 }
 
+/* Bytes of all properties but one. */
+static size_t property_bytes(const struct image *i, const struct image_property *but)
+{
+	size_t n = 0;
+
+	for (size_t k = 0; k < i->properties_n; k++)
+		if (&i->properties[k] != but)
+			n += strlen(i->properties[k].key) + strlen(i->properties[k].value);
+	return n;
+}
+
 static int set_property(struct image_edit *e, const char *key, const json_t *v, struct error *err)
 {
 	struct image *i = e->image;
@@ -289,10 +300,13 @@ static int set_property(struct image_edit *e, const char *key, const json_t *v, 
 	if (property_check(key, v, err) < 0)
 		return -1;
 	p = find_property(i, key);
+	if (!p && i->properties_n == IMAGE_PROPERTIES_MAX)
+		return error_set(
+			err, ERR_TOO_LARGE, "an image has at most %d properties", IMAGE_PROPERTIES_MAX);
+	if (property_bytes(i, p) + strlen(key) + json_string_length(v) > PROPERTY_BYTES_MAX)
+		return error_set(err, ERR_TOO_LARGE, "an image's properties have at most %d bytes together",
+			PROPERTY_BYTES_MAX);
 	if (!p) {
-		if (i->properties_n == IMAGE_PROPERTIES_MAX)
-			return error_set(err, ERR_TOO_LARGE, "an image has at most %d properties",
-				IMAGE_PROPERTIES_MAX);
 		p = &i->properties[i->properties_n++];
 		p->key = arena_strdup(e->call->arena, key);
 	}

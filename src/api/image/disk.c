@@ -17,7 +17,7 @@ enum { LANE_WIDTH = 4 };
 static struct {
 	struct lane *lane;
 	bool ended;
-	unsigned transfers;
+	struct transfer *transfers;
 } disk;
 
 static void on_run(struct work *w)
@@ -71,18 +71,32 @@ void disk_start(void)
 	disk.ended = false;
 }
 
-int disk_transfer_begin(struct error *err)
+int disk_transfer_begin(struct transfer *t, int64_t project_id, struct error *err)
 {
-	if (disk.transfers >= TRANSFERS_MAX)
+	unsigned all = 0, own = 0;
+
+	for (const struct transfer *o = disk.transfers; o; o = o->next) {
+		all++;
+		own += o->project_id == project_id;
+	}
+	if (all >= TRANSFERS_MAX || own >= TRANSFERS_PROJECT_MAX)
 		return error_set(err, ERR_BUSY,
-			"%u images are being sent or received now: try again a little later", disk.transfers);
-	disk.transfers++;
+			"too many images are being sent or received now: try again a little later");
+	*t = (struct transfer) { .next = disk.transfers, .project_id = project_id };
+	if (t->next)
+		t->next->prev = t;
+	disk.transfers = t;
 	return 0;
 }
 
-void disk_transfer_end(void)
+void disk_transfer_end(struct transfer *t)
 {
-	disk.transfers--;
+	if (t->next)
+		t->next->prev = t->prev;
+	if (t->prev)
+		t->prev->next = t->next;
+	else
+		disk.transfers = t->next;
 }
 
 char *disk_path(const struct api *api, const char *uid)

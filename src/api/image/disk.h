@@ -6,7 +6,8 @@
 #include "api/api.h"
 #include "loop/lane.h"
 
-enum { TRANSFERS_MAX = 512 }; /* uploads and downloads at once; each holds about half a MiB */
+/* Uploads and downloads at once, of all and of one project; each holds about half a MiB. */
+enum { TRANSFERS_MAX = 256, TRANSFERS_PROJECT_MAX = 64 };
 
 /* A piece of work that its owner submits as often as it likes, one at a time. What `run` reads and writes is
  * the job's alone until `settled`. */
@@ -26,9 +27,13 @@ void disk_start(void); /* also again, after image_finish */
 /* False: the daemon ends, nothing is called. */
 bool disk_submit(struct api *api, struct disk_job *j);
 
+struct transfer {
+	struct transfer *prev, *next;
+	int64_t project_id;
+};
 /* A transfer begins: ERR_BUSY when there are too many. */
-int disk_transfer_begin(struct error *err);
-void disk_transfer_end(void);
+int disk_transfer_begin(struct transfer *t, int64_t project_id, struct error *err);
+void disk_transfer_end(struct transfer *t);
 
 /* Where an image's bytes are; owned by the caller. */
 char *disk_path(const struct api *api, const char *uid);

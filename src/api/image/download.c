@@ -27,6 +27,7 @@ struct reader {
 };
 
 struct download {
+	struct transfer transfer;
 	struct api_call *call;
 	struct reader *reader;
 	bool reading, started;
@@ -90,8 +91,8 @@ static void finish(struct download *d, bool ok)
 	c->body = NULL;
 	principal_unref(c->who);
 	c->who = NULL;
+	disk_transfer_end(&d->transfer);
 	free(d);
-	disk_transfer_end();
 	http_respond_end(c->http, ok);
 }
 
@@ -106,8 +107,8 @@ static void finish_error(struct download *d, const struct error *err)
 		finish(d, false);
 		return;
 	}
+	disk_transfer_end(&d->transfer);
 	free(d);
-	disk_transfer_end();
 	api_fail(c, &copy);
 }
 
@@ -123,15 +124,14 @@ static void read_on(struct download *d)
 	finish_error(d, &err);
 }
 
-static void start(struct download *d)
+static void start(struct download *d, int64_t count)
 {
 	struct api_call *c = d->call;
-	const struct reader *r = d->reader;
 
 	api_header(c, "Content-Type", "application/octet-stream");
 	api_header(c, "x-openstack-request-id", c->request_id);
 	d->started = true;
-	http_respond_start(c->http, c->status, c->headers, c->headers_n, r->left + (int64_t)r->n);
+	http_respond_start(c->http, c->status, c->headers, c->headers_n, count);
 }
 
 static void reader_settled(struct disk_job *j)
@@ -151,7 +151,7 @@ static void reader_settled(struct disk_job *j)
 		return;
 	}
 	if (!d->started)
-		start(d);
+		start(d, r->left + (int64_t)r->n);
 	more = http_respond_write(d->call->http, r->piece, r->n);
 	if (!r->left) {
 		reader_free(j);
@@ -178,14 +178,12 @@ static void on_drain(struct api_call *c)
 		read_on(d);
 }
 
-static void submit_reader(struct api_call *c, const struct image *i, int64_t first, int64_t count)
+static struct reader *reader_create(struct download *d, const struct image *i, int64_t first, int64_t count)
 {
-	struct download *d = xcalloc(1, sizeof *d);
 	struct reader *r = xmalloc(sizeof *r);
 
-	*d = (struct download) { .call = c, .reader = r };
 	memset(r, 0, offsetof(struct reader, piece));
-	r->path = disk_path(c->api, i->uid);
+	r->path = disk_path(d->call->api, i->uid);
 	r->fd = -1;
 	r->size = i->size;
 	r->at = first;
@@ -195,18 +193,28 @@ static void submit_reader(struct api_call *c, const struct image *i, int64_t fir
 		.release = reader_free,
 		.lost = reader_lost,
 		.owner = d };
-	c->stream = (struct api_stream) { .drain = on_drain, .data_ctx = d };
-	read_on(d);
+	return r;
 }
 
-static void reply_head(struct api_call *c, int64_t count)
+static int send_range(
+	struct api_call *c, const struct image *i, int64_t first, int64_t count, struct error *err)
 {
 	struct download *d = xcalloc(1, sizeof *d);
-	struct reader sizes = { .left = count };
 
-	*d = (struct download) { .call = c, .reader = &sizes };
-	start(d);
-	finish(d, true);
+	d->call = c;
+	if (disk_transfer_begin(&d->transfer, c->who->project.id, err) < 0) {
+		free(d);
+		return -1;
+	}
+	if (c->http->method == HTTP_HEAD) {
+		start(d, count);
+		finish(d, true);
+		return 0;
+	}
+	d->reader = reader_create(d, i, first, count);
+	c->stream = (struct api_stream) { .drain = on_drain, .data_ctx = d };
+	read_on(d);
+	return 0;
 }
 
 static void reply_unsatisfiable(struct api_call *c, const struct image *i)
@@ -241,8 +249,6 @@ int image_download(struct api_call *c, struct error *err)
 		reply_unsatisfiable(c, &i);
 		return 0;
 	}
-	if (disk_transfer_begin(err) < 0)
-		return -1;
 	c->status = range.kind == RANGE_PART ? 206 : 200;
 	api_header(c, "Accept-Ranges", "bytes");
 	if (range.kind == RANGE_PART)
@@ -251,9 +257,5 @@ int image_download(struct api_call *c, struct error *err)
 				(long long)(range.first + range.count - 1), (long long)i.size));
 	else
 		api_header(c, "Content-MD5", i.checksum);
-	if (c->http->method == HTTP_HEAD)
-		reply_head(c, range.count);
-	else
-		submit_reader(c, &i, range.first, range.count);
-	return 0;
+	return send_range(c, &i, range.first, range.count, err);
 }

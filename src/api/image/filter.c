@@ -194,17 +194,17 @@ static int read_pair(struct image_filter *f, const struct http_pair *q, struct e
 		if (strcmp(q->value, "all") != 0 && !image_word_known(image_visibilities, q->value))
 			return bad_value(err, q->name, q->value, "public, private, shared, community or all");
 		f->visibility = q->value;
+		f->scan.community = true;
 		return 0;
 	}
 	if (strcmp(q->name, "member_status") == 0) {
 		if (!image_word_known(statuses, q->value))
 			return bad_value(err, q->name, q->value, "accepted, rejected, pending or all");
-		f->member_status = q->value;
+		f->scan.member_status = q->value;
 		return 0;
 	}
 	t = test_of(f, q->name);
 	f->hidden_given |= strcmp(q->name, "os_hidden") == 0;
-	f->needs_details |= t->kind == TEST_TAG || t->kind == TEST_PROPERTY;
 	return read_value(f->arena, t, q->value, err);
 }
 
@@ -322,7 +322,7 @@ static int init_sort(struct image_filter *f, const struct http_pair *query, size
 int image_filter_init(struct image_filter *f, struct arena *a, struct image_viewer viewer,
 	const struct http_pair *query, size_t n, struct error *err)
 {
-	*f = (struct image_filter) { .arena = a, .viewer = viewer, .member_status = "accepted" };
+	*f = (struct image_filter) { .arena = a, .scan = { .viewer = viewer, .member_status = "accepted" } };
 	f->tests = ARENA_ARRAY(a, struct image_test, n + 1);
 	for (size_t i = 0; i < n; i++)
 		if (!is_control(query[i].name) && read_pair(f, &query[i], err) < 0)
@@ -356,27 +356,6 @@ static bool any_value(const struct image_test *t, const char *text)
 	return false;
 }
 
-static bool pass_tags(const struct image_test *t, const struct image *i)
-{
-	for (size_t k = 0; k < t->values_n; k++) {
-		size_t at = 0;
-
-		while (at < i->tags_n && strcmp(i->tags[at], t->values[k]) != 0)
-			at++;
-		if (at == i->tags_n)
-			return false;
-	}
-	return true;
-}
-
-static bool pass_property(const struct image_test *t, const struct image *i)
-{
-	for (size_t k = 0; k < i->properties_n; k++)
-		if (strcmp(i->properties[k].key, t->name) == 0)
-			return any_value(t, i->properties[k].value);
-	return false;
-}
-
 static bool pass_time(const struct image_test *t, int64_t at_us)
 {
 	/* what the client saw has whole seconds */
@@ -399,7 +378,8 @@ static bool pass_time(const struct image_test *t, int64_t at_us)
 	return false;
 }
 
-static bool pass_test(const struct image_test *t, const struct image *i, bool with_details)
+/* Of what is in the row itself. */
+static bool pass_row(const struct image_test *t, const struct image *i)
 {
 	switch (t->kind) {
 	case TEST_TEXT:
@@ -415,36 +395,58 @@ static bool pass_test(const struct image_test *t, const struct image *i, bool wi
 	case TEST_TIME:
 		return pass_time(t, number_at(i, t->offset));
 	case TEST_TAG:
-		return !with_details || pass_tags(t, i);
 	case TEST_PROPERTY:
-		return !with_details || pass_property(t, i);
+		return true;
 	}
 	return false;
+}
+
+/* Any value of a property, all tags. */
+static int pass_details(const struct image_test *t, struct db *db, int64_t id, struct error *err)
+{
+	int rc = 1;
+
+	for (size_t k = 0; k < t->values_n; k++) {
+		bool tag = t->kind == TEST_TAG;
+
+		rc = tag ? store_image_has_tag(db, id, t->values[k], err)
+			 : store_image_has_property(db, id, t->name, t->values[k], err);
+		if (rc < 0 || (rc > 0) != tag)
+			return rc;
+	}
+	return rc;
 }
 
 /* By default a list has what is one's own, what is public, and what was shared and accepted; community images
  * only when asked for. Administrators see all. */
 static bool pass_visibility(const struct image_filter *f, const struct image *i)
 {
-	bool own = f->viewer.is_admin || i->project_id == f->viewer.project_id;
+	const struct image_scan *s = &f->scan;
 
 	if (f->visibility && strcmp(f->visibility, "all") != 0 && strcmp(f->visibility, i->visibility) != 0)
 		return false;
-	if (own || strcmp(i->visibility, "public") == 0)
+	if (s->viewer.is_admin || i->project_id == s->viewer.project_id ||
+		strcmp(i->visibility, "public") == 0)
 		return true;
 	if (strcmp(i->visibility, "community") == 0)
-		return f->visibility != NULL;
-	return strcmp(f->member_status, "all") == 0 || str_eq(f->member_status, i->member_status);
+		return s->community;
+	return i->member_status &&
+	       (strcmp(s->member_status, "all") == 0 || strcmp(s->member_status, i->member_status) == 0);
 }
 
-bool image_filter_pass(const struct image_filter *f, const struct image *i, bool with_details)
+int image_filter_pass(const struct image_filter *f, struct db *db, const struct image *i, struct error *err)
 {
+	int rc = 1;
+
 	if (!pass_visibility(f, i) || (i->hidden && !f->hidden_given))
-		return false;
+		return 0;
 	for (size_t k = 0; k < f->tests_n; k++)
-		if (!pass_test(&f->tests[k], i, with_details))
-			return false;
-	return true;
+		if (!pass_row(&f->tests[k], i))
+			return 0;
+	for (size_t k = 0; k < f->tests_n && rc > 0; k++)
+		if (f->tests[k].kind == TEST_TAG || f->tests[k].kind == TEST_PROPERTY)
+			rc = pass_details(&f->tests[k], db, i->id, err);
+	return rc;
 }
 
 static int compare_text(const char *a, const char *b)

@@ -12,11 +12,9 @@ struct image_test; /* one filter */
 
 struct image_filter {
 	struct arena *arena;
-	struct image_viewer viewer;
-	const char *visibility;    /* NULL: what is listed by default */
-	const char *member_status; /* of what is shared with the viewer; "all" */
+	struct image_scan scan; /* what may be listed at all */
+	const char *visibility; /* NULL: what is listed by default */
 	bool hidden_given;
-	bool needs_details; /* some test looks at properties or tags */
 	struct image_test *tests;
 	size_t tests_n;
 	struct image_sort {
@@ -29,8 +27,8 @@ struct image_filter {
 /* ERR_BAD_REQUEST for what is no filter value or sort key. limit and marker are the caller's. */
 int image_filter_init(struct image_filter *f, struct arena *a, struct image_viewer viewer,
 	const struct http_pair *query, size_t n, struct error *err);
-/* Does the image pass? Without details the tests of properties and tags are left out. */
-bool image_filter_pass(const struct image_filter *f, const struct image *i, bool with_details);
+/* Does the image pass? 1, 0, -1. Properties and tags are looked up last. */
+int image_filter_pass(const struct image_filter *f, struct db *db, const struct image *i, struct error *err);
 /* Below 0: a comes first. Never 0 for two images. */
 int image_filter_compare(const struct image_filter *f, const struct image *a, const struct image *b);
 

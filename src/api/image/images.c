@@ -9,7 +9,7 @@
 #include "base/util.h"
 #include "flow/flow.h"
 
-enum { IMAGES_PER_PROJECT_MAX = 10000 };
+enum { IMAGES_PER_PROJECT_MAX = 2000 };
 
 struct image_viewer image_viewer(const struct api_call *c)
 {

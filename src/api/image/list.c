@@ -8,6 +8,8 @@
 #include "api/image/internal.h"
 #include "base/util.h"
 
+enum { PAGE_BYTES = 4 << 20 }; /* a page ends there, whatever the properties are */
+
 struct gathering {
 	struct api_call *call;
 	struct image_filter filter;
@@ -48,20 +50,12 @@ static void keep(struct gathering *g, const struct image *i)
 static int gather(void *ctx, const struct image *i, struct error *err)
 {
 	struct gathering *g = ctx;
-	struct arena scratch = { 0 };
-	struct image full = *i;
-	int rc = 0;
+	int rc;
 
-	if (!image_filter_pass(&g->filter, i, false) ||
-		(g->marker && image_filter_compare(&g->filter, i, g->marker) <= 0))
+	if (g->marker && image_filter_compare(&g->filter, i, g->marker) <= 0)
 		return 0;
-	if (g->filter.needs_details) {
-		rc = store_image_details(g->call->db, &scratch, &full, err);
-		if (rc == 0 && !image_filter_pass(&g->filter, &full, true))
-			rc = 1;
-		arena_finish(&scratch);
-	}
-	if (rc == 0)
+	rc = image_filter_pass(&g->filter, g->call->db, i, err);
+	if (rc > 0)
 		keep(g, i);
 	return rc < 0 ? -1 : 0;
 }
@@ -78,7 +72,7 @@ static int find_marker(struct gathering *g, struct error *err)
 	if (!uid)
 		return 0;
 	g->marker = ARENA_NEW(g->call->arena, struct image);
-	if (store_image_get(g->call->db, g->call->arena, g->filter.viewer, uid, g->marker, err) < 0)
+	if (store_image_get(g->call->db, g->call->arena, g->filter.scan.viewer, uid, g->marker, err) < 0)
 		return error_set(
 			err, ERR_BAD_REQUEST, "marker '%.64s' is not an image that you can see", uid);
 	return 0;
@@ -104,17 +98,17 @@ static const char *first_path(struct api_call *c)
 static int show_page(struct gathering *g, size_t limit, struct error *err)
 {
 	struct api_call *c = g->call;
-	size_t shown = g->n < limit ? g->n : limit;
+	size_t shown = 0;
 
 	jw_object(&c->out);
 	jw_key(&c->out, "images");
 	jw_array(&c->out);
-	for (size_t i = 0; i < shown; i++) {
+	for (; shown < g->n && shown < limit && c->out.len < PAGE_BYTES; shown++) {
 		struct arena scratch = { 0 };
-		int rc = store_image_details(c->db, &scratch, &g->images[i], err);
+		int rc = store_image_details(c->db, &scratch, &g->images[shown], err);
 
 		if (rc == 0)
-			image_view(&c->out, &g->images[i]);
+			image_view(&c->out, &g->images[shown]);
 		arena_finish(&scratch);
 		if (rc < 0)
 			return -1;
@@ -141,7 +135,7 @@ int image_list(struct api_call *c, struct error *err)
 		limit = c->api->config.list_max;
 	if (image_filter_init(&g.filter, c->arena, image_viewer(c), c->http->query, c->http->query_n, err) <
 			0 ||
-		find_marker(&g, err) < 0 || store_image_scan(c->db, g.filter.viewer, gather, &g, err) < 0)
+		find_marker(&g, err) < 0 || store_image_scan(c->db, &g.filter.scan, gather, &g, err) < 0)
 		return -1;
 	if (g.n)
 		qsort_r(g.images, g.n, sizeof *g.images, compare, &g.filter);

@@ -2,9 +2,9 @@
 /* What a crash may have left: rows in status saving, parts of files, files without a row. */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "api/image/disk.h"
@@ -81,18 +81,40 @@ static int remove_strays(struct api *api, struct error *err)
 		if (!rc)
 			continue;
 		if (unlinkat(dirfd(dir), e->d_name, 0) < 0)
-			return disk_error(err, errno, "unlink", e->d_name);
-		log_event(LOG_NOTICE, "removed what an upload or a deletion left", "file", e->d_name, NULL);
+			log_event(LOG_ERR, "cannot remove what an upload or a deletion left", "file",
+				e->d_name, "error", strerror(errno), NULL);
+		else
+			log_event(LOG_NOTICE, "removed what an upload or a deletion left", "file", e->d_name,
+				NULL);
 	}
+	return 0;
+}
+
+/* Nothing can be done about it here, but the operator should know before a tenant does. */
+static int tell_missing(void *ctx, const struct image *i, struct error *err)
+{
+	struct api *api = ctx;
+	CLEANUP(free_ptr) char *path = disk_path(api, i->uid);
+	struct stat st;
+	bool there = stat(path, &st) == 0;
+
+	(void)err;
+	if (strcmp(i->status, "active") != 0 && strcmp(i->status, "deactivated") != 0)
+		return 0;
+	if (!there || st.st_size != i->size)
+		log_event(LOG_ERR, "the file of an image is missing or has another size", "path", path, NULL);
 	return 0;
 }
 
 int image_recover(struct api *api, struct error *err)
 {
+	static const struct image_scan everything = { .viewer = { .is_admin = true },
+		.member_status = "all" };
 	struct recovery *r;
 
 	disk_start();
-	if (remove_strays(api, err) < 0)
+	if (remove_strays(api, err) < 0 ||
+		store_image_scan(store_ro(api->store), &everything, tell_missing, api, err) < 0)
 		return -1;
 	r = xcalloc(1, sizeof *r);
 	r->api = api;

@@ -40,6 +40,7 @@ struct upload {
 	struct error err; /* the first thing that went wrong: the answer */
 	struct buf gather;
 	int64_t received;
+	struct transfer transfer;
 	struct image image; /* id, uid, disk_format; in the end what is known of the data */
 	char uid[UUID_TEXT], format[16];
 };
@@ -50,7 +51,7 @@ static void upload_free(struct upload *u)
 {
 	writer_destroy(u->writer);
 	buf_finish(&u->gather);
-	disk_transfer_end();
+	disk_transfer_end(&u->transfer);
 	free(u);
 }
 
@@ -95,8 +96,7 @@ static int64_t wall(const struct upload *u)
 static int claim_run(struct tick_unit *unit, struct error *err)
 {
 	struct upload *u = CONTAINER_OF(unit, struct upload, unit);
-	int rc = store_image_move(
-		store_rw(u->call->api->store), u->image.id, "queued", "saving", wall(u), err);
+	int rc = store_image_claim(store_rw(u->call->api->store), u->image.id, u->format, wall(u), err);
 
 	return rc == 0 ? not_queued(u, err) : rc < 0 ? -1 : 0;
 }
@@ -322,12 +322,20 @@ static void on_abort(struct api_call *c)
 /* --- begin ------------------------------------------------------------------------------------------------
  */
 
+static bool is_octets(const char *type)
+{
+	static const char octets[] = "application/octet-stream";
+	size_t n = sizeof octets - 1;
+
+	return type && strncasecmp(type, octets, n) == 0 && strchr("; ", type[n]);
+}
+
 static int check_request(struct api_call *c, const struct image *i, struct error *err)
 {
 	const char *type = http_header(c->http, "Content-Type");
 	int64_t max = c->api->config.image_size_max;
 
-	if (!type || strncasecmp(type, "application/octet-stream", strlen("application/octet-stream")) != 0)
+	if (!is_octets(type))
 		return error_set(err, ERR_MEDIA_TYPE,
 			"image data must be sent with Content-Type: application/octet-stream");
 	if (strcmp(i->status, "queued") != 0)
@@ -347,9 +355,13 @@ int image_upload(struct api_call *c, struct error *err)
 	struct image i;
 	struct upload *u;
 
-	if (image_find_own(c, &i, err) < 0 || check_request(c, &i, err) < 0 || disk_transfer_begin(err) < 0)
+	if (image_find_own(c, &i, err) < 0 || check_request(c, &i, err) < 0)
 		return -1;
 	u = xcalloc(1, sizeof *u);
+	if (disk_transfer_begin(&u->transfer, c->who->project.id, err) < 0) {
+		free(u);
+		return -1;
+	}
 	str_copy(u->uid, sizeof u->uid, i.uid);
 	str_copy(u->format, sizeof u->format, i.disk_format);
 	u->image = (struct image) { .id = i.id, .uid = u->uid };
