@@ -495,18 +495,6 @@ static void loaded(struct flow *f, enum flow_verdict verdict, const struct error
 	}
 }
 
-static enum flow_verdict load(struct flow *f, struct error *err)
-{
-	struct db *ro = store_ro(f->e->cfg.store);
-	enum flow_verdict verdict;
-
-	if (store_flow_read_begin(ro, err))
-		return FLOW_WAIT;
-	verdict = f->act->step->load(f->e, ro, f->act, err);
-	store_flow_read_end(ro);
-	return verdict;
-}
-
 void run_dispatch(struct flow *f)
 {
 	struct flow_engine *e = f->e;
@@ -525,7 +513,7 @@ void run_dispatch(struct flow *f)
 		return;
 	}
 	f->act = act_new(f);
-	verdict = load(f, &err);
+	verdict = f->act->step->load(e, store_ro(e->cfg.store), f->act, &err);
 	if (f->act->want_delete && !(f->kind->flags & KIND_DELETE)) {
 		/* the unit sees the wish itself and gives way */
 		error_set(&f->err, ERR_CONFLICT, "the server is being deleted");

@@ -7,18 +7,6 @@
 	"id, kind, subject_kind, subject_id, step, state, tries, run_at_us, deadline_us, last_error, " \
 	"action_id, request_id, created_us"
 
-int store_flow_read_begin(struct db *ro, struct error *err)
-{
-	return db_run(ro, err, "BEGIN", NULL) < 0 ? -1 : 0;
-}
-
-void store_flow_read_end(struct db *ro)
-{
-	struct error err;
-
-	db_run(ro, &err, "COMMIT", NULL);
-}
-
 int store_flow_insert(struct db *db, const struct flow_row *f, struct error *err)
 {
 	static const char sql[] =

@@ -20,11 +20,6 @@ struct flow_row { /* strings in the caller's arena */
 	int64_t created_us;
 };
 
-/* Around the reads of a step on the read-only connection: one snapshot, and its locks taken once. Not across turns of the
- * loop. */
-int store_flow_read_begin(struct db *ro, struct error *err);
-void store_flow_read_end(struct db *ro);
-
 /* A second flow for the subject: ERR_CONFLICT. */
 int store_flow_insert(struct db *db, const struct flow_row *f, struct error *err);
 int store_flow_load(struct db *db, struct arena *a, int64_t id, struct flow_row *out, struct error *err);
