@@ -64,7 +64,8 @@ api_handler compute_limits, compute_quota_show, compute_quota_detail, compute_qu
 api_handler compute_usage_list, compute_usage_show;
 api_handler compute_zone_list, compute_zone_detail;
 api_handler compute_hypervisor_list, compute_hypervisor_detail, compute_hypervisor_show,
-	compute_hypervisor_statistics, compute_hypervisor_uptime, compute_service_list;
+	compute_hypervisor_statistics, compute_hypervisor_uptime, compute_hypervisor_search,
+	compute_hypervisor_servers, compute_service_list;
 api_handler compute_extensions, compute_server_groups, compute_aggregates, compute_migrations, compute_gone;
 
 #endif

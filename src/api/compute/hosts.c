@@ -295,6 +295,45 @@ int compute_hypervisor_uptime(struct api_call *c, struct error *err)
 	return error_set(err, ERR_NOT_IMPLEMENTED, "libvirt does not tell how long a host has been up");
 }
 
+/* Below 2.53: those whose name has the text in it, with their servers when asked for. */
+static int matching(struct api_call *c, bool with_servers, struct error *err)
+{
+	const char *text = api_param(c, "hypervisor_id");
+	struct host_row *hosts;
+	size_t n, found = 0;
+
+	if (store_host_list(c->db, c->arena, &hosts, &n, err) < 0)
+		return -1;
+	c->status = 200;
+	jw_object(&c->out);
+	jw_key(&c->out, "hypervisors");
+	jw_array(&c->out);
+	for (size_t i = 0; i < n; i++) {
+		if (!strstr(hostname_of(&hosts[i]), text))
+			continue;
+		jw_object(&c->out);
+		brief_fields(c, &hosts[i]);
+		if (with_servers && put_servers(c, &hosts[i], err) < 0)
+			return -1;
+		jw_end_object(&c->out);
+		found++;
+	}
+	jw_end_array(&c->out);
+	jw_end_object(&c->out);
+	return found ? 0
+		     : error_set(err, ERR_NOT_FOUND, "No hypervisor matching '%.64s' could be found.", text);
+}
+
+int compute_hypervisor_search(struct api_call *c, struct error *err)
+{
+	return matching(c, false, err);
+}
+
+int compute_hypervisor_servers(struct api_call *c, struct error *err)
+{
+	return matching(c, true, err);
+}
+
 int compute_hypervisor_statistics(struct api_call *c, struct error *err)
 {
 	struct host_row *hosts, sum = { 0 };

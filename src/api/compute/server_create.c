@@ -5,17 +5,17 @@
 #include <string.h>
 
 #include "api/compute/server_body.h"
+#include "api/compute/server_place.h"
 #include "base/crypto.h"
 #include "base/util.h"
 #include "domain/flavor.h"
-#include "domain/ipam.h"
 #include "domain/names.h"
 #include "store/flavors.h"
 #include "store/keypairs.h"
 #include "store/quotas.h"
 #include "store/server_refs.h"
 
-enum { COUNT_MAX = 500, NICS_MAX = 16, USER_DATA_MAX = 65535, PASSWORD_LENGTH = 12 };
+enum { COUNT_MAX = 500, USER_DATA_MAX = 65535, PASSWORD_LENGTH = 12 };
 
 struct body {
 	const char *name, *image, *flavor, *key_name, *zone, *admin_pass, *user_data, *disk_config;
@@ -284,176 +284,6 @@ static int find_key(struct create *k, struct error *err)
 	return 0;
 }
 
-static int check_zone(struct create *k, const char *zone, struct error *err)
-{
-	int rc = store_ref_zone(k->c->db, zone, err);
-
-	if (rc == 0 && !str_eq(zone, k->c->api->config.default_zone))
-		return error_set(err, ERR_BAD_REQUEST,
-			"The requested availability zone is not available: %.63s", zone);
-	return rc < 0 ? -1 : 0;
-}
-
-static int force_host(struct create *k, const char *name, struct error *err)
-{
-	const char *found, *zone;
-	int rc;
-
-	if (!api_is_admin(k->c))
-		return error_set(err, ERR_FORBIDDEN,
-			"You are not authorized to choose a host: it needs the role admin.");
-	rc = store_ref_host(k->c->db, k->c->arena, name, &found, &zone, err);
-	if (rc == 0)
-		return error_set(err, ERR_BAD_REQUEST, "Compute host %.64s could not be found.", name);
-	if (rc < 0)
-		return -1;
-	if (k->want.host && strcmp(k->want.host, found) != 0)
-		return error_set(err, ERR_BAD_REQUEST, "The request names two different hosts.");
-	if (k->want.zone && strcmp(k->want.zone, zone) != 0)
-		return error_set(
-			err, ERR_BAD_REQUEST, "Host %.64s is not in zone %.63s.", found, k->want.zone);
-	k->want.host = found;
-	return 0;
-}
-
-/* zone, or for administrators zone:host, zone:host:node, :host */
-static int find_place(struct create *k, struct error *err)
-{
-	const char *text = k->in.zone, *colon = text ? strchr(text, ':') : NULL, *node;
-
-	if (text && *text != ':') {
-		k->want.zone = colon ? arena_strndup(k->c->arena, text, (size_t)(colon - text)) : text;
-		if (check_zone(k, k->want.zone, err) < 0)
-			return -1;
-	}
-	if (colon) {
-		node = strchr(colon + 1, ':');
-		text = node ? arena_strndup(k->c->arena, colon + 1, (size_t)(node - colon - 1)) : colon + 1;
-		if ((*text && force_host(k, text, err) < 0) ||
-			(node && node[1] && force_host(k, node + 1, err) < 0))
-			return -1;
-	}
-	if ((k->in.host && force_host(k, k->in.host, err) < 0) ||
-		(k->in.hypervisor && force_host(k, k->in.hypervisor, err) < 0))
-		return -1;
-	return 0;
-}
-
-/* --- networks */
-
-struct nic_body {
-	const char *network, *port, *fixed_ip, *tag;
-};
-
-static int read_nic(struct create *k, const json_t *item, size_t i, struct nic_body *out, struct error *err)
-{
-	static const struct bind_field fields[] = {
-		BIND(nic_body, network, "uuid", BIND_STR, 0, 1, 64),
-		BIND(nic_body, port, "port", BIND_STR, 0, 1, 64),
-		BIND(nic_body, fixed_ip, "fixed_ip", BIND_STR, 0, 1, 64),
-		BIND(nic_body, tag, "tag", BIND_STR, 0, 1, 60),
-	};
-	const char *where = arena_printf(k->c->arena, "networks[%zu]", i);
-	uint32_t address;
-
-	*out = (struct nic_body) { 0 };
-	if (bind_object(item, where, fields, ARRAY_LEN(fields), k->c->version, k->c->arena, out, NULL, err) <
-		0)
-		return -1;
-	if (out->tag)
-		return error_set(
-			err, ERR_BAD_REQUEST, "%s.tag: device tags are not supported by this cloud", where);
-	if (!out->network && !out->port)
-		return error_set(err, ERR_BAD_REQUEST, "%s needs 'uuid' or 'port'", where);
-	if (out->fixed_ip && (out->port || !ipam_parse(out->fixed_ip, &address)))
-		return error_set(err, ERR_BAD_REQUEST,
-			"%s.fixed_ip must be an IPv4 address, and goes with 'uuid' only", where);
-	if ((out->port || out->fixed_ip) && k->in.max_count > 1)
-		return error_set(err, ERR_BAD_REQUEST,
-			"%s: a port or an address cannot be given to several servers", where);
-	return 0;
-}
-
-static int find_nic(
-	struct create *k, const struct nic_body *in, struct server_nic_want *out, struct error *err)
-{
-	struct server_port_ref port;
-	int rc;
-
-	*out = (struct server_nic_want) { .fixed_ip = in->fixed_ip };
-	if (!in->port) {
-		rc = store_ref_network(k->c->db, k->project_id, in->network, &out->network_id, err);
-		if (rc == 0)
-			return error_set(
-				err, ERR_BAD_REQUEST, "Network %.64s could not be found.", in->network);
-		return rc < 0 ? -1 : 0;
-	}
-	rc = store_ref_port(k->c->db, k->project_id, in->port, &port, err);
-	if (rc < 0)
-		return -1;
-	if (rc == 0)
-		return error_set(err, ERR_BAD_REQUEST, "Port id %.64s could not be found.", in->port);
-	for (size_t i = 0; i < k->want.nics_n; i++)
-		port.in_use = port.in_use || k->want.nics[i].port_id == port.id;
-	if (port.in_use)
-		return error_set(err, ERR_CONFLICT, "Port %.64s is still in use.", in->port);
-	out->network_id = port.network_id;
-	out->port_id = port.id;
-	return 0;
-}
-
-/* The only network there is; with several the caller has to choose. */
-static int auto_network(struct create *k, bool required, struct error *err)
-{
-	int64_t id, n;
-
-	if (store_ref_network_only(k->c->db, k->project_id, &id, &n, err) < 0)
-		return -1;
-	if (n > 1)
-		return error_set(err, ERR_CONFLICT,
-			"Multiple possible networks found, use a Network ID to be more specific.");
-	if (n == 0 && required)
-		return error_set(err, ERR_BAD_REQUEST,
-			"Unable to automatically allocate a network for project: it has none to use");
-	if (n == 1) {
-		k->want.nics[0] = (struct server_nic_want) { .network_id = id };
-		k->want.nics_n = 1;
-	}
-	return 0;
-}
-
-static int find_networks(struct create *k, struct error *err)
-{
-	const json_t *networks = k->in.networks;
-	const char *word = json_string_value(networks);
-	struct nic_body nic;
-
-	k->want.nics = ARENA_ARRAY(k->c->arena, struct server_nic_want, NICS_MAX);
-	if (!networks && since(k->c, 37))
-		return error_set(err, ERR_BAD_REQUEST,
-			"server.networks is required: a list of networks, 'auto' or 'none'");
-	if (word && since(k->c, 37)) {
-		if (strcmp(word, "none") == 0)
-			return 0;
-		if (strcmp(word, "auto") == 0)
-			return auto_network(k, true, err);
-	}
-	if (networks && !json_is_array(networks))
-		return error_set(err, ERR_BAD_REQUEST, "server.networks must be a list%s",
-			since(k->c, 37) ? ", 'auto' or 'none'" : "");
-	if (json_array_size(networks) == 0)
-		return auto_network(k, false, err);
-	if (json_array_size(networks) > NICS_MAX)
-		return error_set(err, ERR_BAD_REQUEST, "server.networks has more than %d entries", NICS_MAX);
-	for (size_t i = 0; i < json_array_size(networks); i++) {
-		if (read_nic(k, json_array_get(networks, i), i, &nic, err) < 0 ||
-			find_nic(k, &nic, &k->want.nics[i], err) < 0)
-			return -1;
-		k->want.nics_n++;
-	}
-	return 0;
-}
-
 /* --- made here */
 
 /* Characters by chance, each as likely as the other. */
@@ -610,7 +440,9 @@ int compute_server_create(struct api_call *c, struct error *err)
 		return error_set(err, ERR_FORBIDDEN,
 			"A server belongs to a project: the token must be scoped to one.");
 	if (read_request(&k, err) < 0 || find_flavor(&k, err) < 0 || find_image(&k, err) < 0 ||
-		find_key(&k, err) < 0 || find_place(&k, err) < 0 || find_networks(&k, err) < 0 ||
+		find_key(&k, err) < 0 ||
+		server_find_place(c, k.in.zone, k.in.host, k.in.hypervisor, &k.want, err) < 0 ||
+		server_find_networks(c, k.project_id, k.in.networks, k.in.max_count > 1, &k.want, err) < 0 ||
 		settle_count(&k, err) < 0)
 		return -1;
 	fill_base(&k);
