@@ -36,6 +36,7 @@ struct cloud {
 	struct loop loop;
 	struct tick *tick;
 	struct lane_pool *lanes;
+	uv_prepare_t turn; /* ends the snapshot that the reads of a turn share, as the daemon does */
 	struct flow_engine *e;
 	struct flow_hooks hooks;
 	struct flow_config flow; /* what open uses; zero fields get defaults */
@@ -183,16 +184,37 @@ static inline void cloud_config(struct cloud *c)
 	f->poll_ms = f->poll_ms ? f->poll_ms : 3600000;
 }
 
+static inline void cloud_turn_end(uv_prepare_t *h)
+{
+	struct cloud *c = h->data;
+
+	uv_prepare_stop(h);
+	store_turn_end(c->store);
+}
+
+static inline void cloud_reading(void *ctx)
+{
+	struct cloud *c = ctx;
+
+	uv_prepare_start(&c->turn, cloud_turn_end);
+}
+
 static inline void cloud_open(struct cloud *c)
 {
-	struct store_config store = { .path = c->db_path, .clock = &clock_system, .no_sync = true };
+	struct store_config store = { .path = c->db_path,
+		.clock = &clock_system,
+		.no_sync = true,
+		.reading = cloud_reading,
+		.reading_ctx = c };
 	struct tick_config tick = { .loop = &c->loop, .fatal = cloud_fatal };
 	struct tick_member member;
 	struct error err = { 0 };
 
+	assert_int_equal(loop_init(&c->loop, &clock_system, &rng_system, &err), 0);
+	uv_prepare_init(&c->loop.uv, &c->turn);
+	c->turn.data = c;
 	if (store_open(&store, &c->store, &err))
 		fail_msg("store_open: %s (%s)", err.msg, err.detail);
-	assert_int_equal(loop_init(&c->loop, &clock_system, &rng_system, &err), 0);
 	assert_int_equal(hv_init(&c->loop.uv, CLOUD_ID, &err), 0);
 	c->tick = tick_create(&tick);
 	member = cloud_store_member(c->store);
@@ -228,6 +250,8 @@ static inline void cloud_shut(struct cloud *c)
 	lane_pool_destroy(c->lanes, 20000);
 	tick_destroy(c->tick);
 	hv_finish();
+	store_turn_end(c->store);
+	uv_close((uv_handle_t *)&c->turn, NULL);
 	loop_finish(&c->loop);
 	store_close(c->store);
 }
