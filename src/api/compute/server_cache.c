@@ -6,7 +6,7 @@
 
 #include "base/util.h"
 
-enum { SLOTS = 512, BODY_MAX = 4096, UID_MAX = 36, URL_MAX = 200 }; /* 2 MiB at most */
+enum { SLOTS = 4096, BODY_MAX = 4096, BYTES_MAX = 8 << 20, UID_MAX = 36, URL_MAX = 200 };
 
 struct entry {
 	const struct store *store;
@@ -18,6 +18,7 @@ struct entry {
 };
 
 static struct entry *slots[SLOTS];
+static size_t bytes; /* of all bodies */
 
 static bool keeps(const struct api_call *c, const char *uid)
 {
@@ -54,6 +55,8 @@ void server_cache_put(struct api_call *c, const char *uid)
 	if (!keeps(c, uid) || c->out.len > BODY_MAX || strlen(url) > URL_MAX)
 		return;
 	slot = slot_of(c, uid);
+	if (!*slot && bytes > BYTES_MAX)
+		return;
 	if (!*slot)
 		*slot = xcalloc(1, sizeof **slot);
 	e = *slot;
@@ -63,6 +66,8 @@ void server_cache_put(struct api_call *c, const char *uid)
 	e->version = c->version;
 	str_copy(e->uid, sizeof e->uid, uid);
 	str_copy(e->url, sizeof e->url, url);
+	bytes -= e->body.cap;
 	e->body.len = 0;
 	buf_append(&e->body, c->out.data, c->out.len);
+	bytes += e->body.cap;
 }
