@@ -142,7 +142,7 @@ static int inspect_qcow2(const unsigned char *p, size_t n, int64_t *out_virtual_
 			return refuse(err, "it ends within its qcow2 header");
 		header_length = be32(p + AT_HEADER_LENGTH);
 		if (header_length < QCOW2_V3_HEADER || header_length > (UINT32_C(1) << cluster_bits) ||
-			header_length % 8)
+			header_length > n || header_length % 8)
 			return refuse(err, "the length of its qcow2 header is not valid");
 		if (check_features(be64(p + AT_INCOMPATIBLE), err) < 0)
 			return -1;

@@ -229,6 +229,7 @@ static void writer_settled(struct disk_job *j)
 		submit_unit(u, store_run, store_finish);
 		return;
 	}
+	u->stage = RECEIVING; /* also when sealing failed: go_on drops it */
 	go_on(u);
 }
 
