@@ -4,10 +4,10 @@
 # those that are missing. To be sourced.
 
 # to build the daemon and cloudctl
-PACKAGES_BUILD="gcc cmake ninja-build pkg-config libvirt-dev libuv1-dev libsqlite3-dev libssl-dev libjansson-dev node-llhttp
+PACKAGES_BUILD="gcc cmake ninja-build pkg-config libvirt-dev libxml2-dev libuv1-dev libsqlite3-dev libssl-dev libjansson-dev node-llhttp
 	libinih-dev libisofs-dev libcurl4-openssl-dev libsystemd-dev libcmocka-dev"
 # on the controller
-PACKAGES_RUN="libvirt0 libuv1 libsqlite3-0 libssl3 libjansson4 libinih1 libisofs6 libcurl4 libsystemd0 ca-certificates qemu-utils"
+PACKAGES_RUN="libvirt0 libxml2 libuv1 libsqlite3-0 libssl3 libjansson4 libinih1 libisofs6 libcurl4 libsystemd0 ca-certificates qemu-utils"
 # on a hypervisor host
 PACKAGES_HOST="libvirt-daemon libvirt-daemon-system libvirt-daemon-driver-qemu qemu-system-x86 qemu-utils ovmf dnsmasq-base"
 # for the guest image
