@@ -5,7 +5,11 @@
  * touched on the loop's thread only. So each watch carries the state that libvirt wants, under one lock, and
  * waits in one queue until the loop applies it. The queue keeps order: a watch that was removed is closed
  * before another is added on a descriptor that the system gave out again. libvirt's free callback (it closes
- * the descriptor) is called from uv_close's callback only. */
+ * the descriptor) is called from uv_close's callback only.
+ *
+ * A call that waits for its answer switches the connection's watch off and, when it has it, on again. Such
+ * changes are applied a few milliseconds late, all at once: most undo each other, and the loop does not wake
+ * up for each. */
 #include <libvirt/libvirt.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -19,6 +23,7 @@ struct watch {
 	struct watch *hash_next, *queue_next;
 	int id;
 	bool timer, queued, removed;
+	bool late; /* queued, but it can wait */
 	bool open; /* the uv handle exists; the loop's own from here on */
 	int want;  /* libvirt's event bits, or milliseconds; what libvirt asked for last */
 	int have;  /* what libuv was told */
@@ -42,13 +47,15 @@ struct post {
 	void *arg;
 };
 
-enum { BUCKETS = 1024, IDLE = -1 };
+enum { BUCKETS = 1024, IDLE = -1, LATE_MS = 5 };
 
 static struct {
 	pthread_mutex_t lock;
 	uv_loop_t *loop; /* NULL: no loop */
 	pthread_t thread;
 	uv_async_t *wake;
+	uv_timer_t *late;
+	bool is_late; /* the loop knows, or is told, that changes wait for `late` */
 	struct watch *buckets[BUCKETS];
 	struct watch *head, **tail;
 	struct post *posts, **posts_tail;
@@ -74,7 +81,7 @@ static struct watch *find(int id, bool timer)
 	return w && !w->removed ? w : NULL;
 }
 
-static void queue(struct watch *w)
+static void enqueue(struct watch *w)
 {
 	if (!w->queued) {
 		w->queued = true;
@@ -82,7 +89,24 @@ static void queue(struct watch *w)
 		*ev.tail = w;
 		ev.tail = &w->queue_next;
 	}
+}
+
+static void queue(struct watch *w)
+{
+	enqueue(w);
+	w->late = false;
 	uv_async_send(ev.wake);
+}
+
+static void queue_late(struct watch *w)
+{
+	if (w->queued)
+		return;
+	enqueue(w);
+	w->late = true;
+	if (!ev.is_late)
+		uv_async_send(ev.wake);
+	ev.is_late = true;
 }
 
 static int add(struct watch *w)
@@ -109,9 +133,13 @@ static int change(int id, bool timer, int want)
 	struct watch *w;
 
 	pthread_mutex_lock(&ev.lock);
-	if ((w = ev.loop ? find(id, timer) : NULL)) {
+	w = ev.loop ? find(id, timer) : NULL;
+	if (w && w->want != want) {
 		w->want = want;
-		queue(w);
+		if (timer || pthread_equal(ev.thread, pthread_self()))
+			queue(w);
+		else
+			queue_late(w);
 	}
 	pthread_mutex_unlock(&ev.lock);
 	return w ? 0 : -1;
@@ -152,6 +180,13 @@ static void apply_later(struct watch *w)
 	pthread_mutex_unlock(&ev.lock);
 }
 
+static int uv_bits(int want)
+{
+	return (want & VIR_EVENT_HANDLE_READABLE ? UV_READABLE : 0) |
+	       (want & VIR_EVENT_HANDLE_WRITABLE ? UV_WRITABLE : 0) |
+	       (want & VIR_EVENT_HANDLE_HANGUP ? UV_DISCONNECT : 0);
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct watch *w = poll->data;
@@ -163,6 +198,12 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		bits = VIR_EVENT_HANDLE_ERROR;
 		w->have = 0; /* libuv has stopped this poll */
 		apply_later(w);
+	}
+	if (!uv_bits(want) &&
+		!bits) { /* switched off, and not applied yet: it would be told again and again */
+		uv_poll_stop(poll);
+		w->have = 0;
+		return;
 	}
 	if (events & UV_READABLE)
 		bits |= VIR_EVENT_HANDLE_READABLE;
@@ -196,13 +237,6 @@ static void on_watch_closed(uv_handle_t *h)
 	if (w->ff && w->removed)
 		w->ff(w->opaque);
 	free(w);
-}
-
-static int uv_bits(int want)
-{
-	return (want & VIR_EVENT_HANDLE_READABLE ? UV_READABLE : 0) |
-	       (want & VIR_EVENT_HANDLE_WRITABLE ? UV_WRITABLE : 0) |
-	       (want & VIR_EVENT_HANDLE_HANGUP ? UV_DISCONNECT : 0);
 }
 
 static void open_handle(struct watch *w)
@@ -288,24 +322,59 @@ static struct watch *take(struct post **posts)
 	return w;
 }
 
-static void on_wake(uv_async_t *async)
+/* Takes w out of the queue, or puts it back when its time has not come. */
+static struct watch *take_one(struct watch *w, bool is_time, bool *waits)
+{
+	struct watch *next;
+
+	pthread_mutex_lock(&ev.lock);
+	next = w->queue_next;
+	w->queued = false;
+	*waits = w->late && !is_time;
+	if (*waits)
+		enqueue(w);
+	else
+		w->late = false;
+	pthread_mutex_unlock(&ev.lock);
+	return next;
+}
+
+static void on_late(uv_timer_t *timer);
+
+static void run_queue(bool is_time)
 {
 	struct post *posts;
 	struct watch *w = take(&posts), *next;
+	bool waits, any = false;
 
-	(void)async;
 	for (; w; w = next) {
-		pthread_mutex_lock(&ev.lock);
-		next = w->queue_next;
-		w->queued = false;
-		pthread_mutex_unlock(&ev.lock);
-		apply(w);
+		next = take_one(w, is_time, &waits);
+		any |= waits;
+		if (!waits)
+			apply(w);
 	}
+	if (any && !uv_is_active((uv_handle_t *)ev.late))
+		uv_timer_start(ev.late, on_late, LATE_MS, 0);
 	for (struct post *p = posts, *after; p; p = after) {
 		after = p->next;
 		p->fn(p->arg);
 		free(p);
 	}
+}
+
+static void on_late(uv_timer_t *timer)
+{
+	(void)timer;
+	pthread_mutex_lock(&ev.lock);
+	ev.is_late = false;
+	pthread_mutex_unlock(&ev.lock);
+	run_queue(true);
+}
+
+static void on_wake(uv_async_t *async)
+{
+	(void)async;
+	run_queue(false);
 }
 
 /* --- libvirt's six functions ---------------------------------------------------------------------------- */
@@ -387,18 +456,24 @@ bool hv_on_loop(void)
 int hv_events_init(void *uv_loop, struct error *err)
 {
 	uv_async_t *wake = xcalloc(1, sizeof *wake);
+	uv_timer_t *late = xcalloc(1, sizeof *late);
 	int rc;
 
 	if (ev.loop) {
+		free(late);
 		free(wake);
 		return error_internal(err, "hv_init called twice");
 	}
 	if ((rc = uv_async_init(uv_loop, wake, on_wake)) < 0) {
+		free(late);
 		free(wake);
 		return error_internal(err, "uv_async_init: %s", uv_strerror(rc));
 	}
+	uv_timer_init(uv_loop, late);
 	pthread_mutex_lock(&ev.lock);
 	ev.loop = uv_loop;
+	ev.late = late;
+	ev.is_late = false;
 	ev.thread = pthread_self();
 	ev.wake = wake;
 	ev.tail = &ev.head;
@@ -411,7 +486,7 @@ int hv_events_init(void *uv_loop, struct error *err)
 	return 0;
 }
 
-static void on_wake_closed(uv_handle_t *h)
+static void on_handle_closed(uv_handle_t *h)
 {
 	free(h);
 }
@@ -420,13 +495,15 @@ static void on_wake_closed(uv_handle_t *h)
 void hv_events_finish(void)
 {
 	uv_async_t *wake = ev.wake;
+	uv_timer_t *late = ev.late;
 
 	if (!ev.loop)
 		return;
-	on_wake(wake);
+	run_queue(true);
 	pthread_mutex_lock(&ev.lock);
 	ev.loop = NULL;
 	ev.wake = NULL;
+	ev.late = NULL;
 	ev.head = NULL; /* what came since is in the table too */
 	for (size_t i = 0; i < BUCKETS; i++)
 		for (struct watch **p = &ev.buckets[i], *w; (w = *p);) {
@@ -440,5 +517,6 @@ void hv_events_finish(void)
 			p = &w->hash_next;
 		}
 	pthread_mutex_unlock(&ev.lock);
-	uv_close((uv_handle_t *)wake, on_wake_closed);
+	uv_close((uv_handle_t *)wake, on_handle_closed);
+	uv_close((uv_handle_t *)late, on_handle_closed);
 }
