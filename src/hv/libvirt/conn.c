@@ -49,6 +49,7 @@ static void link_drop(void *opaque)
 		return;
 	host_facts_free(l->facts);
 	pthread_mutex_destroy(&l->facts_lock);
+	pthread_mutex_destroy(&l->turn);
 	free(l->uri);
 	free(l);
 }
@@ -130,6 +131,7 @@ static void conn_release_locked(struct hv_conn *c)
 		;
 	if (*p)
 		*p = c->next;
+	memo_finish(&c->memo);
 	link_unref_locked(c->link);
 	free(c->pool);
 	free(c);
@@ -152,6 +154,18 @@ void conn_leave(struct hv_conn *c)
 	c->users--;
 	conn_release_locked(c);
 	unlock();
+}
+
+bool conn_turn_begin(struct hv_conn *c, bool is_short)
+{
+	if (is_short || c->link->test)
+		pthread_mutex_lock(&c->link->turn);
+	return is_short || c->link->test;
+}
+
+void conn_turn_end(struct hv_conn *c)
+{
+	pthread_mutex_unlock(&c->link->turn);
 }
 
 void lv_close(struct hv_conn *c)
@@ -343,6 +357,7 @@ static struct lv_link *link_new(char *uri, bool shared)
 	l->holds = 1;
 	l->opening = true;
 	pthread_mutex_init(&l->facts_lock, NULL);
+	pthread_mutex_init(&l->turn, NULL);
 	return l;
 }
 
@@ -415,6 +430,7 @@ int lv_connect(const struct hv_target *target, hv_event_fn *events, void *ctx, s
 	c->ctx = ctx;
 	c->pool = xstrdup(target->pool ? target->pool : "default");
 	c->accel = target->accel;
+	memo_init(&c->memo);
 	lock();
 	c->next = l->members;
 	l->members = c;

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "hv/hv.h"
+#include "hv/libvirt/memo.h"
 
 /* What a host says of itself that guests' definitions depend on; read once a connection. */
 struct host_facts {
@@ -31,6 +32,9 @@ struct lv_link {
 	bool dead; /* closed by the peer or by keepalive: under conn.c's lock */
 	int lifecycle_id;
 	struct hv_conn *members;
+	/* Short calls take turns: libvirt hands a connection from waiting thread to waiting thread at three
+	 * times the cost of the call itself. */
+	pthread_mutex_t turn;
 	pthread_mutex_t facts_lock;
 	struct host_facts *facts;
 };
@@ -42,6 +46,7 @@ struct hv_conn {
 	void *ctx;
 	char *pool;
 	enum hv_accel accel;
+	struct memo memo;
 	unsigned users; /* calls that run, events on their way; under conn.c's lock */
 	bool closed;
 };
@@ -49,6 +54,9 @@ struct hv_conn {
 /* A call's first and last act: between them the connection stays, even when it is closed meanwhile. */
 int conn_enter(struct hv_conn *c, struct error *err);
 void conn_leave(struct hv_conn *c);
+/* Around a call that the host answers at once (with the test driver: any). */
+bool conn_turn_begin(struct hv_conn *c, bool is_short);
+void conn_turn_end(struct hv_conn *c);
 
 /* Turns libvirt's last error on this thread into ours. `what` is for the tenant ("start the server"),
  * libvirt's words go into the detail. Always -1. */

@@ -175,7 +175,7 @@ int lv_domain_define(struct hv_conn *c, const struct hv_domain *d, struct error 
 	if (check(d, err) < 0 || conn_facts(c, &facts, err) < 0 ||
 		find_ours(c, d->uuid, &old, &seen, err) < 0)
 		return -1;
-	if (facts->pool_path) {
+	if (facts->pool_path && !c->link->test) {
 		if (lv_console_prepare(c, d->uuid, err) < 0)
 			return -1;
 		log = xasprintf("%s/%s-console.log", facts->pool_path, d->uuid);
@@ -188,7 +188,11 @@ int lv_domain_define(struct hv_conn *c, const struct hv_domain *d, struct error 
 			.log_path = log });
 	dom = virDomainDefineXMLFlags(
 		c->link->conn, buf_text(&xml), c->link->test ? 0 : VIR_DOMAIN_DEFINE_VALIDATE);
-	return dom ? 0 : conn_fail(c, "define the server", err);
+	if (!dom)
+		return conn_fail(c, "define the server", err);
+	if (!old)
+		memo_fresh_put(&c->memo, d->uuid, dom);
+	return 0;
 }
 
 /* --- power ---------------------------------------------------------------------------------------------- */
@@ -208,9 +212,11 @@ static int arrived(
 
 int lv_domain_start(struct hv_conn *c, const char *uuid, struct error *err)
 {
-	CLEANUP(dom_free) virDomainPtr dom = NULL;
+	CLEANUP(dom_free) virDomainPtr fresh = memo_fresh_take(&c->memo, uuid), dom = NULL;
 	struct hv_seen seen;
 
+	if (fresh && virDomainCreate(fresh) == 0)
+		return 0;
 	if (find_present(c, uuid, &dom, &seen, err) < 0)
 		return -1;
 	if (seen.power == HV_POWER_CRASHED && virDomainDestroy(dom) < 0)
@@ -360,29 +366,59 @@ int lv_domain_look(struct hv_conn *c, const char *uuid, struct hv_seen *out, str
 	return 0;
 }
 
+static int record_power(const virDomainStatsRecord *r, struct hv_seen *out)
+{
+	int state;
+
+	if (virTypedParamsGetInt(r->params, r->nparams, "state.state", &state) != 1)
+		return -1;
+	out->power = power_from(state);
+	virTypedParamsGetInt(r->params, r->nparams, "state.reason", &out->reason);
+	return virDomainGetUUIDString(r->dom, out->uuid);
+}
+
+/* One record of the list; a mark that was read once is not read again while the domain stays. */
+static int list_one(struct hv_conn *c, const virDomainStatsRecord *r, const struct hv_seen *marks, size_t n,
+	struct hv_seen *out, struct error *err)
+{
+	const struct hv_seen *known;
+
+	*out = (struct hv_seen) { 0 };
+	if (record_power(r, out) < 0)
+		return look(c, r->dom, out, err);
+	known = memo_mark_find(marks, n, out->uuid);
+	if (!known)
+		return read_mark(c, r->dom, out, err);
+	out->ours = true;
+	out->epoch = known->epoch;
+	return 0;
+}
+
 int lv_domain_list(struct hv_conn *c, struct arena *a, struct hv_seen **out, size_t *out_n, struct error *err)
 {
-	virDomainPtr *doms = NULL;
+	CLEANUP(free_ptr) struct hv_seen *marks = NULL;
+	virDomainStatsRecordPtr *records = NULL;
 	struct hv_seen *list;
-	size_t n = 0;
-	int rc = 0, total = virConnectListAllDomains(c->link->conn, &doms, 0);
+	size_t n = 0, marks_n;
+	int rc = 0, total = virConnectGetAllDomainStats(c->link->conn, VIR_DOMAIN_STATS_STATE, &records, 0);
 
 	if (total < 0)
 		return conn_fail(c, "list its servers", err);
+	marks = memo_marks_take(&c->memo, &marks_n);
 	list = ARENA_ARRAY(a, struct hv_seen, (size_t)total);
-	for (int i = 0; i < total; i++) {
+	for (int i = 0; i < total && rc == 0; i++) {
 		struct error why;
 
-		if (rc == 0 && look(c, doms[i], &list[n], &why) == 0) {
+		if (list_one(c, records[i], marks, marks_n, &list[n], &why) == 0) {
 			n++;
-		} else if (rc == 0 && why.code != ERR_NOT_FOUND) {
+		} else if (why.code != ERR_NOT_FOUND) {
 			*err = why;
 			rc = -1;
 		} /* else it is gone since */
-		virDomainFree(doms[i]);
 	}
-	free(doms);
+	virDomainStatsRecordListFree(records);
 	if (rc == 0) {
+		memo_marks_set(&c->memo, list, n);
 		*out = list;
 		*out_n = n;
 	}

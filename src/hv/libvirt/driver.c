@@ -28,33 +28,39 @@ void stream_free(virStreamPtr *s)
 		virStreamFree(*s);
 }
 
-#define CALL(fn, params, args)               \
-	static int call_##fn params          \
-	{                                    \
-		int rc = conn_enter(c, err); \
-                                             \
-		if (rc == 0) {               \
-			rc = lv_##fn args;   \
-			conn_leave(c);       \
-		}                            \
-		return rc;                   \
+#define CALL(fn, is_short, params, args)                     \
+	static int call_##fn params                          \
+	{                                                    \
+		int rc = conn_enter(c, err);                 \
+		bool turn;                                   \
+                                                             \
+		if (rc == 0) {                               \
+			turn = conn_turn_begin(c, is_short); \
+			rc = lv_##fn args;                   \
+			if (turn)                            \
+				conn_turn_end(c);            \
+			conn_leave(c);                       \
+		}                                            \
+		return rc;                                   \
 	}
-#define CALL_UUID(fn) CALL(fn, (struct hv_conn * c, const char *uuid, struct error *err), (c, uuid, err))
+#define CALL_UUID(fn) \
+	CALL(fn, false, (struct hv_conn * c, const char *uuid, struct error *err), (c, uuid, err))
 
-CALL(inventory, (struct hv_conn * c, struct arena *a, struct hv_inventory *out, struct error *err),
+CALL(inventory, false, (struct hv_conn * c, struct arena *a, struct hv_inventory *out, struct error *err),
 	(c, a, out, err))
-CALL(image_ensure,
+CALL(image_ensure, false,
 	(struct hv_conn * c, const char *name, const char *format, int fd, int64_t size, int64_t virtual_size,
 		struct error *err),
 	(c, name, format, fd, size, virtual_size, err))
-CALL(volume_ensure,
+CALL(volume_ensure, true,
 	(struct hv_conn * c, const char *name, int64_t capacity, const char *backing,
 		const char *backing_format, struct error *err),
 	(c, name, capacity, backing, backing_format, err))
-CALL(volume_write, (struct hv_conn * c, const char *name, const void *data, size_t n, struct error *err),
+CALL(volume_write, false,
+	(struct hv_conn * c, const char *name, const void *data, size_t n, struct error *err),
 	(c, name, data, n, err))
-CALL(volume_remove, (struct hv_conn * c, const char *name, struct error *err), (c, name, err))
-CALL(domain_define, (struct hv_conn * c, const struct hv_domain *d, struct error *err), (c, d, err))
+CALL(volume_remove, false, (struct hv_conn * c, const char *name, struct error *err), (c, name, err))
+CALL(domain_define, true, (struct hv_conn * c, const struct hv_domain *d, struct error *err), (c, d, err))
 CALL_UUID(domain_start)
 CALL_UUID(domain_shutdown)
 CALL_UUID(domain_stop)
@@ -63,12 +69,13 @@ CALL_UUID(domain_reset)
 CALL_UUID(domain_pause)
 CALL_UUID(domain_unpause)
 CALL_UUID(domain_remove)
-CALL(domain_look, (struct hv_conn * c, const char *uuid, struct hv_seen *out, struct error *err),
+CALL(domain_look, true, (struct hv_conn * c, const char *uuid, struct hv_seen *out, struct error *err),
 	(c, uuid, out, err))
-CALL(domain_list,
+CALL(domain_list, true,
 	(struct hv_conn * c, struct arena *a, struct hv_seen **out, size_t *out_n, struct error *err),
 	(c, a, out, out_n, err))
-CALL(console_read, (struct hv_conn * c, const char *uuid, size_t max, struct buf *out, struct error *err),
+CALL(console_read, false,
+	(struct hv_conn * c, const char *uuid, size_t max, struct buf *out, struct error *err),
 	(c, uuid, max, out, err))
 #undef CALL
 #undef CALL_UUID

@@ -33,6 +33,8 @@ int conn_fail(struct hv_conn *c, const char *what, struct error *err)
 	int code = e ? e->code : VIR_ERR_INTERNAL_ERROR;
 	enum err ours;
 
+	if (code == VIR_ERR_NO_STORAGE_POOL)
+		memo_pool_forget(&c->memo); /* made anew, it is another */
 	ours = code_of(code, !conn_dead(c) && virConnectIsAlive(c->link->conn) == 1);
 	if (ours == ERR_UNREACHABLE)
 		error_set(err, ours, "the connection to the host was lost");

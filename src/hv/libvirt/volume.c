@@ -16,9 +16,14 @@ enum { CHUNK = 256 << 10 };
 
 virStoragePoolPtr volume_pool(struct hv_conn *c, struct error *err)
 {
-	virStoragePoolPtr pool = virStoragePoolLookupByName(c->link->conn, c->pool);
+	virStoragePoolPtr pool = memo_pool(&c->memo);
 
-	if (!pool) {
+	if (pool)
+		return pool;
+	pool = virStoragePoolLookupByName(c->link->conn, c->pool);
+	if (pool) {
+		memo_pool_set(&c->memo, pool);
+	} else {
 		conn_fail(c, "find its storage pool", err);
 		/* the volume's absence is not proved by the pool's */
 		if (err->code == ERR_NOT_FOUND)
@@ -70,13 +75,15 @@ int volume_make(struct hv_conn *c, virStoragePoolPtr pool, const struct volume_s
 	CLEANUP(buf_finish) struct buf xml = { 0 };
 	struct error why;
 
-	if (volume_find(c, pool, spec->name, out, err) < 0)
-		return -1;
-	if (*out)
-		return 0;
 	spec_xml(&xml, spec);
 	if ((*out = virStorageVolCreateXML(pool, buf_text(&xml), 0)))
 		return 0;
+	if (conn_last() == VIR_ERR_STORAGE_VOL_EXIST) {
+		if (volume_find(c, pool, spec->name, out, err) < 0)
+			return -1;
+		if (*out)
+			return 0;
+	}
 	conn_fail(c, "make a disk", &why);
 	/* another call made it, or its file is there and libvirt has not seen it yet */
 	if (why.code == ERR_HYPERVISOR) {
@@ -176,29 +183,35 @@ static bool name_ok(const char *name, struct error *err)
 	return false;
 }
 
-static int find_backing(
-	struct hv_conn *c, virStoragePoolPtr pool, const char *name, char **out_path, struct error *err)
+/* *known: the answer is from memory. */
+static int find_backing(struct hv_conn *c, virStoragePoolPtr pool, const char *name, char **out_path,
+	bool *known, struct error *err)
 {
 	CLEANUP(vol_free) virStorageVolPtr vol = NULL;
 
+	*out_path = memo_image(&c->memo, name);
+	if ((*known = *out_path != NULL))
+		return 0;
 	if (volume_find(c, pool, name, &vol, err) < 0)
 		return -1;
 	if (!vol)
 		return error_set(err, ERR_NOT_FOUND, "the image is not on the host");
 	*out_path = virStorageVolGetPath(vol);
-	return *out_path ? 0 : conn_fail(c, "find the image", err);
+	if (!*out_path)
+		return conn_fail(c, "find the image", err);
+	memo_image_set(&c->memo, name, *out_path);
+	return 0;
 }
 
-int lv_volume_ensure(struct hv_conn *c, const char *name, int64_t capacity, const char *backing,
-	const char *backing_format, struct error *err)
+static int ensure(struct hv_conn *c, const char *name, int64_t capacity, const char *backing,
+	const char *backing_format, bool *known, struct error *err)
 {
-	CLEANUP(pool_free) virStoragePoolPtr pool = NULL;
+	CLEANUP(pool_free) virStoragePoolPtr pool = volume_pool(c, err);
 	CLEANUP(vol_free) virStorageVolPtr vol = NULL;
 	CLEANUP(free_ptr) char *path = NULL;
 
-	if (!name_ok(name, err) || !(pool = volume_pool(c, err)))
-		return -1;
-	if (backing && find_backing(c, pool, backing, &path, err) < 0)
+	*known = false;
+	if (!pool || (backing && find_backing(c, pool, backing, &path, known, err) < 0))
 		return -1;
 	return volume_make(c, pool,
 		&(struct volume_spec) { .name = name,
@@ -207,6 +220,25 @@ int lv_volume_ensure(struct hv_conn *c, const char *name, int64_t capacity, cons
 			.backing_path = path,
 			.backing_format = backing_format },
 		&vol, err);
+}
+
+int lv_volume_ensure(struct hv_conn *c, const char *name, int64_t capacity, const char *backing,
+	const char *backing_format, struct error *err)
+{
+	struct error first;
+	bool known;
+
+	if (!name_ok(name, err))
+		return -1;
+	if (ensure(c, name, capacity, backing, backing_format, &known, &first) == 0)
+		return 0;
+	/* what was remembered may be so no more */
+	memo_pool_forget(&c->memo);
+	memo_image_forget(&c->memo);
+	if (known && first.code != ERR_UNREACHABLE)
+		return ensure(c, name, capacity, backing, backing_format, &known, err);
+	*err = first;
+	return -1;
 }
 
 int lv_volume_write(struct hv_conn *c, const char *name, const void *data, size_t n, struct error *err)
@@ -237,6 +269,7 @@ int lv_volume_remove(struct hv_conn *c, const char *name, struct error *err)
 
 	if (!name_ok(name, err) || !(pool = volume_pool(c, err)))
 		return -1;
+	memo_image_forget(&c->memo);
 	/* the marker first: what is left of an image by a crash between the two is not taken for a whole one
 	 */
 	if (str_starts(name, "image-") && volume_delete(c, pool, volume_marker(name, marker), err) < 0)
