@@ -24,4 +24,10 @@ int subnet_show(struct api_call *c, struct error *err);
 int port_list(struct api_call *c, struct error *err);
 int port_show(struct api_call *c, struct error *err);
 
+int network_quota_show(struct api_call *c, struct error *err);
+int network_quota_details(struct api_call *c, struct error *err);
+int network_quota_default(struct api_call *c, struct error *err);
+int network_quota_update(struct api_call *c, struct error *err);
+int network_quota_reset(struct api_call *c, struct error *err);
+
 #endif
