@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudd/config.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <ini.h>
 #include <stdarg.h>
@@ -8,31 +9,113 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/util.h"
 #include "domain/ipam.h"
 
-#define TEXT(section, member, fallback, reload, help)                                                        \
-	{                                                                                                    \
-		section, #member, CONFIG_TEXT, offsetof(struct config, member), fallback, 0, 0, reload, help \
+/* --- what texts must be -------------------------------------------------------------------------------- */
+
+bool config_address(const char *text, char *host, size_t size, int *port)
+{
+	const char *colon = strrchr(text, ':');
+	size_t n = colon ? (size_t)(colon - text) : 0;
+	int64_t value;
+
+	if (!n || !str_int64(colon + 1, 0, 65535, &value))
+		return false;
+	if (text[0] == '[' && text[n - 1] == ']') {
+		text++;
+		n -= 2;
 	}
+	if (n >= size)
+		return false;
+	memcpy(host, text, n);
+	host[n] = '\0';
+	*port = (int)value;
+	return true;
+}
+
+static bool valid_listen(const char *value)
+{
+	struct in6_addr ignored;
+	char host[INET6_ADDRSTRLEN];
+	int port;
+
+	return config_address(value, host, sizeof host, &port) &&
+	       inet_pton(*value == '[' ? AF_INET6 : AF_INET, host, &ignored) == 1;
+}
+
+int config_log_level(const char *name)
+{
+	static const struct {
+		const char *name;
+		int level;
+	} levels[] = {
+		{ "error", LOG_ERR },
+		{ "warning", LOG_WARNING },
+		{ "notice", LOG_NOTICE },
+		{ "info", LOG_INFO },
+		{ "debug", LOG_DEBUG },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(levels); i++)
+		if (strcmp(levels[i].name, name) == 0)
+			return levels[i].level;
+	return -1;
+}
+
+static bool valid_level(const char *value)
+{
+	return config_log_level(value) >= 0;
+}
+
+static bool valid_name(const char *value)
+{
+	return *value && strlen(value) <= 255;
+}
+
+static bool valid_url(const char *value)
+{
+	const char *rest = str_starts(value, "https://")  ? value + strlen("https://")
+			   : str_starts(value, "http://") ? value + strlen("http://")
+							  : NULL;
+
+	return !*value || (rest && *rest && *rest != '/' && rest[strlen(rest) - 1] != '/');
+}
+
+/* --- the keys ------------------------------------------------------------------------------------------- */
+
+#define TEXT_OF(section, member, fallback, reload, help, valid, should)                                 \
+	{                                                                                               \
+		section, #member, CONFIG_TEXT, offsetof(struct config, member), fallback, 0, 0, reload, \
+			help, valid, should                                                             \
+	}
+#define TEXT(section, member, fallback, reload, help) \
+	TEXT_OF(section, member, fallback, reload, help, NULL, NULL)
 #define INT(section, member, fallback, min, max, reload, help)                                             \
 	{                                                                                                  \
 		section, #member, CONFIG_INT, offsetof(struct config, member), fallback, min, max, reload, \
-			help                                                                               \
+			help, NULL, NULL                                                                   \
 	}
 
 const struct config_key config_keys[] = {
-	TEXT("cloudd", region, "RegionOne", false, "name of the region in the catalog"),
-	TEXT("cloudd", public_url, "", false,
+	TEXT_OF("cloudd", region, "RegionOne", false, "name of the region in the catalog", valid_name,
+		"a name"),
+	TEXT_OF("cloudd", public_url, "", false,
 		"how tenants reach the API, as https://name:port; empty: taken from each request's Host or "
-		"X-Forwarded headers"),
-	TEXT("cloudd", default_zone, "nova", false, "availability zone of hosts that are added without one"),
-	TEXT("cloudd", state_dir, "/var/lib/cloudd", false, "where the database and the images live"),
+		"X-Forwarded headers",
+		valid_url, "https://NAME:PORT without a slash at the end, or empty"),
+	TEXT_OF("cloudd", default_zone, "nova", false,
+		"availability zone of hosts that are added without one", valid_name, "a name"),
+	TEXT_OF("cloudd", state_dir, "/var/lib/cloudd", false, "where the database and the images live",
+		valid_name, "a directory"),
 	TEXT("cloudd", database, "", false, "the SQLite file; empty: cloudd.db in state_dir"),
 	TEXT("cloudd", image_dir, "", false, "uploaded images; empty: images in state_dir"),
-	TEXT("cloudd", log_level, "info", true, "error, warning, notice, info or debug"),
-	TEXT("api", listen, "0.0.0.0:8774", false,
-		"address and port of the TLS listener; [::]:8774 for IPv6"),
+	TEXT_OF("cloudd", log_level, "info", true, "error, warning, notice, info or debug", valid_level,
+		"error, warning, notice, info or debug"),
+	TEXT_OF("api", listen, "0.0.0.0:8774", false,
+		"address and port of the TLS listener; [::]:8774 for IPv6", valid_listen,
+		"ADDRESS:PORT, the address as 0.0.0.0 or [::]"),
 	TEXT("api", tls_cert, "/etc/cloudd/pki/servercert.pem", true,
 		"certificate chain (PEM); read again on SIGHUP"),
 	TEXT("api", tls_key, "/etc/cloudd/pki/serverkey.pem", true,
@@ -73,6 +156,8 @@ const struct config_key config_keys[] = {
 };
 const size_t config_keys_n = ARRAY_LEN(config_keys);
 
+enum { LINE_BYTES = 8192 };
+
 struct reader {
 	struct config *config;
 	char wrong[200]; /* the first complaint; "" none */
@@ -97,6 +182,10 @@ static int assign(struct config *c, const struct config_key *k, const char *valu
 {
 	void *to = (char *)c + k->offset;
 
+	if (k->valid && !k->valid(value)) {
+		str_copy(should, size, k->should);
+		return 0;
+	}
 	if (k->type == CONFIG_TEXT) {
 		*(const char **)to = arena_strdup(&c->arena, value);
 		return 1;
@@ -174,6 +263,25 @@ static bool set_mtu(struct provider_network *n, const char *value)
 	return true;
 }
 
+/* Written into the config drive as they are, so without blanks. */
+static bool set_dns(struct config *c, struct provider_network *n, const char *value)
+{
+	CLEANUP(free_ptr) char *copy = xstrdup(value);
+	char *all = arena_alloc(&c->arena, strlen(value) + 1), *end = all, *save = NULL;
+	uint32_t ignored;
+
+	for (char *p = strtok_r(copy, ", \t", &save); p; p = strtok_r(NULL, ", \t", &save)) {
+		if (!ipam_parse(p, &ignored))
+			return false;
+		if (end != all)
+			*end++ = ',';
+		end = stpcpy(end, p);
+	}
+	*end = '\0';
+	n->dns = all;
+	return true;
+}
+
 static int set_network(struct reader *r, const char *net, const char *name, const char *value)
 {
 	struct config *c = r->config;
@@ -202,7 +310,7 @@ static int set_network(struct reader *r, const char *net, const char *name, cons
 	else if (strcmp(name, "mtu") == 0)
 		should = set_mtu(n, value) ? NULL : "an integer from 576 to 65535";
 	else if (strcmp(name, "dns") == 0)
-		n->dns = arena_strdup(&c->arena, value);
+		should = set_dns(c, n, value) ? NULL : "IPv4 addresses with commas between";
 	else
 		return fail(r,
 			"[network %s] has no key '%s'; it has source, cidr, gateway, pool, dns and mtu", net,
@@ -242,6 +350,9 @@ static int check_network(struct provider_network *n, const char *path, struct er
 	if (!n->source || !n->cidr.prefix)
 		return error_set(
 			err, ERR_BAD_REQUEST, "%s: [network %s] needs source and cidr", path, n->name);
+	if (n->gateway && !ipam_cidr_has(&n->cidr, n->gateway))
+		return error_set(err, ERR_BAD_REQUEST, "%s: [network %s] gateway must be an address of cidr",
+			path, n->name);
 	if (!n->pool.last) {
 		defaults_n = ipam_pools_default(&n->cidr, n->gateway, defaults);
 		n->pool = defaults[defaults_n - 1];
@@ -274,6 +385,10 @@ int config_load(const char *path, struct config *out, struct error *err)
 
 	for (size_t i = 0; i < config_keys_n; i++)
 		assign(&c, &config_keys[i], config_keys[i].fallback, ignored, sizeof ignored);
+	ini_allow_multiline = false; /* an indented line is a line like any other */
+	ini_use_stack = false;
+	ini_allow_realloc = true;
+	ini_max_line = LINE_BYTES;
 	rc = ini_parse(path, on_value, &r);
 	if (rc < 0)
 		error_set(err, ERR_BAD_REQUEST, "%s: cannot be read: %s", path, strerror(errno));

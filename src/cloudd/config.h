@@ -49,6 +49,8 @@ struct config_key {
 	int64_t min, max;     /* CONFIG_INT */
 	bool reloadable;      /* SIGHUP takes it over */
 	const char *help;
+	bool (*valid)(const char *value); /* CONFIG_TEXT; NULL: anything is */
+	const char *should;               /* what it must be */
 };
 
 extern const struct config_key config_keys[];
@@ -57,6 +59,10 @@ extern const size_t config_keys_n;
 /* Reads the file over the defaults. The error names file, line, section and key, and what would be right. */
 int config_load(const char *path, struct config *out, struct error *err);
 void config_finish(struct config *c);
+/* Parts of "address:port" or "[v6]:port"; a port of 0 takes a free one. */
+bool config_address(const char *text, char *host, size_t size, int *port);
+/* The syslog level of that name, or -1. */
+int config_log_level(const char *name);
 /* {"config": [{name, value, default, reloadable, help}]} */
 void config_show(const struct config *c, struct buf *out);
 /* The example file: every key with its default and help as comments. */

@@ -119,25 +119,6 @@ static void on_fatal(void *ctx, const struct error *err)
 /* --- signals, watchdog
  * ------------------------------------------------------------------------------------------------------ */
 
-static int level_of(const char *name)
-{
-	static const struct {
-		const char *name;
-		int level;
-	} levels[] = {
-		{ "error", LOG_ERR },
-		{ "warning", LOG_WARNING },
-		{ "notice", LOG_NOTICE },
-		{ "info", LOG_INFO },
-		{ "debug", LOG_DEBUG },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(levels); i++)
-		if (strcmp(levels[i].name, name) == 0)
-			return levels[i].level;
-	return LOG_INFO;
-}
-
 static void reload(struct daemon *d)
 {
 	struct error err = { 0 };
@@ -145,7 +126,7 @@ static void reload(struct daemon *d)
 
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_mono(&clock_system));
 	if (config_load(d->config_path, &fresh, &err) == 0) {
-		log_set_level(level_of(fresh.log_level));
+		log_set_level(config_log_level(fresh.log_level));
 		config_finish(&fresh);
 	}
 	if (!err.code && d->http)
@@ -216,26 +197,6 @@ static struct http_limits limits_of(const struct config *c)
 	return l;
 }
 
-/* "host:port" or "[v6]:port" */
-static int split_address(const char *text, char *host, size_t size, int *port, struct error *err)
-{
-	const char *colon = strrchr(text, ':');
-	size_t n = colon ? (size_t)(colon - text) : 0;
-	int64_t value;
-
-	if (!n || !str_int64(colon + 1, 0, 65535, &value) || n >= size)
-		return error_set(
-			err, ERR_BAD_REQUEST, "[api] listen must be ADDRESS:PORT, not '%.64s'", text);
-	if (text[0] == '[' && text[n - 1] == ']') {
-		text++;
-		n -= 2;
-	}
-	memcpy(host, text, n);
-	host[n] = '\0';
-	*port = (int)value;
-	return 0;
-}
-
 static int start_http(struct daemon *d, struct error *err)
 {
 	const struct config *c = &d->config;
@@ -258,8 +219,8 @@ static int start_http(struct daemon *d, struct error *err)
 		}
 		return 0;
 	}
-	if (split_address(c->listen, host, sizeof host, &port, err) < 0 ||
-		http_server_listen_tls(d->http, host, port, &d->tls, err) < 0)
+	config_address(c->listen, host, sizeof host, &port); /* config_load saw to it that it is one */
+	if (http_server_listen_tls(d->http, host, port, &d->tls, err) < 0)
 		return -1;
 	return c->socket[0] ? http_server_listen_unix(d->http, c->socket, 0600, err) : 0;
 }
@@ -485,7 +446,7 @@ static int serve(struct daemon *d)
 	raise_limits();
 	mallopt(M_ARENA_MAX, 2); /* else each lane's thread adds an arena of its own */
 	umask(0077);
-	log_set_level(level_of(d->config.log_level));
+	log_set_level(config_log_level(d->config.log_level));
 	if (loop_init(&d->loop, &clock_system, &rng_system, &err) < 0) {
 		log_event(LOG_ERR, err.msg, "detail", err.detail, NULL);
 		return 1;
