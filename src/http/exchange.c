@@ -169,6 +169,13 @@ static enum step head_done(struct conn *c, size_t n)
 	return body_begin(c);
 }
 
+/* Nothing was sent to us that we have not read: no need to wait for the peer, which may hold on for long. */
+static enum step end_idle(struct conn *c)
+{
+	io_goodbye(c);
+	return exchange_drop(c);
+}
+
 static enum step run_head(struct conn *c)
 {
 	size_t n, got;
@@ -180,16 +187,13 @@ static enum step run_head(struct conn *c)
 			return exchange_refuse(c, c->msg.status, c->msg.why);
 		if (n)
 			return head_done(c, n);
-	} else if (c->server->draining) {
-		c->closing = true;
-		return exchange_linger(c);
 	}
 	in_compact(c);
 	if (c->in.cap - c->in.len < HEAD_READ / 4)
 		buf_reserve(&c->in, HEAD_READ);
 	switch (io_read(c, c->in.data + c->in.len, c->in.cap - c->in.len, &got)) {
 	case IO_AGAIN:
-		return STOP;
+		return c->server->draining && !c->in.len ? end_idle(c) : STOP;
 	case IO_EOF:
 		return exchange_linger(c);
 	case IO_OK:

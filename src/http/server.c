@@ -6,6 +6,8 @@
 #include "base/util.h"
 #include "http/conn.h"
 
+enum { DRAIN_HEAD_MS = 1000 };
+
 const struct http_limits http_limits_default = {
 	.line = 8192,
 	.headers = 32768,
@@ -190,8 +192,12 @@ void http_server_drain(struct http_server *s, void (*done)(void *ctx), void *ctx
 	s->done = done;
 	s->done_ctx = ctx;
 	listener_close_all(s);
-	for (struct conn *c = s->conns; c; c = c->next)
-		conn_ready(c); /* those that idle close themselves */
+	for (struct conn *c = s->conns; c; c = c->next) {
+		/* who has begun a request gets a moment to end it; those that idle close themselves */
+		if (c->phase == CONN_HEAD && c->deadline > uv_now(s->loop) + DRAIN_HEAD_MS)
+			c->deadline = uv_now(s->loop) + DRAIN_HEAD_MS;
+		conn_ready(c);
+	}
 	drained_check(s);
 }
 
