@@ -254,7 +254,9 @@ int store_image_delete(struct db *db, int64_t id, int64_t now_us, struct error *
 
 int store_image_requeue_all(struct db *db, int64_t now_us, struct error *err)
 {
-	return db_run(db, err, "UPDATE image SET status = 'queued', updated_us = ? WHERE status = 'saving'",
+	return db_run(db, err,
+		"UPDATE image SET status = 'queued', updated_us = ? WHERE status = 'saving' AND deleted_us = "
+		"0",
 		"i", now_us);
 }
 
