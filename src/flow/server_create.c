@@ -138,6 +138,27 @@ static int create_end(struct flow_engine *e, struct db *db, struct act *act, str
 	return server_settle(e, db, act, VM_ACTIVE, err);
 }
 
+/* The host has lost its copy of the image: the next server that needs it there brings a new one. */
+static int create_fail(
+	struct flow_engine *e, struct db *db, struct flow *f, const struct error *why, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct host_image_row image;
+	struct server s;
+	int rc = 0;
+
+	if (why->code == ERR_NOT_FOUND) {
+		if (store_server_load(db, &a, f->subject_id, &s, err))
+			return -1;
+		if (s.host_id && s.image_id)
+			rc = store_host_image_find(db, &a, s.host_id, s.image_id, &image, err);
+		if (rc < 0 || (rc > 0 && strcmp(image.state, "ready") == 0 &&
+				      store_host_image_set(db, image.id, "error", why->msg, 0, err)))
+			return -1;
+	}
+	return server_fail(e, db, f, why, err);
+}
+
 static const struct flow_step create_steps[] = {
 	{ "disks", disks_load, disks_act, NULL, TASK_BLOCK_DEVICE_MAPPING, LINK_OPS, TIME_CALL },
 	{ "spawn", server_load_domain, server_spawn_act, NULL, TASK_SPAWNING, LINK_OPS, TIME_CALL },
@@ -150,7 +171,7 @@ const struct flow_kind kind_server_create = {
 	.steps_n = ARRAY_LEN(create_steps),
 	.deadline_s = 2 * 3600,
 	.end = create_end,
-	.fail = server_fail,
+	.fail = create_fail,
 };
 
 /* ---- the request ---- */
