@@ -146,13 +146,20 @@ int store_image_details(struct db *db, struct arena *a, struct image *i, struct 
 	return load_properties(db, a, i, err) < 0 ? -1 : load_tags(db, a, i, err);
 }
 
-int store_image_count(struct db *db, int64_t project_id, int64_t *out, struct error *err)
+int store_image_use(
+	struct db *db, int64_t project_id, int64_t *out_images, int64_t *out_mib, struct error *err)
 {
-	return db_int_query(db, err, out,
-		       "SELECT count(*) FROM image WHERE project_id = ? AND deleted_us = 0", "i",
-		       project_id) < 0
-		       ? -1
-		       : 0;
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+
+	if (db_query(db, err, &st,
+		    "SELECT count(*), coalesce(sum((size + 1048575) / 1048576), 0) FROM image "
+		    "WHERE project_id = ? AND deleted_us = 0",
+		    "i", project_id) < 0 ||
+		db_row(st, err) < 0)
+		return -1;
+	*out_images = db_int(st, 0);
+	*out_mib = db_int(st, 1);
+	return 0;
 }
 
 /* --- writes -----------------------------------------------------------------------------------------------

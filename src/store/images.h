@@ -60,7 +60,9 @@ int store_image_has_property(
 int store_image_has_tag(struct db *db, int64_t id, const char *tag, struct error *err);
 /* Fills in properties and tags. */
 int store_image_details(struct db *db, struct arena *a, struct image *i, struct error *err);
-int store_image_count(struct db *db, int64_t project_id, int64_t *out, struct error *err);
+/* What a project's images come to: how many, and the MiB of their data, each image rounded up. */
+int store_image_use(
+	struct db *db, int64_t project_id, int64_t *out_images, int64_t *out_mib, struct error *err);
 
 /* With properties and tags. ERR_CONFLICT when the uid was ever given. */
 int store_image_insert(struct db *db, const struct image *i, struct error *err);

@@ -332,6 +332,51 @@ static void test_too_large(void **state)
 	assert_string_equal(path, AT);
 }
 
+/* The project's quota: by what is announced, by what comes, and when all is there. */
+static void test_quota(void **state)
+{
+	struct cloud *w = *state;
+	FREE *path = make_image(w, "alice", RAW);
+	FREE *other = make_image(w, "alice", "{'disk_format': 'raw', 'container_format': 'bare'}");
+	FREE *other_file = xasprintf("%s/file", other);
+	struct reply r, o = { 0 };
+
+	sql(w, "INSERT INTO quota (project_id, resource, hard_limit) VALUES (101, 'image_mib', 2)");
+	assert_int_equal(begin(w, &r, "alice", (2 << 20) + 1), HTTP_BODY_REFUSED);
+	assert_int_equal(r.status, 413);
+	reply_finish(&r);
+	assert_int_equal(begin(w, &r, "alice", -1), HTTP_BODY_STREAM);
+	feed_bytes(w, &r, (2 << 20) + 1);
+	run_until_done(w, &r);
+	assert_int_equal(r.status, 413);
+	assert_non_null(strstr(buf_text(&r.text), "image_mib"));
+	reply_finish(&r);
+	assert_string_equal(status_of(w), "\"queued\"");
+	/* two that would fit one by one */
+	assert_int_equal(begin(w, &r, "alice", -1), HTTP_BODY_STREAM);
+	assert_int_equal(start(w, &o, "alice", "PUT", other_file, OCTETS, -1), HTTP_BODY_STREAM);
+	assert_true(feed_bytes(w, &r, 1500000));
+	feed_bytes(w, &o, 1500000);
+	run_until_done(w, &o);
+	assert_int_equal(o.status, 413);
+	reply_finish(&o);
+	/* and a limit that was lowered under way */
+	sql(w, "UPDATE quota SET hard_limit = 1");
+	assert_int_equal(end(w, &r), 413);
+	reply_finish(&r);
+	assert_string_equal(status_of(w), "\"queued\"");
+	assert_int_equal(files(w), 0);
+	assert_int_equal(upload(w, 1 << 20), 204);
+	assert_int_equal(begin(w, &r, "alice", 1), HTTP_BODY_REFUSED);
+	reply_finish(&r);
+	/* how many images there are is limited, too */
+	sql(w, "INSERT INTO quota (project_id, resource, hard_limit) VALUES (101, 'images', 2)");
+	ASK(413, w, "alice", "POST", "/images", "{}");
+	ASK(204, w, "alice", "DELETE", other, NULL);
+	ASK(201, w, "alice", "POST", "/images", "{}");
+	assert_string_equal(path, AT);
+}
+
 /* The peer leaves: before the row is ours, with some gathered, with much written. */
 static void test_peer_leaves(void **state)
 {
@@ -405,6 +450,7 @@ static void test_disk_full(void **state)
 
 	/* what is announced cannot fit: said before it is sent */
 	w->api.config.image_size_max = INT64_MAX;
+	sql(w, "INSERT INTO quota (project_id, resource, hard_limit) VALUES (101, 'image_mib', -1)");
 	assert_int_equal(begin(w, &r, "alice", INT64_C(1) << 60), HTTP_BODY_STREAM);
 	feed_bytes(w, &r, 1000000);
 	run_until_done(w, &r);
@@ -655,6 +701,7 @@ int main(void)
 		TEST(test_bad_short),
 		TEST(test_format_changes),
 		TEST(test_too_large),
+		TEST(test_quota),
 		TEST(test_peer_leaves),
 		TEST(test_deleted_meanwhile),
 		TEST(test_disk_fails),

@@ -99,6 +99,15 @@ void disk_transfer_end(struct transfer *t)
 		disk.transfers = t->next;
 }
 
+int64_t disk_transfer_bytes(int64_t project_id)
+{
+	int64_t bytes = 0;
+
+	for (const struct transfer *t = disk.transfers; t; t = t->next)
+		bytes += t->project_id == project_id ? t->bytes : 0;
+	return bytes;
+}
+
 char *disk_path(const struct api *api, const char *uid)
 {
 	return xasprintf("%s/%s", api->config.image_dir, uid);

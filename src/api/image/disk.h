@@ -30,10 +30,13 @@ bool disk_submit(struct api *api, struct disk_job *j);
 struct transfer {
 	struct transfer *prev, *next;
 	int64_t project_id;
+	int64_t bytes; /* received for it, and not in a row yet */
 };
 /* A transfer begins: ERR_BUSY when there are too many. */
 int disk_transfer_begin(struct transfer *t, int64_t project_id, struct error *err);
 void disk_transfer_end(struct transfer *t);
+/* Bytes of all transfers of the project. */
+int64_t disk_transfer_bytes(int64_t project_id);
 
 /* Where an image's bytes are; owned by the caller. */
 char *disk_path(const struct api *api, const char *uid);

@@ -8,8 +8,9 @@
 #include "base/crypto.h"
 #include "base/util.h"
 #include "flow/flow.h"
+#include "store/quotas.h"
 
-enum { IMAGES_PER_PROJECT_MAX = 2000 };
+enum { MIB = 1 << 20 };
 
 struct image_viewer image_viewer(const struct api_call *c)
 {
@@ -103,15 +104,21 @@ int image_show(struct api_call *c, struct error *err)
 /* --- create -----------------------------------------------------------------------------------------------
  */
 
-static int check_count(struct api_call *c, int64_t project_id, struct error *err)
+int image_quota(struct db *db, int64_t project_id, int64_t images, int64_t bytes, int64_t *out_left,
+	struct error *err)
 {
-	int64_t n;
+	int64_t have, have_mib, max, max_mib;
 
-	if (store_image_count(c->db, project_id, &n, err) < 0)
+	if (store_image_use(db, project_id, &have, &have_mib, err) < 0 ||
+		store_quota_limit(db, project_id, QUOTA_IMAGES, &max, err) < 0 ||
+		store_quota_limit(db, project_id, QUOTA_IMAGE_MIB, &max_mib, err) < 0 ||
+		quota_check(QUOTA_IMAGES, max, have, images, err) < 0 ||
+		quota_check(QUOTA_IMAGE_MIB, max_mib, have_mib, (bytes + MIB - 1) / MIB, err) < 0)
 		return -1;
-	if (n >= IMAGES_PER_PROJECT_MAX)
-		return error_set(err, ERR_TOO_LARGE, "a project has at most %d images; delete one first",
-			IMAGES_PER_PROJECT_MAX);
+	if (out_left)
+		*out_left = max_mib == QUOTA_UNLIMITED ? INT64_MAX
+			    : max_mib > have_mib       ? (max_mib - have_mib) * MIB
+						       : 0;
 	return 0;
 }
 
@@ -149,7 +156,7 @@ int image_create(struct api_call *c, struct error *err)
 	if (!i.project_id)
 		return error_set(err, ERR_BAD_REQUEST,
 			"an image belongs to a project: use a token scoped to one, or name the owner");
-	if (check_count(c, i.project_id, err) < 0 || store_image_insert(c->db, &i, err) < 0)
+	if (image_quota(c->db, i.project_id, 1, 0, NULL, err) < 0 || store_image_insert(c->db, &i, err) < 0)
 		return -1;
 	c->status = 201;
 	c->target = i.uid;

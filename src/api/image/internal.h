@@ -23,6 +23,10 @@ int image_find(struct api_call *c, struct image *out, struct error *err);
 /* And the caller may change it, else ERR_FORBIDDEN. */
 int image_find_own(struct api_call *c, struct image *out, struct error *err);
 void image_view(struct buf *out, const struct image *i);
+/* May the project have so many images, and bytes of data, more? ERR_OVER_QUOTA. out_left (may be NULL): bytes
+ * of data it may have altogether beyond what there is. */
+int image_quota(struct db *db, int64_t project_id, int64_t images, int64_t bytes, int64_t *out_left,
+	struct error *err);
 
 /* attributes.c: what a client may set. Values are copied into the call's arena. */
 struct image_edit {

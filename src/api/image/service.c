@@ -72,8 +72,11 @@ static int no_namespaces(struct api_call *c, struct error *err)
 
 static void error_body(struct api_call *c, const struct error *err)
 {
-	const char *title = http_status_text(c->status);
+	const char *title;
 
+	if (err->code == ERR_OVER_QUOTA)
+		c->status = 413; /* Glance's */
+	title = http_status_text(c->status);
 	if (err->code == ERR_MEDIA_TYPE && c->http->method == HTTP_PATCH)
 		api_header(c, "Accept-Patch",
 			"application/openstack-images-v2.1-json-patch, "

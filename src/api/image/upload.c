@@ -39,7 +39,7 @@ struct upload {
 	bool inspected, ended;
 	struct error err; /* the first thing that went wrong: the answer */
 	struct buf gather;
-	int64_t received;
+	int64_t left; /* bytes that the project may have beyond its images, at the start */
 	struct transfer transfer;
 	struct image image; /* id, uid, disk_format; in the end what is known of the data */
 	char uid[UUID_TEXT], format[16];
@@ -121,8 +121,11 @@ static int store_run(struct tick_unit *unit, struct error *err)
 	struct upload *u = CONTAINER_OF(unit, struct upload, unit);
 	struct api_call *c = u->call;
 	struct db *db = store_rw(c->api->store);
-	int rc = store_image_activate(db, &u->image, wall(u), err);
+	int rc;
 
+	if (image_quota(db, u->transfer.project_id, 0, u->image.size, NULL, err) < 0)
+		return -1;
+	rc = store_image_activate(db, &u->image, wall(u), err);
 	if (rc < 0)
 		return -1;
 	if (rc == 0)
@@ -283,18 +286,28 @@ static void inspect(struct upload *u)
 			u->gather.data ? u->gather.data : "", n, u->format, &u->image.virtual_size, &u->err);
 }
 
+static int check_size(const struct upload *u, struct error *err)
+{
+	int64_t max = u->call->api->config.image_size_max;
+
+	if (u->transfer.bytes > max)
+		return error_set(err, ERR_TOO_LARGE, "the image is larger than the %lld bytes allowed here",
+			(long long)max);
+	if (disk_transfer_bytes(u->transfer.project_id) > u->left)
+		return error_set(err, ERR_OVER_QUOTA,
+			"Quota exceeded for image_mib: only %lld bytes were left for all uploads",
+			(long long)u->left);
+	return 0;
+}
+
 static bool on_data(struct api_call *c, const void *p, size_t n)
 {
 	struct upload *u = c->stream.data_ctx;
-	int64_t max = c->api->config.image_size_max;
 
 	if (u->err.code)
 		return false;
-	u->received += (int64_t)n;
-	if (u->received > max)
-		error_set(&u->err, ERR_TOO_LARGE, "the image is larger than the %lld bytes allowed here",
-			(long long)max);
-	else
+	u->transfer.bytes += (int64_t)n;
+	if (check_size(u, &u->err) == 0)
 		buf_append(&u->gather, p, n);
 	if (!u->inspected && u->gather.len >= INSPECT_BYTES)
 		inspect(u);
@@ -353,13 +366,16 @@ static int check_request(struct api_call *c, const struct image *i, struct error
 
 int image_upload(struct api_call *c, struct error *err)
 {
+	int64_t length = c->http->content_length, left;
 	struct image i;
 	struct upload *u;
 
-	if (image_find_own(c, &i, err) < 0 || check_request(c, &i, err) < 0)
+	if (image_find_own(c, &i, err) < 0 || check_request(c, &i, err) < 0 ||
+		image_quota(c->db, i.project_id, 0, length > 0 ? length : 0, &left, err) < 0)
 		return -1;
 	u = xcalloc(1, sizeof *u);
-	if (disk_transfer_begin(&u->transfer, c->who->project.id, err) < 0) {
+	u->left = left;
+	if (disk_transfer_begin(&u->transfer, i.project_id, err) < 0) {
 		free(u);
 		return -1;
 	}
