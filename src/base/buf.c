@@ -183,11 +183,13 @@ static bool is_plain(const char *s, size_t n)
 		memcpy(&w, s + i, 8);
 		quote = w ^ ones * '"';
 		slash = w ^ ones * '\\';
-		/* a byte of v is zero: v - ones borrows there; a byte of w is below 0x20: so does w - ones * 0x20 */
+		/* a byte of v is zero: v - ones borrows there; a byte of w is below 0x20: so does w - ones *
+		 * 0x20 */
 		bad |= (w | (w - ones * 0x20) | (quote - ones) | (slash - ones)) & high;
 	}
 	for (; i < n; i++)
-		bad |= (unsigned char)s[i] < 0x20 || (unsigned char)s[i] >= 0x80 || s[i] == '"' || s[i] == '\\';
+		bad |= (unsigned char)s[i] < 0x20 || (unsigned char)s[i] >= 0x80 || s[i] == '"' ||
+		       s[i] == '\\';
 	return !bad;
 }
 

@@ -23,7 +23,8 @@ void loop_stop(struct loop *l);
 /* Runs until no handle is open, then closes. Asserts that nothing was leaked. */
 void loop_finish(struct loop *l);
 
-/* A timer embedded in its owner. All-zero is unset. The owner may be freed only after loop_timer_close's callback. */
+/* A timer embedded in its owner. All-zero is unset. The owner may be freed only after loop_timer_close's
+ * callback. */
 struct loop_timer {
 	uv_timer_t uv;
 	void (*fire)(struct loop_timer *t);
@@ -32,7 +33,8 @@ struct loop_timer {
 };
 
 /* Fires once after delay_ms; setting it again moves it. */
-void loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t delay_ms, void (*fire)(struct loop_timer *t));
+void loop_timer_set(
+	struct loop *l, struct loop_timer *t, uint64_t delay_ms, void (*fire)(struct loop_timer *t));
 void loop_timer_stop(struct loop_timer *t);
 void loop_timer_close(struct loop_timer *t, void (*closed)(struct loop_timer *t)); /* closed may be NULL */
 

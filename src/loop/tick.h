@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A tick is a transaction: each turn of the loop runs all units that are ready inside one transaction, each in a
- * savepoint of its own; the commit runs off the loop; `finish` tells each unit what became of it. Replies and host
- * calls hang on `finish` and on nothing else.
+/* A tick is a transaction: each turn of the loop runs all units that are ready inside one transaction, each
+ *in a savepoint of its own; the commit runs off the loop; `finish` tells each unit what became of it. Replies
+ *and host calls hang on `finish` and on nothing else.
  *
  *	submit → [begin · (savepoint · run · release|rollback)* ] → commit on a thread → finish(DONE)
  *	                                                                  refused: finish(REFUSED)
- *	                                                                  who knows: finish(UNKNOWN), then the process ends
+ *	                                                                  who knows: finish(UNKNOWN), then the
+ *process ends
  *
  * While a commit is under way new units wait; nothing on the loop touches the read-write connection then. */
 #ifndef LOOP_TICK_H
@@ -19,7 +20,8 @@
 
 enum tick_outcome {
 	TICK_DONE,    /* run returned 0 and its effects are on disk */
-	TICK_FAILED,  /* run returned -1: its savepoint was undone, the rest of the tick committed (or had nothing) */
+	TICK_FAILED,  /* run returned -1: its savepoint was undone, the rest of the tick committed (or had
+			 nothing) */
 	TICK_REFUSED, /* the commit was refused: nothing of the tick is on disk */
 	TICK_UNKNOWN  /* the commit may or may not be on disk; the process must end and start again */
 };
@@ -28,10 +30,12 @@ enum tick_outcome {
 enum tick_commit { TICK_COMMIT_DONE, TICK_COMMIT_REFUSED, TICK_COMMIT_UNKNOWN };
 
 struct tick_unit {
-	/* On the loop, inside the savepoint. 0, or -1 with err set to undo. Must not start host calls nor reply. */
+	/* On the loop, inside the savepoint. 0, or -1 with err set to undo. Must not start host calls nor
+	 * reply. */
 	int (*run)(struct tick_unit *u, struct error *err);
-	/* On the loop, after the commit. err is run's for TICK_FAILED, the commit's for REFUSED and UNKNOWN. The unit
-	 * is the submitter's again: it may be freed or submitted here. err is never NULL and lives until finish returns. */
+	/* On the loop, after the commit. err is run's for TICK_FAILED, the commit's for REFUSED and UNKNOWN.
+	 * The unit is the submitter's again: it may be freed or submitted here. err is never NULL and lives
+	 * until finish returns. */
 	void (*finish)(struct tick_unit *u, enum tick_outcome outcome, const struct error *err);
 	/* private to tick.c */
 	struct tick_unit *next;
@@ -39,25 +43,29 @@ struct tick_unit {
 	bool failed;
 };
 
-/* Who takes part in the transaction: the store first, then memory that must follow it (placement index, quota). All
- * are called on the loop but `commit`. A member that has nothing to do leaves a function NULL. */
+/* Who takes part in the transaction: the store first, then memory that must follow it (placement index,
+ * quota). All are called on the loop but `commit`. A member that has nothing to do leaves a function NULL. */
 struct tick_member {
 	int (*begin)(void *ctx, struct error *err);
 	void (*savepoint)(void *ctx);
 	void (*release)(void *ctx);
 	void (*rollback)(void *ctx); /* to the savepoint */
-	/* Was anything written in this tick? When not, commit will not block and is called on the loop. NULL: always. */
+	/* Was anything written in this tick? When not, commit will not block and is called on the loop. NULL:
+	 * always. */
 	bool (*dirty)(void *ctx);
-	/* Has this tick written as much as one should? The other units then wait for the next. NULL: never. */
+	/* Has this tick written as much as one should? The other units then wait for the next. NULL: never.
+	 */
 	bool (*full)(void *ctx);
-	/* On the commit thread; only the first member has one. A commit that is refused has undone the transaction. */
+	/* On the commit thread; only the first member has one. A commit that is refused has undone the
+	 * transaction. */
 	int (*commit)(void *ctx, struct error *err); /* an enum tick_commit */
-	/* On the commit thread after a commit, when tired says so: housekeeping that the next tick waits for, but not
-	 * this one's replies (a checkpoint). Only the first member has them. */
+	/* On the commit thread after a commit, when tired says so: housekeeping that the next tick waits for,
+	 * but not this one's replies (a checkpoint). Only the first member has them. */
 	bool (*tired)(void *ctx);
 	void (*rest)(void *ctx);
-	/* After the commit, on the loop: done=false undoes the whole tick. Also called with false on those that had begun
-	 * when a later member could not. Must not touch what `rest` works on. Not called when the outcome is unknown. */
+	/* After the commit, on the loop: done=false undoes the whole tick. Also called with false on those
+	 * that had begun when a later member could not. Must not touch what `rest` works on. Not called when
+	 * the outcome is unknown. */
 	void (*settle)(void *ctx, bool done);
 	void *ctx;
 };
@@ -68,8 +76,8 @@ struct tick;
 
 struct tick_config {
 	struct loop *loop;
-	unsigned units_max;  /* per tick; 512 */
-	bool inline_commit;  /* commit on the loop: for tests that must be deterministic */
+	unsigned units_max; /* per tick; 512 */
+	bool inline_commit; /* commit on the loop: for tests that must be deterministic */
 	void (*fatal)(void *ctx, const struct error *err); /* an unknown outcome: leave the process */
 	void *fatal_ctx;
 };

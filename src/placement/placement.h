@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The scheduler's engine. Pure: no I/O, no clock, no randomness; the same answer for the same state. It holds hosts and
- * what is taken on them; it is rebuilt from the rows at start, follows each tick by a journal that can be undone, and is
- * compared with the rows by `cloudctl check`.
+/* The scheduler's engine. Pure: no I/O, no clock, no randomness; the same answer for the same state. It holds
+ * hosts and what is taken on them; it is rebuilt from the rows at start, follows each tick by a journal that
+ * can be undone, and is compared with the rows by `cloudctl check`.
  *
- * Capacity of a host: vcpus × vcpu_ratio, (ram_mib - ram_reserved_mib) × ram_ratio, disk_gib × disk_ratio, each GPU once. */
+ * Capacity of a host: vcpus × vcpu_ratio, (ram_mib - ram_reserved_mib) × ram_ratio, disk_gib × disk_ratio,
+ * each GPU once. */
 #ifndef PLACEMENT_PLACEMENT_H
 #define PLACEMENT_PLACEMENT_H
 
@@ -15,8 +16,8 @@
 #include "base/error.h"
 
 enum {
-	PLACEMENT_GPUS_MAX = 64,      /* of one host */
-	PLACEMENT_GPU_KINDS_MAX = 4,  /* in one request */
+	PLACEMENT_GPUS_MAX = 64,     /* of one host */
+	PLACEMENT_GPU_KINDS_MAX = 4, /* in one request */
 	PLACEMENT_NAME = 64
 };
 
@@ -24,14 +25,14 @@ enum placement_host_state {
 	PLACEMENT_UP,       /* takes new servers */
 	PLACEMENT_DRAINING, /* the operator wants it empty */
 	PLACEMENT_DISABLED,
-	PLACEMENT_DOWN      /* not connected */
+	PLACEMENT_DOWN /* not connected */
 };
 
 struct placement_gpu {
-	int64_t id;                  /* of the device row */
-	char model[PLACEMENT_NAME];  /* operator's name for vendor:product */
-	int numa_cell;               /* -1 unknown */
-	bool healthy;                /* only healthy ones are given */
+	int64_t id;                 /* of the device row */
+	char model[PLACEMENT_NAME]; /* operator's name for vendor:product */
+	int numa_cell;              /* -1 unknown */
+	bool healthy;               /* only healthy ones are given */
 };
 
 struct placement_host {
@@ -40,7 +41,7 @@ struct placement_host {
 	enum placement_host_state state;
 	int64_t vcpus, ram_mib, ram_reserved_mib, disk_gib;
 	int32_t vcpu_ratio_milli, ram_ratio_milli, disk_ratio_milli; /* 1000 = 1.0 */
-	const struct placement_gpu *gpus; /* copied */
+	const struct placement_gpu *gpus;                            /* copied */
 	size_t gpus_n;
 };
 
@@ -53,11 +54,11 @@ struct placement_request {
 	int64_t vcpus, ram_mib, disk_gib;
 	struct placement_gpu_want gpus[PLACEMENT_GPU_KINDS_MAX];
 	size_t gpus_n;
-	char zone[PLACEMENT_NAME];  /* "": any */
-	char host[PLACEMENT_NAME];  /* "": any; else this one, or nowhere */
-	const int64_t *avoid;       /* host ids not to use (anti-affinity, a failed try) */
+	char zone[PLACEMENT_NAME]; /* "": any */
+	char host[PLACEMENT_NAME]; /* "": any; else this one, or nowhere */
+	const int64_t *avoid;      /* host ids not to use (anti-affinity, a failed try) */
 	size_t avoid_n;
-	const int64_t *within;      /* host ids to choose from (affinity); NULL: all */
+	const int64_t *within; /* host ids to choose from (affinity); NULL: all */
 	size_t within_n;
 };
 
@@ -93,30 +94,31 @@ struct placement;
 struct placement *placement_create(void);
 void placement_destroy(struct placement *p);
 
-/* Adds the host, or changes it keeping what is taken there. GPUs that vanish stay known while they are taken. */
+/* Adds the host, or changes it keeping what is taken there. GPUs that vanish stay known while they are taken.
+ */
 void placement_host_set(struct placement *p, const struct placement_host *h);
 /* False while something is taken there. */
 bool placement_host_remove(struct placement *p, int64_t host_id);
 
-/* Chooses for n alike servers, all or none, without taking anything. -1 with ERR_NO_HOST whose message counts the refusals
- * by rule ("no host fits: 3 of 4 lack ram, 1 is disabled"). */
+/* Chooses for n alike servers, all or none, without taking anything. -1 with ERR_NO_HOST whose message counts
+ * the refusals by rule ("no host fits: 3 of 4 lack ram, 1 is disabled"). */
 int placement_choose(const struct placement *p, const struct placement_request *req, size_t n,
 	struct placement_choice *out, struct error *err);
 /* Every host's verdict, by host id; out has room for placement_hosts(p). Returns how many fit. */
-size_t placement_explain(const struct placement *p, const struct placement_request *req,
-	struct placement_verdict *out);
+size_t placement_explain(
+	const struct placement *p, const struct placement_request *req, struct placement_verdict *out);
 size_t placement_hosts(const struct placement *p);
 
-/* Takes for a server (id of its row) what was chosen. -1 with ERR_CONFLICT, and nothing taken, when it does not fit
- * or the server holds something already. Loading at start uses it too, with force: what runs is taken even above
- * capacity, since it is there. */
+/* Takes for a server (id of its row) what was chosen. -1 with ERR_CONFLICT, and nothing taken, when it does
+ * not fit or the server holds something already. Loading at start uses it too, with force: what runs is taken
+ * even above capacity, since it is there. */
 int placement_take(struct placement *p, int64_t server_id, const struct placement_request *req,
 	const struct placement_choice *choice, bool force, struct error *err);
 /* Gives back exactly what the server took; nothing taken: fine. */
 void placement_release(struct placement *p, int64_t server_id);
 
-/* What follows a mark can be undone back to it, newest first (a savepoint, or a tick that was refused). Forget drops
- * the journal once the tick is on disk. Host changes are journaled as well. */
+/* What follows a mark can be undone back to it, newest first (a savepoint, or a tick that was refused).
+ * Forget drops the journal once the tick is on disk. Host changes are journaled as well. */
 size_t placement_mark(const struct placement *p);
 void placement_undo(struct placement *p, size_t mark);
 void placement_forget(struct placement *p);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What projects use, counted from the rows: the truth that the index in memory is built from and compared with. */
+/* What projects use, counted from the rows: the truth that the index in memory is built from and compared
+ * with. */
 #ifndef STORE_QUOTA_USE_H
 #define STORE_QUOTA_USE_H
 
@@ -12,13 +13,13 @@ struct quota_use_row { /* of live servers of a project with the same extra specs
 	int64_t project_id, servers, vcpus, ram_mib;
 	const char *extra_specs;
 };
-int store_quota_use_servers(struct db *db, struct arena *a, struct quota_use_row **out, size_t *out_n,
-	struct error *err);
+int store_quota_use_servers(
+	struct db *db, struct arena *a, struct quota_use_row **out, size_t *out_n, struct error *err);
 
 struct quota_use_count {
 	int64_t project_id, n;
 };
-int store_quota_use_ports(struct db *db, struct arena *a, struct quota_use_count **out, size_t *out_n,
-	struct error *err);
+int store_quota_use_ports(
+	struct db *db, struct arena *a, struct quota_use_count **out, size_t *out_n, struct error *err);
 
 #endif

@@ -14,7 +14,8 @@ int store_quota_set(
 	struct db *db, int64_t project_id, enum quota_resource r, int64_t limit, struct error *err);
 /* One service's limits go back to the defaults. */
 int store_quota_reset(struct db *db, int64_t project_id, enum quota_service service, struct error *err);
-/* The row of the project that a client names, deleted ones only when asked for: 1 found, 0 no such project, -1. */
+/* The row of the project that a client names, deleted ones only when asked for: 1 found, 0 no such project,
+ * -1. */
 int store_quota_project(
 	struct db *db, const char *project_uid, bool deleted_too, int64_t *out_id, struct error *err);
 

@@ -18,13 +18,13 @@ struct server_settled { /* where a flow leaves a server: no task, no fault */
 	enum vm_state vm_state;
 	int power_state;
 	int64_t seen_epoch, now_us;
-	bool launched;   /* launched_us is set if it was not */
+	bool launched;    /* launched_us is set if it was not */
 	bool forget_pass; /* the administrator's password was handed over */
 };
 int store_server_settle(struct db *db, const struct server_settled *to, struct error *err);
 /* ERROR with a fault, and no task. */
-int store_server_fault(struct db *db, int64_t id, int code, const char *message, const char *details, int64_t now_us,
-	struct error *err);
+int store_server_fault(struct db *db, int64_t id, int code, const char *message, const char *details,
+	int64_t now_us, struct error *err);
 
 struct server_power { /* what there is to compare with an observation; strings in the arena */
 	int64_t id, project_id;
@@ -37,18 +37,19 @@ struct server_power { /* what there is to compare with an observation; strings i
 	const char *extra_specs;
 };
 /* The live servers of a host (uid NULL: all), by uid. */
-int store_server_powers(struct db *db, struct arena *a, int64_t host_id, const char *uid, struct server_power **out,
-	size_t *out_n, struct error *err);
-int store_server_set_power(struct db *db, int64_t id, enum vm_state vm_state, int power_state, int64_t seen_us,
-	int64_t seen_epoch, struct error *err);
+int store_server_powers(struct db *db, struct arena *a, int64_t host_id, const char *uid,
+	struct server_power **out, size_t *out_n, struct error *err);
+int store_server_set_power(struct db *db, int64_t id, enum vm_state vm_state, int power_state,
+	int64_t seen_us, int64_t seen_epoch, struct error *err);
 /* The row id and power of a live server on a host: 1 found, 0 not, -1. */
-int store_server_find_power(struct db *db, int64_t host_id, const char *uid, int64_t *out_id, int *out_power,
-	struct error *err);
+int store_server_find_power(
+	struct db *db, int64_t host_id, const char *uid, int64_t *out_id, int *out_power, struct error *err);
 
 /* Is the server that has this uuid deleted? 1 found, 0 never heard of it, -1. */
 int store_server_is_deleted(struct db *db, const char *uid, bool *out, struct error *err);
 /* What a domain's mark and its config drive say of the project. */
-int store_server_project(struct db *db, struct arena *a, int64_t project_id, const char **out_uid, struct error *err);
+int store_server_project(
+	struct db *db, struct arena *a, int64_t project_id, const char **out_uid, struct error *err);
 /* The deletion that is asked for in the action log: 1 found, 0 not, -1. */
 int store_server_delete_action(struct db *db, struct arena *a, int64_t server_id, int64_t *out_id,
 	const char **out_request_id, struct error *err);

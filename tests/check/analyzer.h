@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What clang's static analyzer cannot see from a caller's file, told to it by tests/check/tidy.sh: failing returns -1, so that
- * no path goes on after an error with outputs that were never set. */
+/* What clang's static analyzer cannot see from a caller's file, told to it by tests/check/tidy.sh: failing
+ * returns -1, so that no path goes on after an error with outputs that were never set. */
 #include "base/error.h"
 
 #ifdef __clang_analyzer__

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prints "METHOD path" for each row of each service's table: for the check of the docs and for scripts/api-docs. With -v
- * also role, versions and name, tabs between. */
+/* Prints "METHOD path" for each row of each service's table: for the check of the docs and for
+ * scripts/api-docs. With -v also role, versions and name, tabs between. */
 #include <stdio.h>
 #include <string.h>
 
@@ -18,8 +18,9 @@ int main(int argc, char **argv)
 		for (size_t j = 0; j < s[i]->routes_n; j++) {
 			const struct api_route *r = &s[i]->routes[j];
 
-			printf(all ? "%s\t%s%s\t%s\t%d\t%d\t%s\t%u\n" : "%s %s%s\n", r->method, s[i]->prefix, r->path,
-				roles[r->role], r->since, r->until, r->name ? r->name : "", r->flags);
+			printf(all ? "%s\t%s%s\t%s\t%d\t%d\t%s\t%u\n" : "%s %s%s\n", r->method, s[i]->prefix,
+				r->path, roles[r->role], r->since, r->until, r->name ? r->name : "",
+				r->flags);
 		}
 	}
 	return 0;

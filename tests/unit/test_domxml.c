@@ -170,7 +170,8 @@ static void test_writer_replaces_what_xml_cannot_hold(void **state)
 		"a\x02"
 		"b\xc3(\xed\xa0\x80|\xef\xbf\xbf|\xf0\x9f\x98\x80\x7f");
 #define R "\xef\xbf\xbd"
-	assert_string_equal(buf_text(&out), "<t>a" R "b" R "(" R R R "|" R R R "|\xf0\x9f\x98\x80" R "</t>\n");
+	assert_string_equal(
+		buf_text(&out), "<t>a" R "b" R "(" R R R "|" R R R "|\xf0\x9f\x98\x80" R "</t>\n");
 #undef R
 }
 
