@@ -27,7 +27,7 @@
 #include "hv/hv.h"
 #include "store/meta.h"
 
-enum { STOP_GRACE_MS = 10000 };
+enum { STOP_GRACE_MS = 10000, LANES_GRACE_MS = 1000 };
 
 struct daemon {
 	const char *config_path;
@@ -402,8 +402,11 @@ static int open_state(struct daemon *d, struct error *err)
 	return 0;
 }
 
-static void close_all(struct daemon *d)
+/* Returns how many threads are left in calls to hosts that do not answer. */
+static unsigned close_all(struct daemon *d)
 {
+	unsigned lost = 0;
+
 	for (size_t i = 0; i < ARRAY_LEN(d->signals); i++)
 		uv_close((uv_handle_t *)&d->signals[i], NULL);
 	uv_close((uv_handle_t *)&d->turn, NULL);
@@ -417,7 +420,7 @@ static void close_all(struct daemon *d)
 	if (d->flows)
 		flow_engine_destroy(d->flows);
 	if (d->lanes)
-		lane_pool_destroy(d->lanes, 1000);
+		lost = lane_pool_destroy(d->lanes, LANES_GRACE_MS);
 	if (d->tick)
 		tick_destroy(d->tick);
 	if (d->hv_up)
@@ -426,6 +429,7 @@ static void close_all(struct daemon *d)
 	if (d->store)
 		store_close(d->store);
 	config_finish(&d->config);
+	return lost;
 }
 
 /* Each host connection and client takes descriptors: ask for all that we may have. */
@@ -442,6 +446,7 @@ static void raise_limits(void)
 static int serve(struct daemon *d)
 {
 	struct error err = { 0 };
+	unsigned lost;
 
 	raise_limits();
 	mallopt(M_ARENA_MAX, 2); /* else each lane's thread adds an arena of its own */
@@ -460,8 +465,10 @@ static int serve(struct daemon *d)
 	d->boot = (struct tick_unit) { .run = run_boot, .finish = finish_boot };
 	tick_submit(d->tick, &d->boot);
 	loop_run(&d->loop);
-	close_all(d);
+	lost = close_all(d);
 	log_msg(LOG_NOTICE, "stopped");
+	if (lost)
+		_exit(d->exit_code); /* no destructors of libraries under threads that are in them */
 	return d->exit_code;
 }
 

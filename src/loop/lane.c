@@ -377,7 +377,7 @@ static void pool_wait(struct lane_pool *p, unsigned grace_ms)
 	uint64_t until_ns = uv_hrtime() + (uint64_t)grace_ms * 1000000;
 
 	back_drain(p);
-	while (pool_busy(p) && crew_wait(p->crew, until_ns))
+	while ((pool_busy(p) || p->given_up) && crew_wait(p->crew, until_ns))
 		back_drain(p);
 }
 
@@ -427,19 +427,23 @@ static void timer_closed(struct loop_timer *t)
 	handle_closed(CONTAINER_OF(t, struct lane_pool, timer));
 }
 
-void lane_pool_destroy(struct lane_pool *p, unsigned grace_ms)
+unsigned lane_pool_destroy(struct lane_pool *p, unsigned grace_ms)
 {
+	unsigned lost;
+
 	if (!p)
-		return;
+		return 0;
 	p->closing = true;
 	pool_cancel_waiting(p);
 	pool_wait(p, grace_ms);
 	pool_give_up(p);
 	crew_stop(p->crew);
 	back_drain(p); /* given up, and back just in time */
+	lost = p->given_up;
 	crew_destroy(p->crew);
 	pool_forget_lanes(p);
 	p->open_handles = 2;
 	loop_timer_close(&p->timer, timer_closed);
 	uv_close((uv_handle_t *)&p->async, async_closed);
+	return lost;
 }

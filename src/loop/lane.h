@@ -38,9 +38,11 @@ struct lane;
 /* The pool of threads behind all lanes of a loop: a thread that finds no work for some seconds ends. */
 struct lane_pool;
 struct lane_pool *lane_pool_create(struct loop *loop);
-/* Cancels what waits, waits for running work for at most grace_ms (blocking the loop), then gives it up. Lanes may be
- * destroyed before or after; they take no work any more. Memory goes with the loop's next turn. */
-void lane_pool_destroy(struct lane_pool *pool, unsigned grace_ms);
+/* Cancels what waits, waits for running work and for what was given up for at most grace_ms (blocking the loop), then
+ * gives it up. Lanes may be destroyed before or after; they take no work any more. Memory goes with the loop's next
+ * turn. Returns how many threads are left in calls: the process must then end by _exit, not by running destructors of
+ * libraries under them. */
+unsigned lane_pool_destroy(struct lane_pool *pool, unsigned grace_ms);
 
 /* `width`: how many pieces run at once (1 to 5 for a libvirt connection); `limit`: how many may wait. */
 struct lane *lane_create(struct lane_pool *pool, const char *name, unsigned width, unsigned limit);
