@@ -321,6 +321,18 @@ def start_own(cloud):
     subprocess.run([os.path.join(TOP, "scripts/devcloud"), "restart", cloud.dir], check=True, stdout=subprocess.DEVNULL)
 
 
+def stops_at_once(cloud):
+    """SIGTERM at any moment from the first line on, with hosts that are being connected: status 0."""
+    stop_own(cloud)
+    conf = os.path.join(cloud.dir, "cloudd.conf")
+    for i in range(12):
+        p = Process(conf)
+        wait(lambda: "serves" in p.text(), "the daemon")
+        time.sleep(i * 0.01)
+        p.stop()
+    start_own(cloud)
+
+
 def databases(cloud):
     """A database of a newer schema, one that is damaged, one that is none: each is refused with a reason, and not written to."""
     stop_own(cloud)
@@ -343,8 +355,7 @@ def databases(cloud):
     # after an unclean stop the file is looked over
     with sqlite3.connect(db) as c:
         c.execute("UPDATE meta SET value = '0' WHERE key = 'clean'")
-        c.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    c.close()
+    c.close()  # and with the last connection the log goes into the file
     damage(db)
     Process(conf).ends(1, "damaged", "restore a backup")
     assert not os.path.exists(os.path.join(cloud.dir, "run/cloudd.sock")), "it listened"
@@ -385,7 +396,7 @@ def damage(db):
 def main():
     check_config()
     with Cloud(hosts=1, options=["--persist", "--sim", "delay_ms=30"]) as cloud:
-        for test in (reload_certificates, second_daemon, graceful_stop, systemd, databases):
+        for test in (reload_certificates, second_daemon, graceful_stop, systemd, stops_at_once, databases):
             began = time.monotonic()
             test(cloud)
             print("ok %s (%.1f s)" % (test.__name__, time.monotonic() - began))
