@@ -18,7 +18,7 @@
 #include "base/util.h"
 #include "load.h"
 
-enum { UID = 36, POLL_MS = 50, STALLED_MS = 60000, COUNT_MAX = 1000000 };
+enum { UID = 36, POLL_MS = 100, STALLED_MS = 60000, COUNT_MAX = 1000000 };
 
 struct bench {
 	int port, pid;
