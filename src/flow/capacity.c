@@ -185,10 +185,65 @@ static size_t devices_first(const struct device_row *devices, size_t n, int64_t 
 	return lo;
 }
 
-int capacity_placement_rebuild(
-	const struct flow_engine *e, struct db *db, struct placement *p, struct error *err)
+/* A host whose row says up is refused for its state when it is not connected. The verdicts are in the order
+ * of ids. */
+static bool connected_in(const struct placement_verdict *v, size_t n, int64_t host_id)
+{
+	size_t lo = 0;
+
+	while (lo < n) {
+		size_t mid = lo + (n - lo) / 2;
+
+		if (v[mid].host_id == host_id)
+			return v[mid].rule != RULE_HOST_STATE;
+		if (v[mid].host_id < host_id)
+			lo = mid + 1;
+		else
+			n = mid;
+	}
+	return false;
+}
+
+static struct placement_verdict *verdicts_of(const struct placement *p, struct arena *a, size_t *out_n)
+{
+	struct placement_request any = { .vcpus = 1 };
+	struct placement_verdict *verdicts;
+
+	*out_n = p ? placement_hosts(p) : 0;
+	verdicts = ARENA_ARRAY(a, struct placement_verdict, *out_n + 1);
+	if (*out_n)
+		placement_explain(p, &any, verdicts);
+	return verdicts;
+}
+
+int capacity_hosts_compare(
+	struct flow_engine *e, struct db *db, flow_finding_fn *found, void *ctx, struct error *err)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
+	size_t n, known;
+	struct placement_verdict *verdicts = verdicts_of(e->placement, &a, &known);
+	struct host_row *hosts;
+
+	if (store_host_list(db, &a, &hosts, &n, err))
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		const struct link *l = link_find(e, hosts[i].id);
+
+		if (!l || link_telling(l) || strcmp(hosts[i].state, "up") != 0)
+			continue;
+		if (link_placed(l) != connected_in(verdicts, known, hosts[i].id))
+			found(ctx, "memory-hosts", hosts[i].name,
+				"placement does not know whether it is connected");
+	}
+	return 0;
+}
+
+int capacity_placement_rebuild(const struct flow_engine *e, const struct placement *like, struct db *db,
+	struct placement *p, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	size_t known;
+	struct placement_verdict *verdicts = verdicts_of(like, &a, &known);
 	struct device_row *devices;
 	struct host_row *hosts;
 	size_t hosts_n, devices_n;
@@ -200,7 +255,8 @@ int capacity_placement_rebuild(
 		size_t first = devices_first(devices, devices_n, hosts[i].id);
 		const struct link *l = link_find(e, hosts[i].id);
 
-		host_set(p, &hosts[i], devices + first, devices_n - first, l && link_placed(l));
+		host_set(p, &hosts[i], devices + first, devices_n - first,
+			like ? connected_in(verdicts, known, hosts[i].id) : l && link_placed(l));
 	}
 	if (take_rows(db, &a, p, err))
 		return -1;
@@ -225,7 +281,7 @@ int capacity_create(struct flow_engine *e, struct db *db, struct error *err)
 {
 	e->placement = placement_create();
 	e->quota = quota_index_create();
-	return links_make(e, db, err) || capacity_placement_rebuild(e, db, e->placement, err) ||
+	return links_make(e, db, err) || capacity_placement_rebuild(e, NULL, db, e->placement, err) ||
 			       capacity_quota_rebuild(db, e->quota, err)
 		       ? -1
 		       : 0;

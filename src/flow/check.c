@@ -48,7 +48,7 @@ static int check_placement(
 {
 	struct placement *p = placement_create();
 	struct buf memory = { 0 }, rows = { 0 };
-	int rc = capacity_placement_rebuild(e, db, p, err);
+	int rc = capacity_placement_rebuild(e, e->placement, db, p, err);
 
 	if (rc == 0) {
 		placement_dump(e->placement, &memory);
@@ -106,7 +106,7 @@ int flow_check(struct flow_engine *e, struct db *db, flow_finding_fn *found, voi
 	struct error *err)
 {
 	static int (*const memory[])(struct flow_engine *, struct db *, flow_finding_fn *, void *,
-		struct error *) = { check_placement, check_quota, check_flows };
+		struct error *) = { check_placement, capacity_hosts_compare, check_quota, check_flows };
 	int rules;
 
 	if (store_check(db, found, ctx, &rules, err))

@@ -58,7 +58,9 @@ struct link {
 	bool down_told, closing, looking, inventory_due;
 	bool timer_closed; /* with `closing`: the memory goes when nothing is under way any more */
 	int64_t since_us, seen_us, epoch;
-	unsigned fails, looks;
+	unsigned attempt; /* counts beginnings and ends of connections: what belongs to an earlier one is not
+			     heard */
+	unsigned fails, looks, telling; /* telling: units on their way that tell placement */
 	char error[256];
 	struct link_slot slots[LINK_LANES];
 	struct loop_timer timer;
@@ -168,6 +170,7 @@ static void connected(struct link_slot *s, struct connect *c)
 	l->seen_us = engine_now(l->e);
 	if (s->id == LINK_OPS) {
 		l->epoch++;
+		l->attempt++;
 		look_start(l, true, true, NULL);
 	} else {
 		pump(s);
@@ -425,7 +428,8 @@ struct look {
 	struct flow_engine *e;
 	char one[UUID_TEXT];
 	bool first;
-	unsigned refs; /* the lane's, the loop's */
+	unsigned attempt; /* the link's, when it began */
+	unsigned refs;    /* the lane's, the loop's */
 };
 
 static void look_unref(struct look *k)
@@ -459,7 +463,7 @@ static void look_over(struct look *k, const char *why)
 	struct link *l = link_find(k->e, k->look.host_id);
 
 	/* of an earlier connection: its successor looks itself */
-	if (!l || l->epoch != k->look.epoch || l->state == LINK_WAITING || k->e->dead)
+	if (!l || l->attempt != k->attempt || k->e->dead)
 		return;
 	if (!k->look.one)
 		l->looking = false;
@@ -494,7 +498,10 @@ static int look_unit_run(struct tick_unit *u, struct error *err)
 static void look_unit_finish(struct tick_unit *u, enum tick_outcome outcome, const struct error *err)
 {
 	struct look *k = CONTAINER_OF(u, struct look, unit);
+	struct link *l = k->e->dead ? NULL : link_find(k->e, k->look.host_id);
 
+	if (l && k->look.has_inventory)
+		l->telling--;
 	if (outcome != TICK_DONE && outcome != TICK_UNKNOWN && !k->e->dead)
 		look_over(k, err->detail[0] ? err->detail : err->msg);
 	else if (outcome == TICK_DONE)
@@ -512,7 +519,7 @@ static void look_done(struct host_call *c, int rc, const struct error *err)
 	(void)rc;
 	if (k->e->stopping)
 		return;
-	if (!l || l->epoch != k->look.epoch || l->state == LINK_WAITING)
+	if (!l || l->attempt != k->attempt)
 		return;
 	if (err) {
 		look_over(k, err->detail[0] ? err->detail : err->msg);
@@ -527,8 +534,10 @@ static void look_done(struct host_call *c, int rc, const struct error *err)
 	} else if (!differs) {
 		look_over(k, NULL);
 	} else {
-		if (k->look.has_inventory)
+		if (k->look.has_inventory) {
 			l->down_told = false; /* the unit says that it is up */
+			l->telling++;
+		}
 		k->refs++;
 		k->unit = (struct tick_unit) { .run = look_unit_run, .finish = look_unit_finish };
 		tick_submit(k->e->cfg.tick, &k->unit);
@@ -548,6 +557,7 @@ static void look_start(struct link *l, bool first, bool inventory, const char *u
 	k->first = first;
 	k->refs = 1;
 	k->look.host_id = l->host_id;
+	k->attempt = l->attempt;
 	k->look.epoch = l->epoch;
 	k->look.started_us = engine_now(l->e);
 	k->look.has_inventory = inventory;
@@ -668,6 +678,8 @@ static void down_finish(struct tick_unit *u, enum tick_outcome outcome, const st
 	struct link *l = d->e->dead ? NULL : link_find(d->e, d->host_id);
 
 	(void)err;
+	if (l)
+		l->telling--;
 	if (l && outcome != TICK_DONE)
 		l->down_told = false; /* the next failure tells again */
 	free(d);
@@ -681,6 +693,7 @@ static void tell_down(struct link *l)
 	if (l->down_told || l->e->stopping)
 		return;
 	l->down_told = true;
+	l->telling++;
 	d = xcalloc(1, sizeof *d);
 	d->unit = (struct tick_unit) { .run = down_run, .finish = down_finish };
 	d->e = l->e;
@@ -691,6 +704,7 @@ static void tell_down(struct link *l)
 static void link_close(struct link *l, const char *why)
 {
 	l->state = LINK_WAITING;
+	l->attempt++;
 	l->looking = false;
 	for (int i = 0; i < LINK_LANES; i++) {
 		slot_let_go(&l->slots[i]);
@@ -763,8 +777,8 @@ static struct link *link_new(struct flow_engine *e, const struct host_row *h)
 	e->refs++;
 	l->host_id = h->id;
 	l->since_us = engine_now(e);
-	/* Placement begins with the hosts that were there before: a create right after a restart finds them, and
-	 * waits for the connection as one does that was under way. The first failure tells otherwise. */
+	/* Placement begins with the hosts that were there before: a create right after a restart finds them,
+	 * and waits for the connection as one does that was under way. The first failure tells otherwise. */
 	l->down_told = !h->inventory_us;
 	l->tally = xcalloc(1, sizeof *l->tally);
 	l->tally->refs = 1;
@@ -906,6 +920,11 @@ bool link_connected(const struct link *l)
 bool link_placed(const struct link *l)
 {
 	return !l->down_told;
+}
+
+bool link_telling(const struct link *l)
+{
+	return l->telling != 0;
 }
 
 int64_t link_epoch(const struct link *l)

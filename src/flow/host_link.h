@@ -57,8 +57,9 @@ void link_remove(struct flow_engine *e, int64_t host_id);
 struct link *link_find(const struct flow_engine *e, int64_t host_id);
 
 bool link_connected(const struct link *l);
-/* Placement was told that it is up. */
+/* Placement was told that it is up; link_telling: it is being told right now. */
 bool link_placed(const struct link *l);
+bool link_telling(const struct link *l);
 int64_t link_epoch(const struct link *l);
 const char *link_zone(const struct link *l);
 const char *link_error(const struct link *l); /* "" none */

@@ -214,8 +214,12 @@ int capacity_wants(const char *extra_specs, struct flavor_wants *out, struct err
 int capacity_gpus(const char *extra_specs); /* 0 when unreadable */
 /* Rebuilds quota use from the rows into q. */
 int capacity_quota_rebuild(struct db *db, struct quota_index *q, struct error *err);
-int capacity_placement_rebuild(
-	const struct flow_engine *e, struct db *db, struct placement *p, struct error *err);
+/* Does placement take those hosts for connected that are? Inside a unit, as flow_check. */
+int capacity_hosts_compare(
+	struct flow_engine *e, struct db *db, flow_finding_fn *found, void *ctx, struct error *err);
+/* Which hosts are connected is taken from `like`; NULL: as their links begin. */
+int capacity_placement_rebuild(const struct flow_engine *e, const struct placement *like, struct db *db,
+	struct placement *p, struct error *err);
 
 /* ---- image_stage.c: inside a unit ---- */
 
