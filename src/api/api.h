@@ -104,7 +104,6 @@ struct api {
 	char **patterns; /* prefix and path of each row, for the router */
 	size_t patterns_n;
 	int64_t started_us; /* wall clock */
-	bool stopping;      /* new requests get 503 */
 	unsigned calls;     /* in flight */
 	uint64_t requests, denied;
 };

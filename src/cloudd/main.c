@@ -415,6 +415,7 @@ static unsigned close_all(struct daemon *d)
 	loop_timer_close(&d->stop_limit, NULL);
 	if (d->http)
 		http_server_destroy(d->http);
+	image_finish();
 	if (d->api.router)
 		api_finish(&d->api);
 	if (d->flows)

@@ -5,6 +5,7 @@
 #include "base/util.h"
 #include "domain/quota.h"
 #include "flow/flow.h"
+#include "store/images.h"
 
 static int find_project(struct api_call *c, int64_t *id, struct error *err)
 {
@@ -16,13 +17,19 @@ static int find_project(struct api_call *c, int64_t *id, struct error *err)
 			   : error_set(err, ERR_NOT_FOUND, "there is no project %.64s", c->target);
 }
 
+static int64_t in_use(struct api_call *c, int64_t project, enum quota_resource r)
+{
+	return quota_index_get(flow_quota(c->api->flows), project, r);
+}
+
 static int reply(struct api_call *c, int64_t project, struct error *err)
 {
 	static const char *const scopes[] = { "project", "user", "item" };
-	int64_t limits[QUOTA_MAX];
+	int64_t limits[QUOTA_MAX], images = 0, image_mib = 0;
 	struct buf *b = &c->out;
 
-	if (store_quota_limits(c->db, project, limits, err) < 0)
+	if (store_quota_limits(c->db, project, limits, err) < 0 ||
+		store_image_use(c->db, project, &images, &image_mib, err) < 0)
 		return -1;
 	jw_object(b);
 	jw_key(b, "quotas");
@@ -35,7 +42,9 @@ static int reply(struct api_call *c, int64_t project, struct error *err)
 		jw_kv_int(b, "limit", limits[r]);
 		jw_key(b, "in_use");
 		if (info->scope == QUOTA_PER_PROJECT)
-			jw_int(b, quota_index_get(flow_quota(c->api->flows), project, r));
+			jw_int(b, r == QUOTA_IMAGES      ? images
+				  : r == QUOTA_IMAGE_MIB ? image_mib
+							 : in_use(c, project, r));
 		else
 			jw_null(b);
 		jw_kv_str(b, "per", scopes[info->scope]);
