@@ -270,7 +270,8 @@ static const struct server_filter_def *find_def(const struct api_call *c, const 
 /* --- reading */
 
 /* Patterns are POSIX extended. Counted repeats and back references are refused: they can cost any amount of
- * memory and time. */
+ * memory and time. So can a '+' over another: the C library writes "x+" out as "xx*", and each doubles. It is
+ * taken after a character or a class only. */
 static int read_pattern(struct server_filter_term *t, struct error *err)
 {
 	enum { PATTERN_MAX = 255 };
@@ -282,11 +283,15 @@ static int read_pattern(struct server_filter_term *t, struct error *err)
 			err, ERR_BAD_REQUEST, "%s is longer than %d characters", t->def->name, PATTERN_MAX);
 	if (!p[strcspn(p, "\\^$.[]|()?*+{}")])
 		return 0;
-	for (size_t i = 0; p[i]; i++)
+	for (size_t i = 0; p[i]; i++) {
+		if (p[i] == '+' && i && strchr(")*+?", p[i - 1]))
+			return error_set(err, ERR_BAD_REQUEST,
+				"%s: '+' cannot follow ')', '*', '+' or '?' in patterns", t->def->name);
 		if (p[i] == '{' || (p[i] == '\\' && p[i + 1] >= '0' && p[i + 1] <= '9'))
 			return error_set(err, ERR_BAD_REQUEST,
 				"%s: counted repeats and back references are not possible in patterns",
 				t->def->name);
+	}
 	re = xmalloc(sizeof *re);
 	if (regcomp(re, p, REG_EXTENDED | REG_NOSUB) != 0) {
 		free(re);
