@@ -55,7 +55,7 @@ void flow_engine_destroy(struct flow_engine *e);
 struct placement *flow_placement(struct flow_engine *e);
 struct quota_index *flow_quota(struct flow_engine *e);
 
-/* Tests: stops (as kill -9 would) before or after the n-th hand-over; see flow.c. */
+/* Tests: stops (as kill -9 would) where a step hands over; see run.c. */
 struct flow_hooks {
 	/* name: "<kind>/<step>", point: "before-act", "after-act", "after-commit". True: the engine goes dead
 	 * silent. */
@@ -106,8 +106,8 @@ struct flow_stats {
 };
 void flow_engine_stats(const struct flow_engine *e, struct flow_stats *out);
 
-/* Compares rows with rows and rows with memory: findings are written by `found`. Returns how many rules were
- * checked. */
+/* Compares rows with rows and rows with memory, inside a unit, since memory follows the tick: findings go to
+ * `found`; *out_rules is how many rules were looked at. */
 typedef void flow_finding_fn(void *ctx, const char *rule, const char *object, const char *message);
 int flow_check(struct flow_engine *e, struct db *db, flow_finding_fn *found, void *ctx, int *out_rules,
 	struct error *err);
