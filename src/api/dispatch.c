@@ -112,6 +112,18 @@ void api_reply(struct api_call *c)
 	buf_finish(&out);
 }
 
+void api_stream_start(struct api_call *c, int64_t length)
+{
+	reply_headers(c);
+	http_respond_start(c->http, c->status, c->headers, c->headers_n, length);
+}
+
+void api_stream_end(struct api_call *c, bool ok)
+{
+	let_go(c);
+	http_respond_end(c->http, ok);
+}
+
 static void send_error(struct api_call *c)
 {
 	const struct error *err = &c->error;

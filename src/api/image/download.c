@@ -81,19 +81,13 @@ static void reader_run(struct disk_job *j)
 	r->left -= (int64_t)r->n;
 }
 
-/* The reply was sent in pieces: what api_reply does at its end is done here. */
 static void finish(struct download *d, bool ok)
 {
 	struct api_call *c = d->call;
 
-	c->api->calls--;
-	json_decref(c->body);
-	c->body = NULL;
-	principal_unref(c->who);
-	c->who = NULL;
 	disk_transfer_end(&d->transfer);
 	free(d);
-	http_respond_end(c->http, ok);
+	api_stream_end(c, ok);
 }
 
 static void finish_error(struct download *d, const struct error *err)
@@ -128,10 +122,9 @@ static void start(struct download *d, int64_t count)
 {
 	struct api_call *c = d->call;
 
-	api_header(c, "Content-Type", "application/octet-stream");
-	api_header(c, "x-openstack-request-id", c->request_id);
+	c->content_type = "application/octet-stream";
 	d->started = true;
-	http_respond_start(c->http, c->status, c->headers, c->headers_n, count);
+	api_stream_start(c, count);
 }
 
 static void reader_settled(struct disk_job *j)
