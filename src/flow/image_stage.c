@@ -65,9 +65,16 @@ static int stage_end(struct flow_engine *e, struct db *db, struct act *act, stru
 static int stage_fail(
 	struct flow_engine *e, struct db *db, struct flow *f, const struct error *why, struct error *err)
 {
-	(void)e;
-	return store_host_image_set(
-		db, f->subject_id, "error", why->detail[0] ? why->detail : why->msg, 0, err);
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct host_image_row row;
+	int rc;
+
+	if (store_host_image_set(db, f->subject_id, "error", why->detail[0] ? why->detail : why->msg, 0, err))
+		return -1;
+	rc = store_host_image_load(db, &a, f->subject_id, &row, err);
+	if (rc <= 0)
+		return rc;
+	return image_unstage_unused(e, db, row.host_id, row.image_id, f->request_id, engine_now(e), err);
 }
 
 static const struct flow_step stage_steps[] = {

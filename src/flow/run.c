@@ -157,11 +157,10 @@ static int run_fail(struct flow *f, struct db *db, struct error *err)
 {
 	struct error why = f->err;
 
-	if (f->kind->fail && f->kind->fail(f->e, db, f, &why, err))
+	/* dropped first: what ends may begin another flow on the same subject */
+	if (flow_drop(f->e, db, f, err) || (f->kind->fail && f->kind->fail(f->e, db, f, &why, err)))
 		return -1;
-	if (finish_action(f, db, why.msg, err))
-		return -1;
-	return flow_drop(f->e, db, f, err);
+	return finish_action(f, db, why.msg, err);
 }
 
 static int run_wait(struct flow *f, struct db *db, const char *state, unsigned delay_ms, struct error *err)
@@ -176,11 +175,9 @@ static int run_wait(struct flow *f, struct db *db, const char *state, unsigned d
 
 static int run_end(struct flow *f, struct db *db, struct error *err)
 {
-	if (f->kind->end && f->kind->end(f->e, db, f->act, err))
+	if (flow_drop(f->e, db, f, err) || (f->kind->end && f->kind->end(f->e, db, f->act, err)))
 		return -1;
-	if (finish_action(f, db, NULL, err))
-		return -1;
-	return flow_drop(f->e, db, f, err);
+	return finish_action(f, db, NULL, err);
 }
 
 static int run_next(struct flow *f, struct db *db, struct error *err)

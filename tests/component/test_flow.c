@@ -436,6 +436,52 @@ static void test_stuck(void **state)
 	cloud_clean(c);
 }
 
+/* ---- images that go while they are copied ---- */
+
+static int do_image_delete(struct cloud *c, struct db *db, void *arg, struct error *err)
+{
+	(void)arg;
+	if (db_run(db, err, "UPDATE image SET deleted_us = 2 WHERE id = ?", "i", c->image) < 0)
+		return -1;
+	return flow_image_deleted(c->e, db, c->image, err);
+}
+
+static bool copy_hangs(struct cloud *c, void *arg)
+{
+	(void)arg;
+	return sim_hanging(c->worlds[0]) == 1;
+}
+
+/* Nobody needs the copy any more when it is made, or has failed: nothing of it stays on the host. */
+static void image_goes(struct cloud *c, enum sim_fault_kind then, int times)
+{
+	struct want w = { 0 };
+
+	sim_fault(c->worlds[0], SIM_IMAGE_ENSURE, 1, 1, SIM_HANG);
+	if (times)
+		sim_fault(c->worlds[0], SIM_IMAGE_ENSURE, 1, times, then);
+	cloud_ok(c, do_create, &w);
+	cloud_until(c, copy_hangs, NULL);
+	cloud_ok(c, do_delete, w.uid[0]);
+	cloud_until_server(c, w.uid[0], VM_DELETED);
+	cloud_ok(c, do_image_delete, NULL);
+	sim_release(c->worlds[0]);
+	cloud_until(c, flows_gone, NULL);
+	cloud_clean(c);
+	assert_int_equal(cloud_count(c, "SELECT count(*) FROM host_image"), 0);
+	assert_int_equal(sim_volume_count(c->worlds[0]), 0);
+}
+
+static void test_image_goes(void **state)
+{
+	image_goes(*state, SIM_FAIL, 0);
+}
+
+static void test_image_goes_failing(void **state)
+{
+	image_goes(*state, SIM_FAIL_AFTER, -1);
+}
+
 /* ---- the config drive ---- */
 
 static void test_drive(void **state)
@@ -461,6 +507,19 @@ static void test_drive(void **state)
 	buf_finish(&b);
 }
 
+/* It is of use to the drive alone: a server that failed has none to come. */
+static void test_pass_forgotten(void **state)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct cloud *c = *state;
+	struct want w = { .drive = true, .pass = "pa55word" };
+
+	sim_fault(c->worlds[0], SIM_VOLUME_ENSURE, 1, -1, SIM_FAIL);
+	cloud_ok(c, do_create, &w);
+	cloud_until_server(c, w.uid[0], VM_ERROR);
+	assert_null(cloud_server(c, &a, w.uid[0]).admin_pass);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -476,7 +535,10 @@ int main(void)
 		TEST(test_crowd),
 		TEST(test_stop_unheard),
 		TEST(test_stuck),
+		TEST(test_image_goes),
+		TEST(test_image_goes_failing),
 		TEST(test_drive),
+		TEST(test_pass_forgotten),
 	};
 #undef TEST
 
