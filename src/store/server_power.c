@@ -50,8 +50,8 @@ int store_server_settle(struct db *db, const struct server_settled *to, struct e
 int store_server_fault(struct db *db, int64_t id, int code, const char *message, const char *details,
 	int64_t now_us, struct error *err)
 {
-	static const char sql[] = "UPDATE server SET vm_state = 'error', task_state = NULL, fault_code = ?1, "
-				  "fault_message = ?2, "
+	static const char sql[] = "UPDATE server SET vm_state = 'error', task_state = NULL, "
+				  "admin_pass = NULL, fault_code = ?1, fault_message = ?2, "
 				  "fault_details = ?3, fault_us = ?4, updated_us = ?4, generation = "
 				  "generation + 1 WHERE id = ?5";
 

@@ -22,7 +22,7 @@ struct server_settled { /* where a flow leaves a server: no task, no fault */
 	bool forget_pass; /* the administrator's password was handed over */
 };
 int store_server_settle(struct db *db, const struct server_settled *to, struct error *err);
-/* ERROR with a fault, and no task. */
+/* ERROR with a fault, no task, and no password kept for a drive to come. */
 int store_server_fault(struct db *db, int64_t id, int code, const char *message, const char *details,
 	int64_t now_us, struct error *err);
 
