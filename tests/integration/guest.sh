@@ -29,7 +29,8 @@ ours() { grep -lF "$tmp" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3 | grep -
 before=$(bridges)
 DEMO_DIR=$tmp/demo "$top/scripts/demo" --once >"$tmp/out" 2>&1 || fail "scripts/demo --once"
 
-# in this order
+# in this order; a console's lines end with a carriage return
+sed -i 's/\r$//' "$tmp/out"
 tr -s ' ' <"$tmp/out" >"$tmp/flat"
 at=1
 while IFS= read -r want; do
