@@ -157,8 +157,7 @@ struct api_call {
 	int64_t begun_us;
 };
 
-/* --- for handlers
- * -------------------------------------------------------------------------------------------------- */
+/* --- for handlers --- */
 
 /* A {name} of the path. Never NULL: asserts that the route has it. */
 const char *api_param(const struct api_call *c, const char *name);
@@ -181,13 +180,12 @@ void api_reply(struct api_call *c); /* sends c->status and c->out */
 void api_fail(
 	struct api_call *c, const struct error *err); /* sends the error's body; audits a refused write */
 void api_submit(struct api_call *c, api_handler *in_tick); /* runs it in the tick, then replies */
-/* or answers in pieces: start with c->status and c->content_type, http_respond_write, end. c->stream.drain tells
- * when to write on. length -1: chunked. */
+/* or answers in pieces: start with c->status and c->content_type, http_respond_write, end. c->stream.drain
+ * tells when to write on. length -1: chunked. */
 void api_stream_start(struct api_call *c, int64_t length);
 void api_stream_end(struct api_call *c, bool ok); /* ok=false: cut off, so that the peer notices */
 
-/* --- lists: paging and sorting, the same for all services
- * --------------------------------------------------------------- */
+/* --- lists: paging and sorting, the same for all services --- */
 
 struct api_page {
 	int64_t limit; /* 1..config.list_max */

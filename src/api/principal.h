@@ -42,16 +42,16 @@ struct principal {
 struct principal *principal_ref(struct principal *p);
 void principal_unref(struct principal *p); /* NULL is fine */
 
-/* --- implemented by api/identity ------------------------------------------------------------------------------------------ */
+/* --- implemented by api/identity --- */
 
 struct identity;
 int identity_create(struct api *api, struct identity **out, struct error *err);
 void identity_destroy(struct identity *id);
-/* The bearer of a token text: a reference, or NULL with ERR_UNAUTHORIZED. Fast: served from memory until anything in
- * identity changed. Read-only connection. */
+/* The bearer of a token text: a reference, or NULL with ERR_UNAUTHORIZED. Fast: served from memory until
+ * anything in identity changed. Read-only connection. */
 struct principal *identity_authenticate(struct identity *id, const char *token, struct error *err);
-/* Anything that a token depends on (users, projects, domains, roles, assignments, tokens) is changed by the unit now
- * running: what is kept in memory is dropped now and again when the tick is on disk. */
+/* Anything that a token depends on (users, projects, domains, roles, assignments, tokens) is changed by the
+ * unit now running: what is kept in memory is dropped now and again when the tick is on disk. */
 void identity_changed(struct identity *id);
 /* The principal of uid 0 on the unix socket. */
 struct principal *identity_local_root(struct identity *id);

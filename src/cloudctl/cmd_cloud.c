@@ -20,8 +20,7 @@ static const char *text_of(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
-/* --- host
- * ---------------------------------------------------------------------------------------------------- */
+/* --- host --- */
 
 /* A state that further waiting will hardly change. */
 static bool connection_failed(const char *connection)
@@ -81,8 +80,7 @@ int cmd_host_add(struct ctl *ctl)
 	return ctl_show(ctl, command->view, answer);
 }
 
-/* --- identity
- * ------------------------------------------------------------------------------------------------ */
+/* --- identity --- */
 
 int cmd_bootstrap(struct ctl *ctl)
 {
@@ -175,8 +173,7 @@ int cmd_user_password(struct ctl *ctl)
 	return CLOUDCTL_OK;
 }
 
-/* --- flavor and quota
- * ---------------------------------------------------------------------------------------- */
+/* --- flavor and quota --- */
 
 /* The GPUs as compute's clients know them: pci_passthrough:alias = "h100:8,l40s:1". */
 static const char *gpus_body(struct ctl *ctl)
@@ -253,8 +250,7 @@ int cmd_quota_set(struct ctl *ctl)
 	return ctl_show(ctl, ctl->args.command->view, answer);
 }
 
-/* --- check
- * --------------------------------------------------------------------------------------------------- */
+/* --- check --- */
 
 static const struct view findings_view = { "findings",
 	(const struct column[]) {

@@ -21,8 +21,7 @@ const struct option global_options[] = {
 	{ 0 },
 };
 
-/* --- views: columns in the order shown
- * ---------------------------------------------------------------------- */
+/* --- views: columns in the order shown --- */
 
 static const struct view status_view = { NULL,
 	(const struct column[]) {
@@ -235,8 +234,7 @@ static const struct view config_view = { "config",
 	},
 	NULL, NULL };
 
-/* --- options
- * ------------------------------------------------------------------------------------------------ */
+/* --- options --- */
 
 #define OPTIONS (const struct option[])
 #define END                               \
@@ -253,8 +251,7 @@ static const struct option password_options[] = {
 	END,
 };
 
-/* --- the table
- * ---------------------------------------------------------------------------------------------- */
+/* --- the table --- */
 
 const struct command commands[] = {
 	{ .path = "status",

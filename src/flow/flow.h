@@ -66,8 +66,7 @@ struct flow_hooks {
 };
 void flow_engine_hooks(struct flow_engine *e, const struct flow_hooks *hooks);
 
-/* --- hosts, for the operator's API (inside a unit unless said otherwise)
- * ---------------------------------------------------- */
+/* --- hosts, for the operator's API (inside a unit unless said otherwise) --- */
 
 struct host_add {
 	const char *name, *uri, *zone, *pool, *accel;

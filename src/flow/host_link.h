@@ -75,8 +75,7 @@ void link_clear(struct link *l, const char *uuid);
 /* Looks at one domain: the row and what was heard of it disagree. */
 void link_look_at(struct link *l, const char *uuid);
 
-/* --- observe.c: what was seen, and what follows of it
- * --------------------------------------------------------------- */
+/* --- observe.c: what was seen, and what follows of it --- */
 
 struct host_look { /* a look over a host: made on a lane, judged on the loop */
 	int64_t host_id, started_us, epoch;

@@ -170,8 +170,7 @@ void respond_error(struct conn *c, int status, const char *why)
 	buf_finish(&b);
 }
 
-/* --- the handler's calls
- * ------------------------------------------------ */
+/* --- the handler's calls --- */
 
 /* The handler lets go of the request. */
 static void answered(struct conn *c)

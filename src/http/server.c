@@ -48,8 +48,7 @@ static void on_idle_closed(uv_handle_t *h)
 	server_handle_closed(CONTAINER_OF(h, struct http_server, idle));
 }
 
-/* --- work that waits for a turn of the loop
- * ----------------------------- */
+/* --- work that waits for a turn of the loop --- */
 
 static void on_idle(uv_idle_t *h)
 {
@@ -87,8 +86,7 @@ void server_ready(struct http_server *s, struct conn *c)
 		uv_idle_start(&s->idle, on_idle);
 }
 
-/* --- time
- * --------------------------------------------------------------- */
+/* --- time --- */
 
 static void on_timer(uv_timer_t *t)
 {
@@ -141,8 +139,7 @@ const char *server_date(struct http_server *s)
 	return s->date;
 }
 
-/* --- the public face
- * ---------------------------------------------------- */
+/* --- the public face --- */
 
 int http_server_create(uv_loop_t *loop, const struct http_limits *limits, const struct http_handler *handler,
 	struct http_server **out, struct error *err)

@@ -118,8 +118,7 @@ int store_assignment_effective(struct db *db, struct arena *a, int64_t user_id, 
 	return 0;
 }
 
-/* --- lists of assignments
- * ---------------------------------------------------------------------------------------- */
+/* --- lists of assignments --- */
 
 /* Both forms end in the same rows: `flat` has one per (actor, target, role). */
 #define FLAT_DIRECT                                                                            \

@@ -68,8 +68,7 @@ bool store_tick_full(void *store);  /* as many rows changed as one tick should *
 bool store_tick_tired(void *store); /* on the commit thread: is a checkpoint due? */
 void store_tick_rest(void *store);  /* on the commit thread: the checkpoint */
 
-/* --- statements
- * ------------------------------------------------------------------------------------------------- */
+/* --- statements --- */
 
 /* The store a connection belongs to. */
 struct store *db_store(struct db *db);

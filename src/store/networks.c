@@ -3,8 +3,7 @@
 
 #include "base/util.h"
 
-/* --- the provider's networks, from the configuration
- * ---------------------------------------------------------------- */
+/* --- the provider's networks, from the configuration --- */
 
 static int insert_network(struct db *db, const struct provider_network *n, const char *uid, int64_t now_us,
 	int64_t *id, struct error *err)

@@ -34,8 +34,7 @@ static int down(void **state)
 	return 0;
 }
 
-/* --- small makers
- * -------------------------------------------------------------------------------------------------- */
+/* --- small makers --- */
 
 static char *make(const char *what, const char *path, const char *name, const char *more)
 {
@@ -121,8 +120,7 @@ static int works(const char *token)
 	return ask(w, token, "GET", "/auth/projects", NULL);
 }
 
-/* --- discovery and bootstrap
- * --------------------------------------------------------------------------------------- */
+/* --- discovery and bootstrap --- */
 
 static void test_discovery(void **state)
 {
@@ -144,8 +142,7 @@ static void test_bootstrap_once(void **state)
 	ASK(401, w, NULL, "POST", "!/bootstrap", "{'bootstrap': {'password': 'x'}}");
 }
 
-/* --- logging in
- * ---------------------------------------------------------------------------------------------------- */
+/* --- logging in --- */
 
 static void test_token_shape(void **state)
 {
@@ -323,8 +320,7 @@ static void test_token_of_another(void **state)
 	tenant_free(&t);
 }
 
-/* --- what ends tokens at once
- * --------------------------------------------------------------------------------------- */
+/* --- what ends tokens at once --- */
 
 static void patch(const char *kind, const char *id, const char *body)
 {
@@ -408,8 +404,7 @@ static void test_password_change(void **state)
 	tenant_free(&t);
 }
 
-/* --- guessing
- * ------------------------------------------------------------------------------------------------------ */
+/* --- guessing --- */
 
 static void test_lockout(void **state)
 {
@@ -456,8 +451,7 @@ static void test_full_queue(void **state)
 	cloud_down(&small);
 }
 
-/* --- application credentials
- * ----------------------------------------------------------------------------------------- */
+/* --- application credentials --- */
 
 static int login_credential(const char *id, const char *secret, char **token)
 {
@@ -548,8 +542,7 @@ static void test_app_credential_expires(void **state)
 	tenant_free(&t);
 }
 
-/* --- who may what
- * ---------------------------------------------------------------------------------------------------- */
+/* --- who may what --- */
 
 /* The route's path with something that does not exist in each {name}. */
 static char *filled(const char *path)
@@ -912,8 +905,7 @@ static void test_local_root(void **state)
 	w->as_root = false;
 }
 
-/* --- what is kept, and for how long
- * ----------------------------------------------------------------------------------- */
+/* --- what is kept, and for how long --- */
 
 static int64_t number(const char *query)
 {

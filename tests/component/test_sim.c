@@ -396,8 +396,7 @@ static void test_events_lost_repeated_and_from_inside(void **state)
 	assert_int_equal(sim_guest_shutdown("w", A), -1);
 }
 
-/* --- hanging: the call is made on a thread
- * ------------------------------------------------------------------- */
+/* --- hanging: the call is made on a thread --- */
 
 struct hung {
 	uv_thread_t thread;
@@ -471,8 +470,7 @@ static void test_no_events_after_close(void **state)
 	assert_int_equal(seen.n, before + 1); /* the other connection's */
 }
 
-/* --- the state file
- * ------------------------------------------------------------------------------------------ */
+/* --- the state file --- */
 
 static void test_state_file(void **state)
 {

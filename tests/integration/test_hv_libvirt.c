@@ -29,8 +29,7 @@
 
 enum { SKIPPED = 77, DEADLINE_S = 120 };
 
-/* --- a libvirtd of our own
- * ---------------------------------------------------------------------------------- */
+/* --- a libvirtd of our own --- */
 
 static char dir[128]; /* everything of this run lies below */
 static char port[16];
@@ -90,8 +89,7 @@ static const char *missing(void)
 	return NULL;
 }
 
-/* --- the loop on its thread
- * ----------------------------------------------------------------------------------- */
+/* --- the loop on its thread --- */
 
 enum { SEEN_MAX = 512 };
 
@@ -221,8 +219,7 @@ static bool wait_event(enum hv_event_kind kind, const char *uuid, enum hv_power 
 	return found;
 }
 
-/* --- connections
- * ----------------------------------------------------------------------------------------------- */
+/* --- connections --- */
 
 static const struct hv_driver *drv;
 
@@ -314,8 +311,7 @@ static enum hv_power power(struct hv_conn *c, const char *uuid)
 	return s.power;
 }
 
-/* --- certificates
- * ------------------------------------------------------------------------------------------------ */
+/* --- certificates --- */
 
 static void test_wrong_certificates(void **state)
 {
@@ -369,8 +365,7 @@ static void test_nobody_listens(void **state)
 		ERR_BAD_REQUEST);
 }
 
-/* --- libvirt's test driver
- * ------------------------------------------------------------------------------------------ */
+/* --- libvirt's test driver --- */
 
 static void test_driver_inventory(void **state)
 {
@@ -516,8 +511,7 @@ static void test_bad_input(void **state)
 	finish(c);
 }
 
-/* --- a daemon that is lost
- * ------------------------------------------------------------------------------------------ */
+/* --- a daemon that is lost --- */
 
 static void test_frozen_daemon(void **state)
 {
@@ -861,8 +855,7 @@ static void test_qemu_foreign(void **state)
 	finish(c);
 }
 
-/* --- all of it
- * ------------------------------------------------------------------------------------------------------ */
+/* --- all of it --- */
 
 /* A pipe whose end tells the libvirtds that this process has ended, however it did. */
 static void lifeline(void)

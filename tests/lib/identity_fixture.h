@@ -14,8 +14,7 @@
 #include "api/identity/identity.h"
 #include "loop/lane.h"
 
-/* --- what the dispatcher would otherwise link
- * ------------------------------------------------------------------------ */
+/* --- what the dispatcher would otherwise link --- */
 
 static const struct api_route fixture_root_routes[] = {
 	{ "GET", "/identity", identity_versions, ROLE_NONE, 0, 0, 0, "identity.versions" },

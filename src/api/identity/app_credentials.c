@@ -30,8 +30,7 @@ static const struct bind_field fields[] = {
 	BIND(credential_body, access_rules, "access_rules", BIND_ARR, 0, 0, 0),
 };
 
-/* --- views
- * ------------------------------------------------------------------------------------------------------- */
+/* --- views --- */
 
 static int view_roles(struct api_call *c, int64_t id, struct error *err)
 {
@@ -90,8 +89,7 @@ static int reply(struct api_call *c, const char *user_uid, const struct app_cred
 	return 0;
 }
 
-/* --- reading
- * ----------------------------------------------------------------------------------------------------- */
+/* --- reading --- */
 
 static int find_user(struct api_call *c, struct user *u, struct error *err)
 {
@@ -140,8 +138,7 @@ int identity_credential_show(struct api_call *c, struct error *err)
 	return find(c, &u, &ac, err) < 0 ? -1 : reply(c, u.uid, &ac, NULL, err);
 }
 
-/* --- writing
- * ----------------------------------------------------------------------------------------------------- */
+/* --- writing --- */
 
 /* One made with an application credential could outlive it. */
 static int check_unrestricted(const struct api_call *c, struct error *err)

@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-/* --- grants: the path says who and where
- * ----------------------------------------------------------------------------- */
+/* --- grants: the path says who and where --- */
 
 static int find_actor(struct api_call *c, struct assignment *a, struct error *err)
 {

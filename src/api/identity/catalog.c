@@ -76,8 +76,7 @@ int identity_auth_catalog(struct api_call *c, struct error *err)
 	return 0;
 }
 
-/* --- version discovery
- * ------------------------------------------------------------------------------------------- */
+/* --- version discovery --- */
 
 static void version(struct api_call *c)
 {

@@ -143,8 +143,7 @@ int identity_group_delete(struct api_call *c, struct error *err)
 	return no_content(c);
 }
 
-/* --- members
- * ----------------------------------------------------------------------------------------------------- */
+/* --- members --- */
 
 static int find_both(struct api_call *c, struct user_group *g, struct user *u, struct error *err)
 {

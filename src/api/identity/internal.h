@@ -27,8 +27,7 @@ struct identity {
 
 enum { PASSWORD_MAX = 1024, DESCRIPTION_MAX = 4096, TAGS_MAX = 80, DEPTH_MAX = 6, LIST_MAX = 10000 };
 
-/* --- authenticate.c
- * ---------------------------------------------------------------------------------------------- */
+/* --- authenticate.c --- */
 
 /* What a token row comes to now: enabled user, scope and roles. ERR_UNAUTHORIZED when it holds no longer.
  * Works on any connection; the row need not be there. */
@@ -36,8 +35,7 @@ int principal_load(struct db *db, const struct token *t, struct principal **out,
 /* The one answer to all that is wrong with credentials. Always -1. */
 int unauthorized(struct error *err, const char *why);
 
-/* --- password_pool.c
- * ----------------------------------------------------------------------------------------------- */
+/* --- password_pool.c --- */
 
 /* Called on the loop. `ok`: the password matched, or was hashed; `hash` (in the call's arena): the new hash,
  * else NULL. */
@@ -47,15 +45,13 @@ int password_check(
 	struct api_call *c, const char *password, const char *hash, password_then *then, struct error *err);
 int password_make(struct api_call *c, const char *password, password_then *then, struct error *err);
 
-/* --- lockout.c
- * ----------------------------------------------------------------------------------------------------- */
+/* --- lockout.c --- */
 
 bool lockout_active(const struct user *u, int64_t now_us);
 /* Counts a failed login in a tick of its own; at the limit the user is locked, each time for longer. */
 void lockout_count(struct api_call *c, const struct user *u);
 
-/* --- body.c
- * -------------------------------------------------------------------------------------------------------- */
+/* --- body.c --- */
 
 /* Binds {"<top>": {...}} by the table. Unknown attributes go into *extra, a JSON object as text, on top of
  * `old_extra` (NULL: none); null removes one. */
@@ -75,8 +71,7 @@ static inline bool seen_null(const struct bind_seen *s, unsigned i)
 	return s->null >> i & 1;
 }
 
-/* --- views.c
- * ------------------------------------------------------------------------------------------------------- */
+/* --- views.c --- */
 
 /* "links": {"self": url of the path below /identity/v3} */
 void view_links(struct api_call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -91,8 +86,7 @@ void view_group(struct api_call *c, const struct user_group *g);
 void view_role(struct api_call *c, const struct role *r);
 void view_token(struct api_call *c, const struct principal *p);
 
-/* --- lists.c: small helps of the handlers
- * --------------------------------------------------------------------------- */
+/* --- lists.c: small helps of the handlers --- */
 
 /* {"<key>": [ */
 void list_begin(struct api_call *c, const char *key);
@@ -121,8 +115,7 @@ void tokens_changed(struct api_call *c);
 int64_t new_id(struct api_call *c);
 const char *new_uid(struct api_call *c);
 
-/* --- the handlers
- * ---------------------------------------------------------------------------------------------------- */
+/* --- the handlers --- */
 
 api_handler identity_version_show;
 api_handler identity_token_create, identity_token_show, identity_token_delete;

@@ -54,8 +54,7 @@ static int read_body(struct api_call *c, struct project *p, struct project_body 
 	return 0;
 }
 
-/* --- reading
- * ----------------------------------------------------------------------------------------------------- */
+/* --- reading --- */
 
 static int marker(struct api_call *c, const char *uid, int64_t *out_id, struct error *err)
 {
@@ -118,8 +117,7 @@ int identity_project_show(struct api_call *c, struct error *err)
 	return store_project_get(c->db, c->arena, uid, &p, err) < 0 ? -1 : reply(c, &p, err);
 }
 
-/* --- writing
- * ----------------------------------------------------------------------------------------------------- */
+/* --- writing --- */
 
 /* A reference of a body that names nothing. */
 static int unknown_ref(struct error *err, const char *field)

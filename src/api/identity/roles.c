@@ -126,8 +126,7 @@ int identity_role_delete(struct api_call *c, struct error *err)
 	return no_content(c);
 }
 
-/* --- implied roles
- * ----------------------------------------------------------------------------------------------- */
+/* --- implied roles --- */
 
 static int find_pair(struct api_call *c, struct role *prior, struct role *implied, struct error *err)
 {

@@ -18,8 +18,7 @@ static bool wanted(const struct api_call *c, const char *filter, const char *val
 	return !want || str_eq(want, value);
 }
 
-/* --- services
- * ---------------------------------------------------------------------------------------------------- */
+/* --- services --- */
 
 static void service(struct api_call *c, const struct catalog_service *s)
 {
@@ -67,8 +66,7 @@ int identity_service_show(struct api_call *c, struct error *err)
 	return error_set(err, ERR_NOT_FOUND, "Could not find service: %.64s.", want);
 }
 
-/* --- endpoints
- * --------------------------------------------------------------------------------------------------- */
+/* --- endpoints --- */
 
 static void endpoint(struct api_call *c, const struct catalog_service *s, const char *interface)
 {
@@ -129,8 +127,7 @@ int identity_endpoint_show(struct api_call *c, struct error *err)
 	return error_set(err, ERR_NOT_FOUND, "Could not find endpoint: %.64s.", want);
 }
 
-/* --- the region
- * --------------------------------------------------------------------------------------------------- */
+/* --- the region --- */
 
 static void region(struct api_call *c)
 {

@@ -23,8 +23,7 @@ static int refused(struct error *err, const char *why)
 	return err->code == ERR_NOT_FOUND ? unauthorized(err, why) : -1;
 }
 
-/* --- in the tick: who it is
- * ---------------------------------------------------------------------------------------- */
+/* --- in the tick: who it is --- */
 
 /* What the methods proved, and what they leave for the new token. */
 struct proof {
@@ -119,8 +118,7 @@ static int prove(struct api_call *c, const struct auth_request *r, struct proof 
 	return 0;
 }
 
-/* --- in the tick: for what
- * ------------------------------------------------------------------------------------------- */
+/* --- in the tick: for what --- */
 
 static int find_project(
 	struct api_call *c, const struct auth_ref *ref, struct project *out, struct error *err)
@@ -205,8 +203,7 @@ static int resolve_scope(struct api_call *c, const struct auth_request *r, const
 	return error_internal(err, "scope %d", (int)r->scope);
 }
 
-/* --- in the tick: the token
- * -------------------------------------------------------------------------------------------- */
+/* --- in the tick: the token --- */
 
 static const char *methods_text(struct api_call *c, const struct auth_request *r, const struct token *parent)
 {
@@ -273,8 +270,7 @@ static int issue(struct api_call *c, struct error *err)
 	return 0;
 }
 
-/* --- before the tick
- * --------------------------------------------------------------------------------------------------- */
+/* --- before the tick --- */
 
 static void checked(struct api_call *c, bool ok, const char *hash)
 {
@@ -316,8 +312,7 @@ int identity_token_create(struct api_call *c, struct error *err)
 	return password_check(c, r->password, r->password_hash, checked, err);
 }
 
-/* --- a token as a subject
- * ----------------------------------------------------------------------------------------------- */
+/* --- a token as a subject --- */
 
 /* The token in X-Subject-Token; one's own, or any for an administrator. */
 static struct principal *subject(struct api_call *c, struct error *err)
@@ -372,8 +367,7 @@ int identity_token_delete(struct api_call *c, struct error *err)
 	return no_content(c);
 }
 
-/* --- what the caller may scope to
- * ---------------------------------------------------------------------------------------- */
+/* --- what the caller may scope to --- */
 
 int identity_auth_projects(struct api_call *c, struct error *err)
 {

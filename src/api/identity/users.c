@@ -97,8 +97,7 @@ static int go_on(struct api_call *c, struct user_body *body, api_handler *in_tic
 	return password_make(c, body->password, hashed, err);
 }
 
-/* --- reading
- * ----------------------------------------------------------------------------------------------------- */
+/* --- reading --- */
 
 static int marker(struct api_call *c, const char *uid, int64_t *out_id, struct error *err)
 {
@@ -222,8 +221,7 @@ int identity_user_groups(struct api_call *c, struct error *err)
 	return rc;
 }
 
-/* --- writing
- * ----------------------------------------------------------------------------------------------------- */
+/* --- writing --- */
 
 static int create_in_tick(struct api_call *c, struct error *err)
 {

@@ -185,8 +185,7 @@ void view_role(struct api_call *c, const struct role *r)
 	jw_end_object(b);
 }
 
-/* --- tokens
- * ------------------------------------------------------------------------------------------------------ */
+/* --- tokens --- */
 
 static void write_split(struct buf *b, const char *key, const char *commas)
 {
