@@ -19,7 +19,7 @@ trap cleanup EXIT
 trap 'exit 1' INT TERM
 fail() {
 	echo "FAIL: $*" >&2
-	tail -n 60 "$tmp/out" >&2
+	cat "$tmp/out" >&2
 	exit 1
 }
 
@@ -35,7 +35,7 @@ tr -s ' ' <"$tmp/out" >"$tmp/flat"
 at=1
 while IFS= read -r want; do
 	[ -n "$want" ] || continue
-	line=$(tail -n "+$at" "$tmp/flat" | grep -nE -m1 -- "$want" | cut -d: -f1) || fail "not seen (from line $at on): $want"
+	line=$(grep -nE -m1 -- "$want" < <(tail -n "+$at" "$tmp/flat") | cut -d: -f1) || fail "not seen (from line $at on): $want"
 	at=$((at + line - 1))
 done <<'W'
 Install what is missing, and build
