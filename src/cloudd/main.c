@@ -27,7 +27,9 @@
 #include "hv/hv.h"
 #include "store/meta.h"
 
-enum { STOP_GRACE_MS = 10000, LANES_GRACE_MS = 1000 };
+/* LINGER_MS: what flows write waits that long for company while no request writes; a commit costs as much as
+ * many rows */
+enum { STOP_GRACE_MS = 10000, LANES_GRACE_MS = 1000, LINGER_MS = 5 };
 
 struct daemon {
 	const char *config_path;
@@ -388,7 +390,9 @@ static int open_state(struct daemon *d, struct error *err)
 	struct store_config sc = {
 		.path = c->database, .clock = &clock_system, .reading = on_reading, .reading_ctx = d
 	};
-	struct tick_config tc = { .loop = &d->loop, .units_max = 512, .fatal = on_fatal, .fatal_ctx = d };
+	struct tick_config tc = {
+		.loop = &d->loop, .units_max = 512, .linger_ms = LINGER_MS, .fatal = on_fatal, .fatal_ctx = d
+	};
 	struct tick_member member = store_member;
 
 	if (make_dir(c->state_dir, 0700, err) < 0 || make_dir(c->image_dir, 0700, err) < 0)

@@ -328,7 +328,7 @@ static void submit(struct flow *f, enum flow_verdict verdict)
 	f->verdict = verdict;
 	f->to_delete = false;
 	f->phase = PHASE_COMMIT;
-	f->unit = (struct tick_unit) { .run = unit_run, .finish = unit_finish };
+	f->unit = (struct tick_unit) { .run = unit_run, .finish = unit_finish, .patient = true };
 	f->e->committing++;
 	tick_submit(f->e->cfg.tick, &f->unit);
 }

@@ -16,7 +16,7 @@
 #include "base/util.h"
 #include "loop/thread.h"
 
-enum { UNITS_MAX_DEFAULT = 512, HANDLES = 3 };
+enum { UNITS_MAX_DEFAULT = 512, HANDLES = 4 };
 
 enum phase { PHASE_IDLE, PHASE_COMMITTING, PHASE_RESTING };
 
@@ -39,11 +39,12 @@ struct tick {
 	uv_check_t check; /* where units run */
 	uv_idle_t idle;   /* keeps the turn from blocking while units are ready */
 	uv_async_t async;
+	uv_timer_t linger; /* armed while only patient units wait */
 	int open_handles;
 	enum phase phase;
-	struct tick_unit *head, **tail; /* submitted, not yet run */
-	unsigned queued, pending;
-	struct tick_unit *batch; /* run, not yet finished, in order */
+	struct tick_unit *head, **tail;  /* submitted, not yet run */
+	unsigned queued, pending, hasty; /* hasty: of those queued, not patient */
+	struct tick_unit *batch;         /* run, not yet finished, in order */
 	int64_t commit_start_us;
 	bool dead, closing; /* dead: an outcome was unknown, nothing runs any more */
 	struct error dead_err;
@@ -295,6 +296,11 @@ static void commit_inline(struct tick *t)
 
 /* ---- a tick ---- */
 
+static bool is_hasty(const struct tick *t, const struct tick_unit *u)
+{
+	return !u->patient || !t->config.linger_ms;
+}
+
 static struct tick_unit *queue_pop(struct tick *t)
 {
 	struct tick_unit *u = t->head;
@@ -303,6 +309,7 @@ static struct tick_unit *queue_pop(struct tick *t)
 	if (!t->head)
 		t->tail = &t->head;
 	t->queued--;
+	t->hasty -= is_hasty(t, u);
 	u->next = NULL;
 	return u;
 }
@@ -396,12 +403,31 @@ static void on_idle(uv_idle_t *idle)
 	(void)idle;
 }
 
+static void run_soon(struct tick *t)
+{
+	uv_timer_stop(&t->linger);
+	uv_check_start(&t->check, on_check);
+	uv_idle_start(&t->idle, on_idle);
+}
+
+static void on_linger(uv_timer_t *timer)
+{
+	struct tick *t = CONTAINER_OF(timer, struct tick, linger);
+
+	if (t->phase == PHASE_IDLE && t->head)
+		run_soon(t);
+}
+
 static void schedule(struct tick *t)
 {
 	if (t->phase != PHASE_IDLE || t->closing)
 		return;
-	uv_check_start(&t->check, on_check);
-	uv_idle_start(&t->idle, on_idle);
+	if (t->head && !t->hasty && !t->drained && t->queued < t->config.units_max) {
+		if (!uv_is_active((uv_handle_t *)&t->linger))
+			uv_timer_start(&t->linger, on_linger, t->config.linger_ms, 0);
+		return;
+	}
+	run_soon(t);
 }
 
 /* ---- the interface ---- */
@@ -419,6 +445,7 @@ struct tick *tick_create(const struct tick_config *config)
 	t->tail = &t->head;
 	uv_check_init(uv, &t->check);
 	uv_idle_init(uv, &t->idle);
+	uv_timer_init(uv, &t->linger);
 	rc = uv_async_init(uv, &t->async, commit_async);
 	if (rc)
 		abort(); /* no descriptor at start: as fatal as no memory */
@@ -445,6 +472,7 @@ void tick_submit(struct tick *t, struct tick_unit *u)
 	*t->tail = u;
 	t->tail = &u->next;
 	t->queued++;
+	t->hasty += is_hasty(t, u);
 	t->pending++;
 	schedule(t);
 }
@@ -491,6 +519,7 @@ void tick_destroy(struct tick *t)
 	handles[0] = (uv_handle_t *)&t->check;
 	handles[1] = (uv_handle_t *)&t->idle;
 	handles[2] = (uv_handle_t *)&t->async;
+	handles[3] = (uv_handle_t *)&t->linger;
 	for (int i = 0; i < HANDLES; i++) {
 		handles[i]->data = t;
 		uv_close(handles[i], handle_closed);

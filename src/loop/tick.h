@@ -37,6 +37,8 @@ struct tick_unit {
 	 * The unit is the submitter's again: it may be freed or submitted here. err is never NULL and lives
 	 * until finish returns. */
 	void (*finish)(struct tick_unit *u, enum tick_outcome outcome, const struct error *err);
+	/* Nobody waits for it: it may be kept back for linger_ms, so that more go together. */
+	bool patient;
 	/* private to tick.c */
 	struct tick_unit *next;
 	struct error err;
@@ -77,6 +79,7 @@ struct tick;
 struct tick_config {
 	struct loop *loop;
 	unsigned units_max; /* per tick; 512 */
+	unsigned linger_ms; /* for patient units while there are no others; 0: none are kept back */
 	bool inline_commit; /* commit on the loop: for tests that must be deterministic */
 	void (*fatal)(void *ctx, const struct error *err); /* an unknown outcome: leave the process */
 	void *fatal_ctx;

@@ -176,12 +176,13 @@ static struct unit make(struct fixture *f, const char *name)
 	};
 }
 
-static void setup(struct fixture *f, bool inline_commit, unsigned units_max)
+static void setup_lingering(struct fixture *f, bool inline_commit, unsigned units_max, unsigned linger_ms)
 {
 	struct error err;
 	struct tick_config config = { .loop = &f->loop,
 		.inline_commit = inline_commit,
 		.units_max = units_max,
+		.linger_ms = linger_ms,
 		.fatal = fatal,
 		.fatal_ctx = f };
 
@@ -203,6 +204,11 @@ static void setup(struct fixture *f, bool inline_commit, unsigned units_max)
 					 .ctx = f });
 	tick_add_member(
 		f->tick, &(struct tick_member) { .begin = second_begin, .settle = second_settle, .ctx = f });
+}
+
+static void setup(struct fixture *f, bool inline_commit, unsigned units_max)
+{
+	setup_lingering(f, inline_commit, units_max, 0);
 }
 
 static void on_drained(void *ctx)
@@ -534,6 +540,52 @@ static void test_drain_when_idle(void **state)
 	teardown(&f);
 }
 
+enum { AN_HOUR_MS = 3600000 };
+
+/* Patient units wait for one that is not, for as many as a tick takes, for a drain, or for the time. */
+static void test_patient_units_go_with_others(void **state)
+{
+	struct fixture f;
+	struct unit a, b, c, d;
+
+	(void)state;
+	setup_lingering(&f, true, 2, AN_HOUR_MS);
+	a = make(&f, "a"), b = make(&f, "b"), c = make(&f, "c"), d = make(&f, "d");
+	a.u.patient = c.u.patient = d.u.patient = true;
+	tick_submit(f.tick, &a.u);
+	uv_run(&f.loop.uv, UV_RUN_NOWAIT);
+	assert_string_equal(buf_text(&f.log), "");
+	tick_submit(f.tick, &b.u);
+	uv_run(&f.loop.uv, UV_RUN_NOWAIT);
+	assert_string_equal(buf_text(&f.log), "[(a)(b)]2");
+	tick_submit(f.tick, &c.u);
+	uv_run(&f.loop.uv, UV_RUN_NOWAIT);
+	assert_int_equal(c.finished, 0);
+	tick_submit(f.tick, &d.u);
+	uv_run(&f.loop.uv, UV_RUN_NOWAIT);
+	assert_string_equal(buf_text(&f.log), "[(a)(b)]2[(c)(d)]2");
+	tick_submit(f.tick, &a.u);
+	drain(&f);
+	assert_int_equal(a.finished, 2);
+	teardown(&f);
+}
+
+static void test_patience_ends(void **state)
+{
+	struct fixture f;
+	struct unit a;
+
+	(void)state;
+	setup_lingering(&f, false, 0, 1);
+	a = make(&f, "a");
+	a.u.patient = a.stop = true;
+	tick_submit(f.tick, &a.u);
+	loop_run(&f.loop);
+	assert_int_equal(a.outcome, TICK_DONE);
+	drain(&f);
+	teardown(&f);
+}
+
 /* Many units from finish callbacks, on the thread: nothing lost, order kept. */
 struct storm {
 	struct tick_unit u;
@@ -602,6 +654,8 @@ int main(void)
 		cmocka_unit_test(test_nothing_written_needs_no_thread),
 		cmocka_unit_test(test_rest_holds_up_the_next_tick_alone),
 		cmocka_unit_test(test_drain_when_idle),
+		cmocka_unit_test(test_patient_units_go_with_others),
+		cmocka_unit_test(test_patience_ends),
 		cmocka_unit_test(test_storm),
 	};
 
