@@ -190,6 +190,7 @@ int lv_domain_define(struct hv_conn *c, const struct hv_domain *d, struct error 
 		c->link->conn, buf_text(&xml), c->link->test ? 0 : VIR_DOMAIN_DEFINE_VALIDATE);
 	if (!dom)
 		return conn_fail(c, "define the server", err);
+	memo_own_put(d->uuid, d->epoch);
 	if (!old)
 		memo_fresh_put(&c->memo, d->uuid, dom);
 	return 0;
@@ -327,6 +328,7 @@ int lv_domain_remove(struct hv_conn *c, const char *uuid, struct error *err)
 
 	if (find_ours(c, uuid, &dom, &seen, err) < 0)
 		return -1;
+	memo_own_drop(uuid);
 	if (dom) {
 		if (is_active(seen.power) && virDomainDestroy(dom) < 0 && conn_last() != VIR_ERR_NO_DOMAIN &&
 			arrived(c, dom, HV_POWER_SHUTOFF, "stop the server", err) < 0)
@@ -387,11 +389,10 @@ static int list_one(struct hv_conn *c, const virDomainStatsRecord *r, const stru
 	if (record_power(r, out) < 0)
 		return look(c, r->dom, out, err);
 	known = memo_mark_find(marks, n, out->uuid);
-	if (!known)
-		return read_mark(c, r->dom, out, err);
-	out->ours = true;
-	out->epoch = known->epoch;
-	return 0;
+	out->ours = known || memo_own_get(out->uuid, &out->epoch);
+	if (known)
+		out->epoch = known->epoch;
+	return out->ours ? 0 : read_mark(c, r->dom, out, err);
 }
 
 int lv_domain_list(struct hv_conn *c, struct arena *a, struct hv_seen **out, size_t *out_n, struct error *err)

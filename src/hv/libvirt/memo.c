@@ -126,6 +126,58 @@ virDomainPtr memo_fresh_take(struct memo *m, const char *uuid)
 	return dom;
 }
 
+enum { OWN_SLOTS = 4096 };
+
+static struct {
+	pthread_mutex_t lock;
+	struct {
+		char uuid[UUID_TEXT];
+		int64_t epoch;
+	} slots[OWN_SLOTS]; /* by hash; a newcomer takes the place */
+} own = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static size_t own_slot(const char *uuid)
+{
+	uint32_t h = 2166136261u; /* FNV-1a */
+
+	for (const char *p = uuid; *p; p++)
+		h = (h ^ (unsigned char)*p) * 16777619u;
+	return h % OWN_SLOTS;
+}
+
+void memo_own_put(const char *uuid, int64_t epoch)
+{
+	size_t i = own_slot(uuid);
+
+	pthread_mutex_lock(&own.lock);
+	str_copy(own.slots[i].uuid, sizeof own.slots[i].uuid, uuid);
+	own.slots[i].epoch = epoch;
+	pthread_mutex_unlock(&own.lock);
+}
+
+bool memo_own_get(const char *uuid, int64_t *out_epoch)
+{
+	size_t i = own_slot(uuid);
+	bool found;
+
+	pthread_mutex_lock(&own.lock);
+	found = strcmp(own.slots[i].uuid, uuid) == 0;
+	if (found)
+		*out_epoch = own.slots[i].epoch;
+	pthread_mutex_unlock(&own.lock);
+	return found;
+}
+
+void memo_own_drop(const char *uuid)
+{
+	size_t i = own_slot(uuid);
+
+	pthread_mutex_lock(&own.lock);
+	if (strcmp(own.slots[i].uuid, uuid) == 0)
+		own.slots[i].uuid[0] = '\0';
+	pthread_mutex_unlock(&own.lock);
+}
+
 struct hv_seen *memo_marks_take(struct memo *m, size_t *out_n)
 {
 	struct hv_seen *marks;
