@@ -94,7 +94,7 @@ int flow_host_add(struct flow_engine *e, struct db *db, const struct host_add *w
 	struct host_row h = { .id = store_next_id(e->cfg.store), .uid = uid };
 
 	w.zone = w.zone && w.zone[0] ? w.zone : e->cfg.default_zone;
-	w.pool = w.pool && w.pool[0] ? w.pool : "default";
+	w.pool = w.pool && w.pool[0] ? w.pool : "cloudd";
 	w.accel = w.accel && w.accel[0] ? w.accel : "auto";
 	w.name = w.name ? w.name : "";
 	w.uri = w.uri ? w.uri : "";

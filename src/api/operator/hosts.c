@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Hosts: what the row says, what the connection says, and what placement has given away. */
-#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
 #include "api/operator/operator.h"
 #include "base/util.h"
 #include "flow/flow.h"
-#include "hv/hv.h"
 #include "store/devices.h"
 #include "store/hosts.h"
 
@@ -201,17 +199,9 @@ static int ratio(const json_t *v, const char *name, int32_t fallback, int32_t *o
 	return 0;
 }
 
-static bool name_ok(const char *s)
-{
-	for (const char *p = s; *p; p++)
-		if (!isalnum((unsigned char)*p) && !strchr("-_.", *p))
-			return false;
-	return isalnum((unsigned char)s[0]);
-}
-
 int host_create(struct api_call *c, struct error *err)
 {
-	struct host_body body = { .zone = c->api->config.default_zone, .pool = "cloudd", .accel = "auto" };
+	struct host_body body = { 0 }; /* what is absent gets its default where hosts are made */
 	struct host_add want;
 	struct host_row h;
 	int64_t id;
@@ -224,10 +214,6 @@ int host_create(struct api_call *c, struct error *err)
 		.pool = body.pool,
 		.accel = body.accel,
 		.ram_reserved_mib = body.ram_reserved_mib };
-	if (!name_ok(body.name))
-		return error_set(err, ERR_BAD_REQUEST, "host.name must be letters, digits, '-', '_' and '.'");
-	if (!str_eq(body.accel, "auto") && !str_eq(body.accel, "kvm") && !str_eq(body.accel, "qemu"))
-		return error_set(err, ERR_BAD_REQUEST, "host.accel must be auto, kvm or qemu");
 	if (ratio(body.vcpu_ratio, "vcpu_ratio", 1000, &want.vcpu_ratio_milli, err) < 0 ||
 		ratio(body.ram_ratio, "ram_ratio", 1000, &want.ram_ratio_milli, err) < 0 ||
 		ratio(body.disk_ratio, "disk_ratio", 1000, &want.disk_ratio_milli, err) < 0)
