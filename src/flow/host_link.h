@@ -36,7 +36,7 @@ struct host_call {
 	unsigned timeout_ms;
 	/* Set when nobody waits for it any more: `run` must not begin another call to the host. */
 	atomic_bool abandoned;
-	/* private to host_link.c */
+	/* private to link_call.c */
 	struct work work;
 	struct link_slot *slot;
 	struct link_conn *conn;
