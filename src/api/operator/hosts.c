@@ -218,8 +218,7 @@ int host_create(struct api_call *c, struct error *err)
 		ratio(body.ram_ratio, "ram_ratio", 1000, &want.ram_ratio_milli, err) < 0 ||
 		ratio(body.disk_ratio, "disk_ratio", 1000, &want.disk_ratio_milli, err) < 0)
 		return -1;
-	if (!hv_driver_for(body.uri, err) ||
-		flow_host_add(c->api->flows, c->db, &want, c->now_us, &id, err) < 0 ||
+	if (flow_host_add(c->api->flows, c->db, &want, c->now_us, &id, err) < 0 ||
 		store_host_load(c->db, c->arena, id, &h, err) < 0)
 		return -1;
 	c->status = 201;
