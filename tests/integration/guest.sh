@@ -24,7 +24,12 @@ fail() {
 }
 
 bridges() { ip -o link | sed -n 's/^[0-9]*: \(cdbr[^:@]*\).*/\1/p' | sort; }
-ours() { grep -lF "$tmp" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3 | grep -vx -e "$$" -e "$BASHPID" || true; }
+ours() {
+	local p
+	for p in /proc/[0-9]*; do
+		[[ $(tr '\0' ' ' 2>/dev/null <"$p/cmdline") != *"$tmp/demo"* ]] || echo "${p#/proc/}"
+	done
+}
 
 before=$(bridges)
 DEMO_DIR=$tmp/demo "$top/scripts/demo" --once >"$tmp/out" 2>&1 || fail "scripts/demo --once"
