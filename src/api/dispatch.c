@@ -202,6 +202,20 @@ static int run_in_tick(struct tick_unit *u, struct error *err)
 	return is_write(c) ? audit_insert(c, c->db, NULL, err) : 0;
 }
 
+void api_unstored(struct error *out, enum tick_outcome outcome, const struct error *why)
+{
+	char detail[240];
+
+	snprintf(detail, sizeof detail, "%.100s %.120s", why->msg, why->detail); /* may be out itself */
+	if (outcome == TICK_UNKNOWN)
+		error_set(out, ERR_INTERNAL,
+			"it is not known whether the change was stored: look before you try again");
+	else
+		error_set(out, ERR_UNAVAILABLE,
+			"the change could not be stored; nothing was changed, try again later");
+	error_detail(out, "%s", detail);
+}
+
 static void finish_in_tick(struct tick_unit *u, enum tick_outcome outcome, const struct error *err)
 {
 	struct api_call *c = CONTAINER_OF(u, struct api_call, unit);
@@ -216,10 +230,8 @@ static void finish_in_tick(struct tick_unit *u, enum tick_outcome outcome, const
 
 		api_fail(c, &copy);
 	} else {
-		error_set(&c->error, ERR_UNAVAILABLE,
-			"the change could not be stored; nothing was changed, try again later");
-		error_detail(&c->error, "%.120s %.120s", err->msg, err->detail);
-		c->status = api_error_status(ERR_UNAVAILABLE);
+		api_unstored(&c->error, outcome, err);
+		c->status = api_error_status(c->error.code);
 		send_error(c);
 	}
 }

@@ -10,6 +10,9 @@ int audit_insert(struct api_call *c, struct db *db, const char *reason, struct e
 /* Writes the row in a tick of its own without holding the call: for replies that cannot wait. */
 void audit_detached(struct api_call *c, const char *reason);
 
+/* What a caller is told of a unit whose commit was refused, or whose outcome is unknown. */
+void api_unstored(struct error *out, enum tick_outcome outcome, const struct error *why);
+
 /* Settles c->version from the request's headers; -1 with ERR_NOT_ACCEPTABLE or ERR_BAD_REQUEST. */
 int version_negotiate(struct api_call *c, struct error *err);
 /* Version headers of the reply. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The bytes of images: uploads in pieces with back-pressure, what becomes of them when anything goes wrong at
  * any point, downloads, and what a start makes of left-overs. */
+#include "fault_vfs.h"
 #include "image_fixture.h"
 
 #include <dirent.h>
@@ -487,6 +488,7 @@ static void test_daemon_ends(void **state)
 	while (!r.done) {
 		r.paused = false;
 		w->handler.abort(w->handler.ctx, &r.http);
+		uv_run(&w->store.loop.uv, UV_RUN_NOWAIT); /* a piece may be on its way back */
 	}
 	assert_int_equal(r.status, 503);
 	reply_finish(&r);
@@ -496,6 +498,32 @@ static void test_daemon_ends(void **state)
 	cloud_stop(w);
 	cloud_start(w);
 	expect_fresh(w);
+	assert_string_equal(path, AT);
+}
+
+/* A commit whose sync failed may be on disk: nobody is told that nothing was changed, and the file stays for
+ * the row that may be active. */
+static void test_unknown_commit(void **state)
+{
+	struct cloud *w = *state;
+	FREE *path = make_image(w, "alice", RAW);
+	struct reply r;
+
+	assert_int_equal(begin(w, &r, "alice", 2), HTTP_BODY_STREAM);
+	assert_true(feed(w, &r, "ab", 1));
+	assert_true(feed(w, &r, "cd", 1)); /* taken when the row is ours */
+	fault.fail_sync = 1;
+	assert_int_equal(end(w, &r), 500);
+	assert_null(strstr(buf_text(&r.text), "nothing was"));
+	reply_finish(&r);
+	assert_int_equal(w->store.fatals, 1);
+	cloud_stop(w); /* what was on its way to the disk is done */
+	assert_int_equal(files(w), 1);
+	cloud_start(w);
+	assert_int_equal(files(w), strcmp(status_of(w), "\"active\"") == 0); /* whichever it was */
+	fault.fail_sync = 1;
+	ASK(500, w, "alice", "PUT", AT "/tags/blue", NULL);
+	assert_null(strstr(buf_text(&w->last.text), "nothing was"));
 	assert_string_equal(path, AT);
 }
 
@@ -707,11 +735,13 @@ int main(void)
 		TEST(test_disk_fails),
 		TEST(test_disk_full),
 		TEST(test_daemon_ends),
+		TEST(test_unknown_commit),
 		TEST(test_download),
 		TEST(test_slow_reader),
 		TEST(test_broken_file),
 		TEST(test_recover),
 	};
 
+	fault_install();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -112,7 +112,7 @@ static void claim_finish(struct tick_unit *unit, enum tick_outcome outcome, cons
 	}
 	u->err = *err;
 	if (outcome != TICK_FAILED)
-		error_set(&u->err, ERR_UNAVAILABLE, "the change could not be stored; try again later");
+		api_unstored(&u->err, outcome, err);
 	answer_error(u);
 }
 
@@ -146,7 +146,11 @@ static void store_finish(struct tick_unit *unit, enum tick_outcome outcome, cons
 	}
 	u->err = *err;
 	if (outcome != TICK_FAILED)
-		error_set(&u->err, ERR_UNAVAILABLE, "the change could not be stored; try again later");
+		api_unstored(&u->err, outcome, err);
+	if (outcome == TICK_UNKNOWN) { /* the row may be active: the next start knows, and needs the file */
+		answer_error(u);
+		return;
+	}
 	u->stage = RECEIVING;
 	go_on(u);
 }
