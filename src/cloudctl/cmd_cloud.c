@@ -25,7 +25,7 @@ static const char *text_of(const json_t *object, const char *key)
 /* A state that further waiting will hardly change. */
 static bool connection_failed(const char *connection)
 {
-	static const char *const pending[] = { "", "new", "connecting", "disconnected", "closed" };
+	static const char *const pending[] = { "", "unknown", "connecting" };
 
 	for (size_t i = 0; i < ARRAY_LEN(pending); i++)
 		if (str_eq(connection, pending[i]))
