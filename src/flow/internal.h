@@ -122,6 +122,7 @@ struct flow {
 	enum flow_verdict verdict;
 	size_t next_step;
 	bool to_delete; /* gives way to a deletion */
+	bool gave_up;   /* its unit has run and leaves it stuck: who deletes need not wait for it */
 	unsigned delay_ms;
 	struct error err;
 };

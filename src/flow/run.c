@@ -223,7 +223,8 @@ static int unit_run(struct tick_unit *u, struct error *err)
 	case FLOW_WAIT:
 		return run_wait(f, db, "waiting", f->delay_ms, err);
 	case FLOW_PARK:
-		return run_wait(f, db, "stuck", 0, err);
+		f->gave_up = run_wait(f, db, "stuck", 0, err) == 0;
+		return f->gave_up ? 0 : -1;
 	case FLOW_FAIL:
 		return run_fail(f, db, err);
 	default:
@@ -326,7 +327,7 @@ static void unit_finish(struct tick_unit *u, enum tick_outcome outcome, const st
 static void submit(struct flow *f, enum flow_verdict verdict)
 {
 	f->verdict = verdict;
-	f->to_delete = false;
+	f->to_delete = f->gave_up = false;
 	f->phase = PHASE_COMMIT;
 	f->unit = (struct tick_unit) { .run = unit_run, .finish = unit_finish, .patient = true };
 	f->e->committing++;

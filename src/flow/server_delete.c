@@ -100,7 +100,7 @@ static int delete_start(struct flow_engine *e, struct db *db, struct server *s, 
 {
 	struct flow *f = flow_find(e, s->id);
 
-	if (f && flow_is_busy(f))
+	if (f && flow_is_busy(f) && !f->gave_up)
 		return 0;
 	if (f && ((f->action_id && store_server_action_finish(db, f->action_id, o->now_us,
 					   "the server is being deleted", err)) ||

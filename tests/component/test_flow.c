@@ -436,6 +436,55 @@ static void test_stuck(void **state)
 	cloud_clean(c);
 }
 
+/* A deletion in the very tick that gives a flow up: it does not wait for that flow. */
+struct behind {
+	struct cloud *c;
+	struct cloud_unit unit;
+	bool sent;
+};
+
+static void send_behind(uv_prepare_t *h)
+{
+	struct behind *b = h->data;
+
+	if (b->sent || !tick_pending(b->c->tick))
+		return;
+	b->sent = true;
+	tick_submit(b->c->tick, &b->unit.unit);
+}
+
+static void test_stuck_and_deleted(void **state)
+{
+	struct cloud *c = *state;
+	struct want w = { 0 };
+	struct op stop = { w.uid[0], SERVER_STOP };
+	struct behind b = { .c = c,
+		.unit = { .unit = { .run = cloud_unit_run, .finish = cloud_unit_finish },
+			.c = c,
+			.fn = do_delete,
+			.arg = w.uid[0] } };
+	uv_prepare_t prepare;
+
+	cloud_ok(c, do_create, &w);
+	cloud_until_server(c, w.uid[0], VM_ACTIVE);
+	sim_set_down(c->worlds[0], true);
+	sim_drop(c->worlds[0], "cable");
+	cloud_ok(c, do_op, &stop);
+	cloud_ok(c, do_expire, NULL);
+	cloud_close(c);
+	cloud_open(c);
+	uv_prepare_init(&c->loop.uv, &prepare);
+	prepare.data = &b;
+	uv_prepare_start(&prepare, send_behind);
+	cloud_until(c, unit_finished, &b.unit);
+	uv_close((uv_handle_t *)&prepare, NULL);
+	assert_int_equal(b.unit.outcome, TICK_DONE);
+	sim_set_down(c->worlds[0], false);
+	cloud_until_server(c, w.uid[0], VM_DELETED);
+	cloud_until(c, flows_gone, NULL);
+	cloud_clean(c);
+}
+
 /* ---- images that go while they are copied ---- */
 
 static int do_image_delete(struct cloud *c, struct db *db, void *arg, struct error *err)
@@ -535,6 +584,7 @@ int main(void)
 		TEST(test_crowd),
 		TEST(test_stop_unheard),
 		TEST(test_stuck),
+		TEST(test_stuck_and_deleted),
 		TEST(test_image_goes),
 		TEST(test_image_goes_failing),
 		TEST(test_drive),
