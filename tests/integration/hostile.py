@@ -208,7 +208,8 @@ def no_reader(cloud):
         socks.append(s)
     grown = rss_mib(cloud) - before
     print("40 readers that do not read: %.0f MiB more" % grown)
-    assert grown < 64, "memory grows with what is not read: %.0f MiB" % grown
+    # they asked for 1.3 GB and more; a sanitized daemon keeps what it freed for a while
+    assert grown < 256, "memory grows with what is not read: %.0f MiB" % grown
     all_closed(socks, "readers that do not read")
     assert cloud.request("tenant", "DELETE", "/image/v2/images/" + image).status == 204
 
