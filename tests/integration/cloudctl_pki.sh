@@ -17,7 +17,7 @@ refused() { # CODE TEXT COMMAND...: ends with this exit code and says this
 	grep -qF -- "$text" "$tmp/out" || fail "$*: says '$(cat "$tmp/out")', not '$text'"
 }
 mode() { [ "$(stat -c %a "$2")" = "$1" ] || fail "$2 has mode $(stat -c %a "$2"), not $1"; }
-has() { openssl x509 -in "$1" -noout -text | grep -qF -- "$2" || fail "$1 lacks $2"; }
+has() { openssl x509 -in "$1" -noout -text | grep -F -- "$2" >/dev/null || fail "$1 lacks $2"; }
 
 umask 022
 ca=$tmp/a/ca

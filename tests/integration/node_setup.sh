@@ -45,9 +45,9 @@ inside() {
 	}
 	[ "$(connect localhost controller pool-list --name | xargs)" = cloudd ] || fail "pool: $(connect localhost controller pool-list)"
 	[ "$(connect 127.0.0.1 controller net-list --name | xargs)" = cloudd ] || fail "network: $(connect localhost controller net-list)"
-	connect localhost controller pool-dumpxml cloudd | grep -q '<path>/var/lib/libvirt/images/cloudd</path>' || fail "pool's path"
+	connect localhost controller pool-dumpxml cloudd | grep '<path>/var/lib/libvirt/images/cloudd</path>' >/dev/null || fail "pool's path"
 	connect localhost controller vol-create-as cloudd probe 1M >/dev/null || fail "no volume can be made"
-	connect localhost controller capabilities | grep -q '<uuid>c10d0000-0000-4000-8000-000000000001</uuid>' || fail "host uuid"
+	connect localhost controller capabilities | grep '<uuid>c10d0000-0000-4000-8000-000000000001</uuid>' >/dev/null || fail "host uuid"
 	refused localhost other      # of this CA, but not the controller
 	refused localhost foreign    # of another CA, under the controller's name
 	refused 127.0.0.2 controller # an address that the certificate does not name: the client refuses

@@ -13,6 +13,6 @@ if command -v man >/dev/null; then
 fi
 # each command has help of its own
 "$1" help | sed -n '/^commands:/,/^$/s/^  \([a-z]* *[a-z]*\) .*/\1/p' | while read -r first second _; do
-	"$1" help "$first" $second | grep -q '^usage: cloudctl' || { echo "FAIL: help $first $second" >&2; exit 1; }
+	"$1" help "$first" $second | grep '^usage: cloudctl' >/dev/null || { echo "FAIL: help $first $second" >&2; exit 1; }
 done
 echo "ok cloudctl_man"
