@@ -169,10 +169,25 @@ static bool is_write(const struct api_call *c)
 	return c->http->method > HTTP_HEAD && c->http->method != HTTP_OPTIONS;
 }
 
+static bool ignore_data(struct api_call *c, const void *p, size_t n)
+{
+	(void)c;
+	(void)p;
+	(void)n;
+	return false; /* until the answer, which may have to wait for a commit, has gone */
+}
+
+static void ignore(struct api_call *c)
+{
+	(void)c;
+}
+
 void api_fail(struct api_call *c, const struct error *err)
 {
 	bool denied;
 
+	/* The handler is done with the call, and may have freed what it hung on it. */
+	c->stream = (struct api_stream) { .data = ignore_data, .end = ignore, .abort = ignore };
 	c->error = *err;
 	c->status = api_error_status(err->code);
 	denied = c->status == 401 || c->status == 403;
