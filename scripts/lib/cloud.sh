@@ -26,18 +26,19 @@ make_pki() {
 }
 
 start_daemon() {
-	local pid start
-	: >>"$dir/cloudd.log"
-	start=$(($(stat -c %s "$dir/cloudd.log" 2>/dev/null || echo 0) + 1))
+	local pid
 	setsid "$build/src/cloudd/cloudd" --config "$dir/cloudd.conf" >>"$dir/cloudd.log" 2>&1 </dev/null &
 	pid=$!
 	echo "$pid" >"$dir/cloudd.pid"
-	# waits for the line that says it serves; ends early if the daemon does
-	if ! grep -q -m1 'cloudd .* serves' < <(tail -c "+$start" -f --pid="$pid" "$dir/cloudd.log" 2>/dev/null || true); then
-		tail -n 20 "$dir/cloudd.log" >&2
-		echo "cloudd did not start" >&2
-		return 1
-	fi
+	# until the API answers, or the daemon has ended
+	until curl -s -o /dev/null --unix-socket "$dir/run/cloudd.sock" http://localhost/; do
+		if ! kill -0 "$pid" 2>/dev/null; then
+			tail -n 20 "$dir/cloudd.log" >&2
+			echo "cloudd did not start" >&2
+			return 1
+		fi
+		sleep 0.05
+	done
 }
 
 # ends a process and waits until it is gone

@@ -14,7 +14,7 @@ PACKAGES_HOST="libvirt-daemon libvirt-daemon-system libvirt-daemon-driver-qemu q
 PACKAGES_GUEST="apt dpkg-dev binutils e2fsprogs qemu-utils util-linux"
 # for the demo, without a host's services: libvirtd is started by hand, with state of its own
 PACKAGES_DEMO="libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 qemu-utils iproute2 dnsmasq-base openssl
-	python3-openstackclient openssh-client"
+	python3-openstackclient openssh-client curl"
 # for scripts/test and .ci/run
 PACKAGES_TEST="$PACKAGES_DEMO clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev sqlite3 curl jq xorriso nginx-light wrk man-db"
 
