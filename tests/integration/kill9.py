@@ -20,7 +20,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from cloud import TOP, Cloud  # noqa: E402
 
-WORKERS, SERVERS_EACH = 4, 4
+WORKERS, SERVERS_EACH, SIZE = 4, 4, 300000
 POWER = {"1": "running", "2": "paused", "3": "off", "4": "crashed"}  # enum hv_power, as in the simulated host's file
 OUTAGE = (OSError, http.client.HTTPException, ssl.SSLError)
 
@@ -161,6 +161,90 @@ class Client(threading.Thread):
             self.error = e
 
 
+class Uploader(Client):
+    """Uploads images; what was acknowledged has its bytes at the end, what was not can be uploaded again."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.images, self.name = [], None  # [id, fill byte, promised: True, False, None unknown]
+
+    def raw(self, path, data):
+        if not self.conn:
+            self.ask("GET", "/image/v2/images?limit=1")  # connects
+        if not self.conn:
+            return None
+        try:
+            self.conn.request("PUT", path, body=data, headers={"X-Auth-Token": self.cloud.token("tenant"),
+                                                               "Content-Type": "application/octet-stream"})
+            r = self.conn.getresponse()
+            r.read()
+        except OUTAGE as e:
+            self.conn.close()
+            self.conn = None
+            self.unknown += 1
+            raise Unknown from e
+        if r.will_close:
+            self.conn.close()
+            self.conn = None
+        self.acked += 1
+        return r.status
+
+    def step(self):
+        n = len(self.images)
+        if n and self.images[-1][2] is False:
+            return self.upload(self.images[-1])
+        if n >= 80:  # of the 100 that a project may have
+            return time.sleep(0.05)
+        try:
+            a = self.ask("POST", "/image/v2/images", {"name": "u%d" % n, "disk_format": "raw", "container_format": "bare"})
+        except Unknown:
+            return None  # perhaps an image that nobody uses
+        if a:
+            assert a[0] == 201, a
+            self.images.append([a[1]["id"], n % 256, False])
+
+    def upload(self, image):
+        try:
+            status = self.raw("/image/v2/images/%s/file" % image[0], bytes([image[1]]) * SIZE)
+        except Unknown:
+            image[2] = None
+            return
+        assert status in (None, 204), status
+        image[2] = image[2] if status is None else True
+
+    def wrong(self):
+        out = []
+        for ident, fill, promised in self.images:
+            a = self.cloud.request("tenant", "GET", "/image/v2/images/" + ident)
+            state = a.json.get("status") if a.status == 200 else a.status
+            if state not in (("active",) if promised else ("queued",) if promised is False else ("active", "queued")):
+                out.append("image %s, promised %s, is %s" % (ident, promised, state))
+            if state == "active":
+                body = self.cloud.request("tenant", "GET", "/image/v2/images/%s/file" % ident).body
+                if body != bytes([fill]) * SIZE:
+                    out.append("image %s has other bytes" % ident)
+            else:
+                data = bytes([fill]) * SIZE
+                a = self.cloud.request("tenant", "PUT", "/image/v2/images/%s/file" % ident, data, {"Content-Type": "application/octet-stream"})
+                if a.status != 204:
+                    out.append("image %s cannot be uploaded again: %d %s" % (ident, a.status, a.body))
+        files = os.listdir(os.path.join(self.cloud.dir, "state/images"))
+        rows = [i["id"] for i in listed(self.cloud) if i["status"] == "active"]
+        if sorted(files) != sorted(rows):
+            out.append("files without images, or images without files: %s" % sorted(set(files) ^ set(rows)))
+        return out
+
+
+def listed(cloud):
+    """All images, page by page."""
+    out, path = [], "/image/v2/images?limit=100"
+    while path:
+        body = cloud.request("tenant", "GET", path).json
+        out += body["images"]
+        path = "/image" + body["next"] if body.get("next") and not body["next"].startswith("/image") else body.get("next")
+    return out
+
+
 def rounds(cloud, n, rng, clients):
     slowest = 0.0
     for i in range(n):
@@ -273,25 +357,27 @@ def main():
     print("seed %d" % seed)
     rng, stop = random.Random(seed), threading.Event()
     with Cloud(hosts=2, options=["--persist", "--sim", "delay_ms=5"]) as cloud:
-        cloud.image = cloud.request("tenant", "GET", "/image/v2/images").json["images"][0]["id"]
+        cloud.image = cloud.request("tenant", "GET", "/image/v2/images?name=guest").json["images"][0]["id"]
         cloud.token("tenant")
         clients = [Client(cloud, i, random.Random(rng.random()), stop) for i in range(WORKERS)]
-        for c in clients:
+        uploader = Uploader(cloud, WORKERS, random.Random(rng.random()), stop)
+        for c in clients + [uploader]:
             c.start()
         try:
-            rounds(cloud, n, rng, clients)
+            rounds(cloud, n, rng, clients + [uploader])
         finally:
             stop.set()
-        for c in clients:
+        for c in clients + [uploader]:
             c.join(60)
             if c.error:
                 raise c.error
         found = settle(cloud)
-        wrong = verify(cloud, clients, found)
+        wrong = verify(cloud, clients, found) + uploader.wrong()
         if not wrong:
             wrong = empty(cloud, found)
-        print("%d answers, %d requests cut off, %d servers made, %d there at the end" % (
-            sum(c.acked for c in clients), sum(c.unknown for c in clients), sum(c.made for c in clients), len(found)))
+        print("%d answers, %d requests cut off, %d servers made, %d there at the end, %d images" % (
+            sum(c.acked for c in clients), sum(c.unknown for c in clients + [uploader]), sum(c.made for c in clients), len(found),
+            len(uploader.images)))
         for w in wrong:
             print("FAIL " + w)
         assert not wrong, "after kill -9"
