@@ -25,7 +25,7 @@
 #include "store/allocations.h"
 #include "store/flows.h"
 
-enum { GUARD_MS = 60000, WORLDS_MAX = 64 };
+enum { GUARD_MS = 60000, BEAT_MS = 10, WORLDS_MAX = 64 };
 
 #define CLOUD_ID "0c10d000-0000-4000-8000-000000000001"
 #define IMAGE_UID "1a9e0000-0000-4000-8000-000000000001"
@@ -97,17 +97,26 @@ static inline void cloud_guard_closed(uv_handle_t *h)
 typedef bool cloud_pred(struct cloud *c, void *arg);
 
 /* Turns the loop until the condition holds. */
+static inline void cloud_beat(uv_timer_t *t)
+{
+	(void)t;
+}
+
 static inline bool cloud_try_until(struct cloud *c, cloud_pred *pred, void *arg)
 {
-	uv_timer_t *guard = malloc(sizeof *guard);
+	uv_timer_t *guard = malloc(sizeof *guard), *beat = malloc(sizeof *beat);
 
 	c->guard_hit = false;
+	/* what a host's thread does by itself (hang) wakes no loop: look again now and then */
+	uv_timer_init(&c->loop.uv, beat);
+	uv_timer_start(beat, cloud_beat, BEAT_MS, BEAT_MS);
 	guard->data = &c->guard_hit;
 	uv_timer_init(&c->loop.uv, guard);
 	uv_timer_start(guard, cloud_guard, GUARD_MS, 0);
 	while (!pred(c, arg) && !c->guard_hit)
 		uv_run(&c->loop.uv, UV_RUN_ONCE);
 	uv_close((uv_handle_t *)guard, cloud_guard_closed);
+	uv_close((uv_handle_t *)beat, cloud_guard_closed);
 	return !c->guard_hit;
 }
 
