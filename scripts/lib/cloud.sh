@@ -78,6 +78,6 @@ export OS_PASSWORD=$3
 export OS_USER_DOMAIN_ID=default
 export OS_PROJECT_DOMAIN_ID=default
 export OS_REGION_NAME=RegionOne
-export OS_CACERT=$dir/pki/cacert.pem
+export OS_CACERT="$dir/pki/cacert.pem"
 C
 }
