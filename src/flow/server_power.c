@@ -10,11 +10,19 @@
 #include "flow/server.h"
 #include "flow/server_parts.h"
 
+enum { ASK_AGAIN_MS = 5000 };
+
 /* ---- acts ---- */
 
 static bool is_off(enum hv_power p)
 {
 	return p == HV_POWER_SHUTOFF || p == HV_POWER_CRASHED || p == HV_POWER_ABSENT;
+}
+
+/* A refusal is no error: `off` goes on without the guest's help. */
+static int ask_guest(const struct hv_driver *drv, struct hv_conn *conn, const char *uid, struct error *err)
+{
+	return drv->domain_shutdown(conn, uid, err) && err->code != ERR_HYPERVISOR ? -1 : 0;
 }
 
 static int shutdown_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
@@ -25,10 +33,17 @@ static int shutdown_act(struct act *act, const struct hv_driver *drv, struct hv_
 	if (drv->domain_look(conn, f->s.uid, &seen, err) || act_abandoned(act, err))
 		return -1;
 	/* a guest that is paused hears nothing: `off` will see to it */
-	if (seen.power == HV_POWER_RUNNING && drv->domain_shutdown(conn, f->s.uid, err) &&
-		err->code != ERR_HYPERVISOR)
+	if (seen.power == HV_POWER_RUNNING && ask_guest(drv, conn, f->s.uid, err))
 		return -1;
 	return FLOW_NEXT;
+}
+
+/* A guest that was still booting has not heard the first one. */
+static bool asks_again(const struct act *act)
+{
+	int64_t waited_ms = (act->now_us - act->since_us) / 1000;
+
+	return waited_ms >= ASK_AGAIN_MS && waited_ms % ASK_AGAIN_MS < ASK_AGAIN_MS / 4;
 }
 
 static int off_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
@@ -41,7 +56,7 @@ static int off_act(struct act *act, const struct hv_driver *drv, struct hv_conn 
 	if (is_off(seen.power))
 		return FLOW_NEXT;
 	if (!f->late && seen.power == HV_POWER_RUNNING)
-		return FLOW_POLL;
+		return asks_again(act) && ask_guest(drv, conn, f->s.uid, err) ? -1 : FLOW_POLL;
 	return drv->domain_stop(conn, f->s.uid, err) ? -1 : FLOW_NEXT;
 }
 
