@@ -227,6 +227,7 @@ static struct flow *flow_new(struct flow_engine *e, const struct flow_row *row, 
 		.id = row->id,
 		.subject_id = row->subject_id,
 		.action_id = row->action_id,
+		.arg_id = row->arg_id,
 		.created_us = row->created_us,
 		.since_us = row->run_at_us,
 		.deadline_us = row->deadline_us,
@@ -240,21 +241,22 @@ static struct flow *flow_new(struct flow_engine *e, const struct flow_row *row, 
 	return f;
 }
 
-int flow_begin(struct flow_engine *e, struct db *db, const struct flow_kind *kind, int64_t subject_id,
-	int64_t action_id, const char *request_id, int64_t now_us, struct error *err)
+int flow_begin(struct flow_engine *e, struct db *db, const struct flow_start *start, struct error *err)
 {
+	const struct flow_kind *kind = start->kind;
 	struct flow_row row = {
 		.id = store_next_id(e->cfg.store),
 		.kind = kind->name,
 		.subject_kind = subject_texts[kind->subject],
-		.subject_id = subject_id,
+		.subject_id = start->subject_id,
 		.step = kind->steps[0].name,
 		.state = "ready",
-		.run_at_us = now_us,
-		.deadline_us = now_us + kind->deadline_s * 1000000,
-		.action_id = action_id,
-		.request_id = request_id,
-		.created_us = now_us,
+		.run_at_us = start->now_us,
+		.deadline_us = start->now_us + kind->deadline_s * 1000000,
+		.action_id = start->action_id,
+		.arg_id = start->arg_id,
+		.request_id = start->request_id,
+		.created_us = start->now_us,
 	};
 
 	if (store_flow_insert(db, &row, err))

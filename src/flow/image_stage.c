@@ -137,7 +137,12 @@ int image_stage_ensure(struct flow_engine *e, struct db *db, struct arena *a, in
 	if (rc ? store_host_image_set(db, id, "staging", NULL, 0, err)
 	       : store_host_image_insert(db, id, host_id, image_id, err))
 		return -1;
-	return flow_begin(e, db, &kind_image_stage, id, 0, request_id, now_us, err);
+	return flow_begin(e, db,
+		&(struct flow_start) { .kind = &kind_image_stage,
+			.subject_id = id,
+			.request_id = request_id,
+			.now_us = now_us },
+		err);
 }
 
 int image_unstage_unused(struct flow_engine *e, struct db *db, int64_t host_id, int64_t image_id,
@@ -156,7 +161,12 @@ int image_unstage_unused(struct flow_engine *e, struct db *db, int64_t host_id, 
 			continue; /* a copy under way looks at its end */
 		if (f && flow_drop(e, db, f, err))
 			return -1;
-		if (flow_begin(e, db, &kind_image_unstage, ids[i], 0, request_id, now_us, err))
+		if (flow_begin(e, db,
+			    &(struct flow_start) { .kind = &kind_image_unstage,
+				    .subject_id = ids[i],
+				    .request_id = request_id,
+				    .now_us = now_us },
+			    err))
 			return -1;
 	}
 	return 0;

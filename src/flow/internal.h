@@ -98,7 +98,7 @@ enum flow_phase {
 };
 
 struct flow {
-	int64_t id, subject_id, action_id, created_us, deadline_us;
+	int64_t id, subject_id, action_id, arg_id, created_us, deadline_us;
 	const struct flow_kind *kind;
 	size_t step;
 	unsigned tries, refusals; /* refusals: of the host, since the step began in this process */
@@ -159,10 +159,17 @@ struct flow_engine {
 
 /* ---- engine.c: inside a unit ---- */
 
+struct flow_start {
+	const struct flow_kind *kind;
+	int64_t subject_id;
+	int64_t action_id; /* in the server's log, finished with the flow; 0: none */
+	int64_t arg_id;    /* the row of the other thing that it is about (image, migration); 0: none */
+	const char *request_id;
+	int64_t now_us;
+};
 /* Starts a flow on a subject; its first act is dispatched when the tick is on disk. ERR_CONFLICT: there is
  * one. */
-int flow_begin(struct flow_engine *e, struct db *db, const struct flow_kind *kind, int64_t subject_id,
-	int64_t action_id, const char *request_id, int64_t now_us, struct error *err);
+int flow_begin(struct flow_engine *e, struct db *db, const struct flow_start *start, struct error *err);
 /* Ends one; its row is removed. Not one that acts or commits, but in its own unit. */
 int flow_drop(struct flow_engine *e, struct db *db, struct flow *f, struct error *err);
 /* The flow on a subject, those of this tick included; NULL none. */

@@ -403,8 +403,13 @@ static int make_holdings(const struct making *m, const struct server *s, const s
 	if (s->image_id && image_stage_ensure(m->e, m->db, m->a, c->host_id, s->image_id,
 				   m->origin->request_id, now_us, err))
 		return -1;
-	return flow_begin(
-		m->e, m->db, &kind_server_create, s->id, action_id, m->origin->request_id, now_us, err);
+	return flow_begin(m->e, m->db,
+		&(struct flow_start) { .kind = &kind_server_create,
+			.subject_id = s->id,
+			.action_id = action_id,
+			.request_id = m->origin->request_id,
+			.now_us = now_us },
+		err);
 }
 
 static int make_one(const struct making *m, const struct placement_request *req, int i, const char **out_uid,

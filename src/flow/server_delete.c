@@ -82,7 +82,13 @@ int server_delete_takeover(struct flow_engine *e, struct db *db, int64_t server_
 
 	if (store_server_delete_action(db, &a, server_id, &action_id, &request_id, err) < 0)
 		return -1;
-	return flow_begin(e, db, &kind_server_delete, server_id, action_id, request_id, engine_now(e), err);
+	return flow_begin(e, db,
+		&(struct flow_start) { .kind = &kind_server_delete,
+			.subject_id = server_id,
+			.action_id = action_id,
+			.request_id = request_id,
+			.now_us = engine_now(e) },
+		err);
 }
 
 /* Nothing of it is on a host: it never had one. */
@@ -106,7 +112,13 @@ static int delete_start(struct flow_engine *e, struct db *db, struct server *s, 
 					   "the server is being deleted", err)) ||
 			 flow_drop(e, db, f, err)))
 		return -1;
-	return flow_begin(e, db, &kind_server_delete, s->id, action_id, o->request_id, o->now_us, err);
+	return flow_begin(e, db,
+		&(struct flow_start) { .kind = &kind_server_delete,
+			.subject_id = s->id,
+			.action_id = action_id,
+			.request_id = o->request_id,
+			.now_us = o->now_us },
+		err);
 }
 
 int flow_server_delete(struct flow_engine *e, struct db *db, struct server *s, bool is_admin,

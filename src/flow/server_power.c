@@ -174,5 +174,11 @@ int flow_server_act(struct flow_engine *e, struct db *db, struct server *s, enum
 		store_server_action_start(db, s->id, rule->event, origin->request_id, origin->user_uid,
 			origin->project_uid, origin->now_us, &action_id, err))
 		return -1;
-	return flow_begin(e, db, ops[op].kind, s->id, action_id, origin->request_id, origin->now_us, err);
+	return flow_begin(e, db,
+		&(struct flow_start) { .kind = ops[op].kind,
+			.subject_id = s->id,
+			.action_id = action_id,
+			.request_id = origin->request_id,
+			.now_us = origin->now_us },
+		err);
 }

@@ -5,16 +5,16 @@
 
 #define COLUMNS                                                                                        \
 	"id, kind, subject_kind, subject_id, step, state, tries, run_at_us, deadline_us, last_error, " \
-	"action_id, request_id, created_us"
+	"action_id, arg_id, request_id, created_us"
 
 int store_flow_insert(struct db *db, const struct flow_row *f, struct error *err)
 {
 	static const char sql[] =
-		"INSERT INTO flow (" COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0), ?, ?)";
+		"INSERT INTO flow (" COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0), ?, ?, ?)";
 
-	return db_run(db, err, sql, "ississiiisisi", f->id, f->kind, f->subject_kind, f->subject_id, f->step,
+	return db_run(db, err, sql, "ississiiisiisi", f->id, f->kind, f->subject_kind, f->subject_id, f->step,
 		       f->state, f->tries, f->run_at_us, f->deadline_us, f->last_error, f->action_id,
-		       f->request_id ? f->request_id : "", f->created_us) < 0
+		       f->arg_id, f->request_id ? f->request_id : "", f->created_us) < 0
 		       ? -1
 		       : 0;
 }
@@ -33,8 +33,9 @@ static struct flow_row flow_read(sqlite3_stmt *st, struct arena *a)
 		.deadline_us = db_int(st, 8),
 		.last_error = db_dup(st, 9, a),
 		.action_id = db_int(st, 10),
-		.request_id = db_dup(st, 11, a),
-		.created_us = db_int(st, 12),
+		.arg_id = db_int(st, 11),
+		.request_id = db_dup(st, 12, a),
+		.created_us = db_int(st, 13),
 	};
 }
 

@@ -16,6 +16,7 @@ struct flow_row { /* strings in the caller's arena */
 	int64_t tries, run_at_us, deadline_us;
 	const char *last_error; /* NULL: none */
 	int64_t action_id;      /* 0: none */
+	int64_t arg_id;         /* the row of the other thing it is about; 0: none */
 	const char *request_id;
 	int64_t created_us;
 };
