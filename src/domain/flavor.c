@@ -44,15 +44,6 @@ int flavor_check(const struct flavor_values *f, struct error *err)
 	return 0;
 }
 
-int flavor_servable(const struct flavor_values *f, struct error *err)
-{
-	if (f->ephemeral_gib || f->swap_mib)
-		return error_set(err, ERR_BAD_REQUEST,
-			"flavor %.64s asks for %s, which hosts here do not provide", f->name,
-			f->swap_mib ? "swap" : "an ephemeral disk");
-	return 0;
-}
-
 int64_t flavor_wants_gpus(const struct flavor_wants *w)
 {
 	int64_t n = 0;

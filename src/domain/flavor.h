@@ -29,9 +29,6 @@ struct flavor_values {
 /* ERR_BAD_REQUEST naming the field and its range. rxtx_factor is kept for clients that read it back; as with
  * OpenStack's libvirt hosts it has no effect. */
 int flavor_check(const struct flavor_values *f, struct error *err);
-/* Can a server be made of it? Flavors may be described with swap and ephemeral disks, which no host provides:
- * refused when a server asks for them. */
-int flavor_servable(const struct flavor_values *f, struct error *err);
 
 struct flavor_gpu_want {
 	char model[FLAVOR_MODEL];

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "flow/server_parts.h"
 
 enum {
 	LOOKS_MAX = 128, /* single looks that may queue; beyond, one look over all is cheaper */
@@ -186,12 +187,8 @@ static int clear_run(
 	struct host_call *c, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	const struct clear *k = CONTAINER_OF(c, struct clear, call);
-	char name[HV_VOLUME_NAME];
 
-	if (drv->domain_remove(conn, k->uuid, err) ||
-		drv->volume_remove(conn, hv_root_volume(k->uuid, name), err))
-		return -1;
-	return drv->volume_remove(conn, hv_config_volume(k->uuid, name), err);
+	return drv->domain_remove(conn, k->uuid, err) ? -1 : server_parts_remove(k->uuid, drv, conn, err);
 }
 
 /* When it failed, the next look over the host finds it again. */

@@ -70,40 +70,18 @@ static enum flow_verdict disks_load(struct flow_engine *e, struct db *ro, struct
 static int disks_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	const struct server_facts *f = act->facts;
-	char root[HV_VOLUME_NAME], config[HV_VOLUME_NAME], backing[HV_VOLUME_NAME];
-	int64_t capacity = f->s.disk_gib << GIB_SHIFT;
-	struct buf drive = { 0 };
-	int rc;
 
-	if (!capacity)
-		capacity = f->image.virtual_size;
-	if (f->has_image)
-		hv_image_volume(f->image.image_uid, f->image.format, backing);
-	if (drv->volume_ensure(conn, hv_root_volume(f->s.uid, root), capacity, f->has_image ? backing : NULL,
-		    f->has_image ? f->image.format : NULL, err))
+	if (server_root_make(f, drv, conn, err) || act_abandoned(act, err) ||
+		server_blanks_make(&f->s, drv, conn, err) || act_abandoned(act, err) ||
+		server_drive_make(f, drv, conn, err))
 		return -1;
-	if (!f->s.config_drive)
-		return FLOW_NEXT;
-	if (act_abandoned(act, err))
-		return -1;
-	rc = server_config_make(f, &drive, err);
-	if (rc == 0)
-		rc = drv->volume_write(conn, hv_config_volume(f->s.uid, config), drive.data, drive.len, err);
-	buf_finish(&drive);
-	return rc ? -1 : FLOW_NEXT;
+	return FLOW_NEXT;
 }
 
 int server_spawn_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	const struct server_facts *f = act->facts;
-	char root[HV_VOLUME_NAME], config[HV_VOLUME_NAME], name[32];
-	struct hv_disk disks[2] = {
-		{ .volume = hv_root_volume(f->s.uid, root), .format = "qcow2", .serial = f->s.uid },
-		{ .volume = hv_config_volume(f->s.uid, config),
-			.format = "raw",
-			.serial = "config",
-			.readonly = true },
-	};
+	char name[32];
 	struct hv_nic *nics = ARENA_ARRAY(&act->arena, struct hv_nic, f->ports_n + 1);
 	struct hv_domain d = {
 		.uuid = f->s.uid,
@@ -111,8 +89,6 @@ int server_spawn_act(struct act *act, const struct hv_driver *drv, struct hv_con
 		.title = f->s.name,
 		.vcpus = (int)f->s.vcpus,
 		.ram_mib = f->s.ram_mib,
-		.disks = disks,
-		.disks_n = f->s.config_drive ? 2 : 1,
 		.nics = nics,
 		.nics_n = f->ports_n,
 		.hostdevs = f->gpus,
@@ -123,6 +99,7 @@ int server_spawn_act(struct act *act, const struct hv_driver *drv, struct hv_con
 		.epoch = f->s.epoch,
 	};
 
+	d.disks = server_disks(&act->arena, &f->s, &d.disks_n);
 	snprintf(name, sizeof name, "instance-%08llx", (unsigned long long)f->s.id);
 	for (size_t i = 0; i < f->ports_n; i++)
 		nics[i] = (struct hv_nic) { f->ports[i].mac, f->ports[i].is_bridge, f->ports[i].source,
@@ -227,10 +204,10 @@ static int check_image(struct making *m, struct error *err)
 {
 	const struct server *s = &m->want->base;
 	struct image_facts image;
-	int64_t gib;
+	int64_t gib, blank = server_blanks_gib(s);
 	int rc;
 
-	m->disk_gib = s->disk_gib;
+	m->disk_gib = s->disk_gib + blank;
 	if (!s->image_id)
 		return s->disk_gib
 			       ? 0
@@ -246,7 +223,7 @@ static int check_image(struct making *m, struct error *err)
 			"Flavor's disk is too small for requested image: %lld GiB, the image needs %lld GiB.",
 			(long long)s->disk_gib, (long long)gib);
 	if (!s->disk_gib)
-		m->disk_gib = gib;
+		m->disk_gib = gib + blank;
 	return 0;
 }
 

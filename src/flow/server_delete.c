@@ -11,12 +11,7 @@
 static int remove_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	const struct server_facts *f = act->facts;
-	char name[HV_VOLUME_NAME];
-
-	if (drv->domain_remove(conn, f->s.uid, err) ||
-		drv->volume_remove(conn, hv_root_volume(f->s.uid, name), err))
-		return -1;
-	if (f->s.config_drive && drv->volume_remove(conn, hv_config_volume(f->s.uid, name), err))
+	if (drv->domain_remove(conn, f->s.uid, err) || server_disks_remove(&f->s, drv, conn, err))
 		return -1;
 	return FLOW_NEXT;
 }

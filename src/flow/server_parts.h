@@ -38,6 +38,26 @@ int server_settle(struct flow_engine *e, struct db *db, struct act *act, enum vm
 int server_fail(
 	struct flow_engine *e, struct db *db, struct flow *f, const struct error *why, struct error *err);
 
+/* ---- server_disks.c: the volumes of a server ---- */
+
+/* Those that its guest sees, in their order; in the arena. */
+const struct hv_disk *server_disks(struct arena *a, const struct server *s, size_t *out_n);
+/* GiB of a host that ephemeral and swap disks take, beside the root disk. */
+int64_t server_blanks_gib(const struct server *s);
+/* On a lane: the root disk over the image; empty ephemeral and swap disks; the config drive. There already:
+ * fine, but the config drive is written anew. */
+int server_root_make(
+	const struct server_facts *f, const struct hv_driver *drv, struct hv_conn *conn, struct error *err);
+int server_blanks_make(
+	const struct server *s, const struct hv_driver *drv, struct hv_conn *conn, struct error *err);
+int server_drive_make(
+	const struct server_facts *f, const struct hv_driver *drv, struct hv_conn *conn, struct error *err);
+/* On a lane: those that the row says it has; all that a server of this id could have. */
+int server_disks_remove(
+	const struct server *s, const struct hv_driver *drv, struct hv_conn *conn, struct error *err);
+int server_parts_remove(
+	const char *uid, const struct hv_driver *drv, struct hv_conn *conn, struct error *err);
+
 /* Defines the domain and starts it: the act of create, start and reboot. */
 int server_spawn_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err);
 /* The config drive's bytes. On a lane. */

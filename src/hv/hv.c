@@ -94,12 +94,16 @@ const char *hv_image_volume(const char *image_id, const char *format, char out[H
 	return name_make(out, prefix, format, "");
 }
 
-const char *hv_root_volume(const char *server_id, char out[HV_VOLUME_NAME])
+const char *hv_server_volume(const char *server_id, enum hv_part part, char out[HV_VOLUME_NAME])
 {
-	return name_make(out, server_id, "-root.qcow2", "");
-}
+	static const char *const endings[HV_PARTS] = {
+		[HV_ROOT] = "-root.qcow2",
+		[HV_EPHEMERAL] = "-ephemeral.qcow2",
+		[HV_SWAP] = "-swap.qcow2",
+		[HV_CONFIG] = "-config.iso",
+		[HV_RESCUE] = "-rescue.qcow2",
+		[HV_SNAPSHOT] = "-snapshot.qcow2",
+	};
 
-const char *hv_config_volume(const char *server_id, char out[HV_VOLUME_NAME])
-{
-	return name_make(out, server_id, "-config.iso", "");
+	return name_make(out, server_id, endings[part], "");
 }

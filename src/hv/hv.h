@@ -115,6 +115,44 @@ struct hv_seen { /* one look at a domain */
 	int64_t epoch; /* of the mark; 0 when not ours */
 };
 
+struct hv_nic_stats {
+	char mac[18];
+	int64_t rx_bytes, rx_packets, rx_errors, rx_drop, tx_bytes, tx_packets, tx_errors, tx_drop;
+};
+
+struct hv_disk_stats {
+	int64_t read_bytes, read_requests, write_bytes, write_requests;
+};
+
+struct hv_stats {
+	enum hv_power power;
+	int64_t cpu_ns;         /* of all vcpus */
+	const int64_t *vcpu_ns; /* each one's */
+	size_t vcpus_n;
+	int64_t ram_max_mib, ram_used_mib; /* used: 0 unknown */
+	const struct hv_nic_stats *nics;
+	size_t nics_n;
+	const struct hv_disk_stats *disks;
+	size_t disks_n;
+};
+
+struct hv_volume {
+	const char *name;
+	int64_t capacity, allocation; /* bytes */
+};
+
+struct hv_migrate {
+	const struct hv_target *to;
+	const struct hv_disk *disks; /* those that move with it: their volumes are made there first */
+	size_t disks_n;
+	int64_t bandwidth_mib; /* a second; 0: no limit */
+	int64_t downtime_ms;   /* that the end may take; 0: the hypervisor's default */
+};
+
+struct hv_progress { /* bytes */
+	int64_t ram_total, ram_done, ram_left, disk_total, disk_done, disk_left;
+};
+
 /* --- events --------------------------------------------------------------------------------------------- */
 
 enum hv_event_kind {
@@ -180,6 +218,44 @@ struct hv_driver {
 	/* The last `max` bytes of the serial console's log; an absent log is empty. */
 	int (*console_read)(
 		struct hv_conn *c, const char *uuid, size_t max, struct buf *out, struct error *err);
+
+	/* Keeps the guest's memory on the host and ends it (power SUSPENDED); domain_start goes on from
+	 * there. Saved or off already: fine. */
+	int (*domain_save)(struct hv_conn *c, const char *uuid, struct error *err);
+	/* Forgets such memory: the next start is a cold one. */
+	int (*domain_forget)(struct hv_conn *c, const char *uuid, struct error *err);
+	/* By the guest's agent. ERR_CONFLICT: it has none, or the agent does not answer. */
+	int (*domain_set_password)(struct hv_conn *c, const char *uuid, const char *user,
+		const char *password, struct error *err);
+	int (*domain_nmi)(struct hv_conn *c, const char *uuid, struct error *err);
+	/* What a running guest uses; arrays in the arena. ERR_NOT_FOUND: it does not run. */
+	int (*domain_stats)(struct hv_conn *c, struct arena *a, const char *uuid, struct hv_stats *out,
+		struct error *err);
+
+	/* Grows the volume to capacity bytes; that size or more already: fine. Not below a running guest. */
+	int (*volume_grow)(struct hv_conn *c, const char *name, int64_t capacity, struct error *err);
+	/* A qcow2 volume `to` of its own (no backing) with what is in volume `from` now. uuid: the domain
+	 * that uses it, running or not: a running one goes on. `to` there already: replaced. */
+	int (*volume_flatten)(
+		struct hv_conn *c, const char *uuid, const char *from, const char *to, struct error *err);
+	/* The volume's bytes as they are, into fd from its start. ERR_TOO_LARGE above max. */
+	int (*volume_download)(struct hv_conn *c, const char *name, int fd, int64_t max, int64_t *out_size,
+		struct error *err);
+	/* Our volumes of the pool, by name: image-*, <uuid>-*. */
+	int (*volume_list)(
+		struct hv_conn *c, struct arena *a, struct hv_volume **out, size_t *out_n, struct error *err);
+
+	/* Moves a running (or paused) guest with its disks to another host, live; blocks until it is over.
+	 * The disks' volumes and the console's log are made there. After it the domain is there, and not
+	 * here. There already and not here: fine. An error leaves it where it was, or (ERR_TIMEOUT,
+	 * ERR_UNREACHABLE) unknown: look at both. */
+	int (*domain_migrate)(
+		struct hv_conn *c, const char *uuid, const struct hv_migrate *how, struct error *err);
+	/* Of the move under way. ERR_NOT_FOUND: none. */
+	int (*migrate_look)(struct hv_conn *c, const char *uuid, struct hv_progress *out, struct error *err);
+	int (*migrate_cancel)(struct hv_conn *c, const char *uuid, struct error *err);
+	/* Pauses the guest until the move is done, so that it ends for sure. */
+	int (*migrate_force)(struct hv_conn *c, const char *uuid, struct error *err);
 };
 
 /* By the URI's scheme: "sim" or libvirt. NULL with ERR_BAD_REQUEST when unknown or malformed. */
@@ -191,8 +267,16 @@ void hv_finish(void);
 /* Names in the outside world derive from our ids; nothing has to be remembered in order to be cleaned up. */
 enum { HV_VOLUME_NAME = 64 };
 const char *hv_image_volume(
-	const char *image_id, const char *format, char out[HV_VOLUME_NAME]);   /* image-<id>.<format> */
-const char *hv_root_volume(const char *server_id, char out[HV_VOLUME_NAME]);   /* <id>-root.qcow2 */
-const char *hv_config_volume(const char *server_id, char out[HV_VOLUME_NAME]); /* <id>-config.iso */
+	const char *image_id, const char *format, char out[HV_VOLUME_NAME]); /* image-<id>.<format> */
+enum hv_part {        /* the volumes that a server can have on a host */
+	HV_ROOT,      /* <id>-root.qcow2 */
+	HV_EPHEMERAL, /* <id>-ephemeral.qcow2 */
+	HV_SWAP,      /* <id>-swap.qcow2 */
+	HV_CONFIG,    /* <id>-config.iso */
+	HV_RESCUE,    /* <id>-rescue.qcow2: the disk that a rescued server boots from */
+	HV_SNAPSHOT,  /* <id>-snapshot.qcow2: a disk on its way into an image or to another host */
+	HV_PARTS
+};
+const char *hv_server_volume(const char *server_id, enum hv_part part, char out[HV_VOLUME_NAME]);
 
 #endif

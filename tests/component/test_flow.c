@@ -542,7 +542,7 @@ static void test_drive(void **state)
 
 	cloud_ok(c, do_create, &w);
 	cloud_until_server(c, w.uid[0], VM_ACTIVE);
-	assert_true(sim_volume_read(c->worlds[0], hv_config_volume(w.uid[0], name), &b));
+	assert_true(sim_volume_read(c->worlds[0], hv_server_volume(w.uid[0], HV_CONFIG, name), &b));
 	assert_non_null(memmem(b.data, b.len, "\"admin_pass\":\"pa55word\"", 23));
 	assert_non_null(memmem(b.data, b.len, "\"hostname\":\"vm\"", 15));
 	assert_non_null(memmem(b.data, b.len, "\"project_id\":\"c0ffee", 20));
@@ -554,6 +554,33 @@ static void test_drive(void **state)
 	assert_non_null(memmem(b.data, b.len, "ssh-ed25519 AAAA test", 21));
 	assert_non_null(memmem(b.data, b.len, "#cloud-config\n", 14));
 	buf_finish(&b);
+}
+
+/* ---- scratch storage ---- */
+
+static int64_t part_bytes(struct cloud *c, const char *uid, enum hv_part part)
+{
+	char name[HV_VOLUME_NAME];
+
+	return sim_volume_capacity(c->worlds[0], hv_server_volume(uid, part, name));
+}
+
+static void test_scratch_disks(void **state)
+{
+	struct cloud *c = *state;
+	struct want w = { .ephemeral_gib = 3, .swap_mib = 1025 };
+
+	cloud_ok(c, do_create, &w);
+	cloud_until_server(c, w.uid[0], VM_ACTIVE);
+	assert_int_equal(part_bytes(c, w.uid[0], HV_ROOT), 10ll << 30);
+	assert_int_equal(part_bytes(c, w.uid[0], HV_EPHEMERAL), 3ll << 30);
+	assert_int_equal(part_bytes(c, w.uid[0], HV_SWAP), 1025ll << 20);
+	assert_int_equal(cloud_count(c, "SELECT disk_gib FROM allocation"), 10 + 3 + 2);
+	cloud_ok(c, do_delete, w.uid[0]);
+	cloud_until_server(c, w.uid[0], VM_DELETED);
+	cloud_until(c, flows_gone, NULL);
+	for (enum hv_part part = 0; part < HV_PARTS; part++)
+		assert_int_equal(part_bytes(c, w.uid[0], part), -1);
 }
 
 /* It is of use to the drive alone: a server that failed has none to come. */
@@ -587,6 +614,7 @@ int main(void)
 		TEST(test_stuck_and_deleted),
 		TEST(test_image_goes),
 		TEST(test_image_goes_failing),
+		TEST(test_scratch_disks),
 		TEST(test_drive),
 		TEST(test_pass_forgotten),
 	};

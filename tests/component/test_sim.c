@@ -82,8 +82,8 @@ static void test_names(void **state)
 
 	(void)state;
 	assert_string_equal(hv_image_volume(A, "qcow2", name), "image-" A ".qcow2");
-	assert_string_equal(hv_root_volume(A, name), A "-root.qcow2");
-	assert_string_equal(hv_config_volume(A, name), A "-config.iso");
+	assert_string_equal(hv_server_volume(A, HV_ROOT, name), A "-root.qcow2");
+	assert_string_equal(hv_server_volume(A, HV_CONFIG, name), A "-config.iso");
 }
 
 static void test_inventory(void **state)
@@ -119,7 +119,7 @@ static void define_with(struct hv_conn *c, const char *uuid, const char *gpu)
 	char name[HV_VOLUME_NAME];
 	struct error err;
 
-	disk.volume = hv_root_volume(uuid, name);
+	disk.volume = hv_server_volume(uuid, HV_ROOT, name);
 	d.disks = &disk;
 	d.disks_n = 1;
 	d.hostdevs = &gpu;
@@ -264,7 +264,7 @@ static void test_refuses_what_a_host_refuses(void **state)
 	assert_int_equal(sim()->domain_remove(c, B, &err), 0);
 	assert_int_equal(sim()->domain_start(c, A, &err), 0);
 	assert_int_equal(sim()->domain_stop(c, A, &err), 0);
-	assert_int_equal(sim()->volume_remove(c, hv_root_volume(A, name), &err), 0);
+	assert_int_equal(sim()->volume_remove(c, hv_server_volume(A, HV_ROOT, name), &err), 0);
 	assert_int_equal(sim()->domain_start(c, A, &err), -1); /* the disk is gone */
 	define_with(c, A, "0000:ff:00.0");
 	assert_int_equal(sim()->domain_start(c, A, &err), -1); /* no such device */

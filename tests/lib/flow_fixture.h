@@ -410,7 +410,7 @@ static inline struct flow_origin origin_now(void)
 }
 
 struct want { /* for do_create; zero fields get defaults */
-	int64_t vcpus, ram_mib, disk_gib;
+	int64_t vcpus, ram_mib, disk_gib, ephemeral_gib, swap_mib;
 	const char *extra_specs, *host, *fixed_ip, *pass;
 	int count;
 	bool drive, no_image;
@@ -435,6 +435,8 @@ static inline int do_create(struct cloud *c, struct db *db, void *arg, struct er
 			.vcpus = w->vcpus ? w->vcpus : 2,
 			.ram_mib = w->ram_mib ? w->ram_mib : 1024,
 			.disk_gib = w->disk_gib ? w->disk_gib : 10,
+			.ephemeral_gib = w->ephemeral_gib,
+			.swap_mib = w->swap_mib,
 			.extra_specs = w->extra_specs ? w->extra_specs : "{}",
 			.image_id = w->no_image ? 0 : c->image,
 			.key_name = "k",

@@ -53,22 +53,6 @@ static void test_check(void **state)
 #undef REFUSED
 }
 
-static void test_servable(void **state)
-{
-	struct flavor_values f = good;
-	struct error err;
-
-	(void)state;
-	assert_int_equal(flavor_servable(&f, &err), 0);
-	f.swap_mib = 512;
-	assert_int_equal(flavor_check(&f, &err), 0);
-	assert_int_equal(flavor_servable(&f, &err), -1);
-	assert_string_equal(err.msg, "flavor m1.small asks for swap, which hosts here do not provide");
-	f = good;
-	f.ephemeral_gib = 1;
-	assert_int_equal(flavor_servable(&f, &err), -1);
-}
-
 static const struct {
 	const char *key, *value;
 	const char *says; /* NULL: taken */
@@ -144,7 +128,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_check),
-		cmocka_unit_test(test_servable),
 		cmocka_unit_test(test_specs),
 		cmocka_unit_test(test_wants),
 	};

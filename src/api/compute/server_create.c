@@ -208,7 +208,6 @@ static int find_flavor(struct create *k, struct error *err)
 {
 	struct api_call *c = k->c;
 	const char *slash = strrchr(k->in.flavor, '/'); /* a link is as good as an id */
-	struct flavor_values values;
 	struct server_pair *specs;
 	json_t *map;
 	char *text;
@@ -219,11 +218,7 @@ static int find_flavor(struct create *k, struct error *err)
 		return err->code == ERR_NOT_FOUND ? error_set(err, ERR_BAD_REQUEST,
 							    "Flavor %.128s could not be found.", k->in.flavor)
 						  : -1;
-	values = (struct flavor_values) { .name = k->flavor.name,
-		.ephemeral_gib = k->flavor.ephemeral_gib,
-		.swap_mib = k->flavor.swap_mib };
-	if (flavor_servable(&values, err) < 0 ||
-		store_flavor_extras(c->db, c->arena, k->flavor.id, &specs, &n, err) < 0)
+	if (store_flavor_extras(c->db, c->arena, k->flavor.id, &specs, &n, err) < 0)
 		return -1;
 	map = json_object();
 	for (size_t i = 0; i < n; i++) {
