@@ -84,6 +84,7 @@ struct api_config {
 	int64_t image_size_max; /* bytes */
 	int64_t token_ttl_s;
 	unsigned list_max; /* page size limit: 1000 */
+	bool force_config_drive;
 	unsigned password_threads, password_queue;
 	unsigned lockout_failures, lockout_s;
 	/* For GET /cloud/v1/config: the daemon's table of keys, rendered. */

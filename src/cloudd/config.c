@@ -97,6 +97,11 @@ static bool valid_url(const char *value)
 		section, #member, CONFIG_INT, offsetof(struct config, member), fallback, min, max, reload, \
 			help, NULL, NULL                                                                   \
 	}
+#define BOOL(section, member, fallback, reload, help)                                                   \
+	{                                                                                               \
+		section, #member, CONFIG_BOOL, offsetof(struct config, member), fallback, 0, 0, reload, \
+			help, NULL, NULL                                                                \
+	}
 
 const struct config_key config_keys[] = {
 	TEXT_OF("cloudd", region, "RegionOne", false, "name of the region in the catalog", valid_name,
@@ -142,6 +147,9 @@ const struct config_key config_keys[] = {
 		"wrong passwords in a row until the user has to wait"),
 	INT("identity", lockout_s, "30", 1, 86400, false,
 		"first wait; doubles with each further failure, up to an hour"),
+	BOOL("compute", force_config_drive, "true", false,
+		"give every server a config drive, asked for or not: without it a guest learns neither its "
+		"key nor its address"),
 	TEXT("hosts", pki_dir, "/etc/cloudd/pki/client", false,
 		"cacert.pem, clientcert.pem and clientkey.pem for the hosts"),
 	INT("hosts", connect_timeout_ms, "10000", 100, 600000, false, "to open a connection to a host"),
@@ -189,6 +197,10 @@ static int assign(struct config *c, const struct config_key *k, const char *valu
 	if (k->type == CONFIG_TEXT) {
 		*(const char **)to = arena_strdup(&c->arena, value);
 		return 1;
+	}
+	if (k->type == CONFIG_BOOL) {
+		str_copy(should, size, "true or false");
+		return str_bool(value, to);
 	}
 	if (str_int64(value, k->min, k->max, to))
 		return 1;
@@ -427,6 +439,8 @@ void config_show(const struct config *c, struct buf *out)
 		jw_key(out, "value");
 		if (k->type == CONFIG_TEXT)
 			jw_str(out, *(const char *const *)at);
+		else if (k->type == CONFIG_BOOL)
+			jw_bool(out, *(const bool *)at);
 		else
 			jw_int(out, *(const int64_t *)at);
 		jw_kv_str(out, "default", k->fallback);

@@ -27,6 +27,8 @@ struct config {
 	int64_t image_max_gib;
 	/* [identity] */
 	int64_t token_ttl_s, password_threads, password_queue, lockout_failures, lockout_s;
+	/* [compute] */
+	bool force_config_drive;
 	/* [hosts] */
 	const char *pki_dir;
 	int64_t connect_timeout_ms, call_timeout_ms, stage_timeout_s, stop_timeout_s, retry_min_ms,
@@ -39,7 +41,7 @@ struct config {
 	size_t networks_n;
 };
 
-enum config_type { CONFIG_TEXT, CONFIG_INT };
+enum config_type { CONFIG_TEXT, CONFIG_INT, CONFIG_BOOL };
 
 struct config_key {
 	const char *section, *name;

@@ -245,6 +245,7 @@ static struct api_config api_config_of(const struct daemon *d)
 		.image_size_max = c->image_max_gib << 30,
 		.token_ttl_s = c->token_ttl_s,
 		.list_max = (unsigned)c->list_max,
+		.force_config_drive = c->force_config_drive,
 		.password_threads = (unsigned)c->password_threads,
 		.password_queue = (unsigned)c->password_queue,
 		.lockout_failures = (unsigned)c->lockout_failures,

@@ -366,7 +366,7 @@ static void fill_base(struct create *k)
 	s->swap_mib = f->swap_mib;
 	s->image_id = k->image.id;
 	s->user_data = in->user_data && *in->user_data ? in->user_data : NULL;
-	s->config_drive = in->config_drive;
+	s->config_drive = in->config_drive || k->c->api->config.force_config_drive;
 	s->admin_pass = in->admin_pass ? in->admin_pass : random_text(k, "", password, PASSWORD_LENGTH);
 	s->zone = k->want.zone ? k->want.zone : "";
 	s->access_ipv4 = in->access_ipv4 ? in->access_ipv4 : "";
