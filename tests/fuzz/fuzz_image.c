@@ -9,9 +9,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "api/image/inspect.h"
 #include "api/image/range.h"
 #include "base/util.h"
+#include "domain/image_inspect.h"
 
 static void check(bool holds, const char *what)
 {

@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-#include "api/image/inspect.h"
 #include "api/image/range.h"
 #include "base/util.h"
+#include "domain/image_inspect.h"
 
 /* --- qcow2 headers, written field by field ----------------------------------------------------------------
  */

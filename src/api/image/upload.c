@@ -10,13 +10,13 @@
 #include <string.h>
 #include <strings.h>
 
-#include "api/image/inspect.h"
 #include "api/image/internal.h"
 #include "api/image/writer.h"
 #include "api/internal.h"
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "domain/image_inspect.h"
 
 enum { PIECE_BYTES = 256 * 1024 };
 _Static_assert((int)PIECE_BYTES >= (int)INSPECT_BYTES, "the start is looked at before any of it is written");

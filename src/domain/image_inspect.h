@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an image really is, read from its first bytes. Pure. What refers to another file, or lies about its
  * format, is refused: a host would open the other file with its own rights. */
-#ifndef API_IMAGE_INSPECT_H
-#define API_IMAGE_INSPECT_H
+#ifndef DOMAIN_IMAGE_INSPECT_H
+#define DOMAIN_IMAGE_INSPECT_H
 
 #include <stddef.h>
 #include <stdint.h>

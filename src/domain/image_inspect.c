@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* qcow2 as its specification (docs/interop/qcow2 of QEMU) lays it out; other formats are only known by their
  * magic. */
-#include "api/image/inspect.h"
+#include "domain/image_inspect.h"
 
 #include <stdbool.h>
 #include <string.h>
