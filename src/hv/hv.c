@@ -107,3 +107,14 @@ const char *hv_server_volume(const char *server_id, enum hv_part part, char out[
 
 	return name_make(out, server_id, endings[part], "");
 }
+
+bool hv_volume_ours(const char *name)
+{
+	char uuid[UUID_TEXT];
+	const char *dot = strrchr(name, '.');
+
+	if (!dot || strcmp(dot, ".ok") == 0 || strstr(name, "-console.log"))
+		return false;
+	snprintf(uuid, sizeof uuid, "%.36s", name);
+	return str_starts(name, "image-") || (uuid_valid(uuid) && name[UUID_TEXT - 1] == '-');
+}

@@ -219,10 +219,12 @@ struct hv_driver {
 	int (*console_read)(
 		struct hv_conn *c, const char *uuid, size_t max, struct buf *out, struct error *err);
 
-	/* Keeps the guest's memory on the host and ends it (power SUSPENDED); domain_start goes on from
-	 * there. Saved or off already: fine. */
+	/* Keeps the guest's memory on the host and ends it (power SUSPENDED: off, not running); domain_start
+	 * goes on from there, with the definition that it was saved with: one that is defined meanwhile holds
+	 * from the next cold start. Saved or off already: fine. ERR_CONFLICT: devices are passed through to
+	 * it, whose state cannot be kept. */
 	int (*domain_save)(struct hv_conn *c, const char *uuid, struct error *err);
-	/* Forgets such memory: the next start is a cold one. */
+	/* Forgets such memory: the next start is a cold one. None or no domain: fine. */
 	int (*domain_forget)(struct hv_conn *c, const char *uuid, struct error *err);
 	/* By the guest's agent. ERR_CONFLICT: it has none, or the agent does not answer. */
 	int (*domain_set_password)(struct hv_conn *c, const char *uuid, const char *user,
@@ -232,23 +234,27 @@ struct hv_driver {
 	int (*domain_stats)(struct hv_conn *c, struct arena *a, const char *uuid, struct hv_stats *out,
 		struct error *err);
 
-	/* Grows the volume to capacity bytes; that size or more already: fine. Not below a running guest. */
+	/* Grows the volume to capacity bytes; that size or more already: fine. Not below a running guest
+	 * (ERR_CONFLICT). */
 	int (*volume_grow)(struct hv_conn *c, const char *name, int64_t capacity, struct error *err);
 	/* A qcow2 volume `to` of its own (no backing) with what is in volume `from` now. uuid: the domain
 	 * that uses it, running or not: a running one goes on. `to` there already: replaced. */
 	int (*volume_flatten)(
 		struct hv_conn *c, const char *uuid, const char *from, const char *to, struct error *err);
-	/* The volume's bytes as they are, into fd from its start. ERR_TOO_LARGE above max. */
+	/* The volume's bytes as they are, into fd from its start; what fd had before is gone. ERR_TOO_LARGE
+	 * above max. Not of a disk that a running guest writes: flatten it first. */
 	int (*volume_download)(struct hv_conn *c, const char *name, int fd, int64_t max, int64_t *out_size,
 		struct error *err);
-	/* Our volumes of the pool, by name: image-*, <uuid>-*. */
+	/* Our volumes of the pool, by name: image-*, <uuid>-*; consoles' logs are not among them. */
 	int (*volume_list)(
 		struct hv_conn *c, struct arena *a, struct hv_volume **out, size_t *out_n, struct error *err);
 
 	/* Moves a running (or paused) guest with its disks to another host, live; blocks until it is over.
-	 * The disks' volumes and the console's log are made there. After it the domain is there, and not
-	 * here. There already and not here: fine. An error leaves it where it was, or (ERR_TIMEOUT,
-	 * ERR_UNREACHABLE) unknown: look at both. */
+	 * The disks' volumes (without a backing image) and the console's log are made there; after it domain
+	 * and volumes are there, and not here. There already and not here: fine. On its way the other host
+	 * shows it as PAUSED. ERR_CONFLICT: it cannot be moved (off, devices passed through, moving already),
+	 * or the move was cancelled. An error leaves it where it was, or (ERR_TIMEOUT, ERR_UNREACHABLE)
+	 * unknown: look at both. */
 	int (*domain_migrate)(
 		struct hv_conn *c, const char *uuid, const struct hv_migrate *how, struct error *err);
 	/* Of the move under way. ERR_NOT_FOUND: none. */

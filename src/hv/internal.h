@@ -13,6 +13,9 @@ extern const struct hv_driver hv_sim_driver;
 /* The cloud whose mark our domains carry; "" before hv_init. */
 const char *hv_cloud_id(void);
 
+/* By its name: an image, or a disk of a server (no log, no marker). */
+bool hv_volume_ours(const char *name);
+
 /* Runs fn(arg) on the loop's thread, in the order of the calls; from any thread. False when there is no loop
  * (before hv_init, after hv_finish): fn is not called. */
 bool hv_post(void (*fn)(void *arg), void *arg);

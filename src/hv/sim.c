@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The simulated host as a driver: connecting, what it has, its volumes. */
+/* The simulated host as a driver: connecting, what it has. */
 #include "hv/sim.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/util.h"
 #include "hv/internal.h"
@@ -133,89 +132,6 @@ static int sim_inventory(struct hv_conn *c, struct arena *a, struct hv_inventory
 	return 0;
 }
 
-/* --- volumes -------------------------------------------------------------------------------------------- */
-
-static int volume_add(
-	struct sim_world *w, const char *name, int64_t capacity, struct sim_vol **out, struct error *err)
-{
-	if (!name || !*name || strlen(name) >= HV_VOLUME_NAME || strpbrk(name, "/\t\n"))
-		return sim_no(err, "not a name of a volume");
-	if (w->used_bytes + capacity > w->params.disk_gib << 30)
-		return sim_no(err, "the pool is full");
-	*out = sim_world_vol_add(w, name, capacity);
-	return 0;
-}
-
-static int sim_image_ensure(struct hv_conn *c, const char *name, const char *format, int fd, int64_t size,
-	int64_t virtual_size, struct error *err)
-{
-	struct sim_vol *v;
-	struct stat st;
-	struct sim_call k;
-	int rc = 0;
-
-	(void)format;
-	(void)virtual_size;
-	if (sim_begin(c, SIM_IMAGE_ENSURE, &k, err) < 0)
-		return -1;
-	if (!sim_world_vol(k.w, name)) {
-		if (fstat(fd, &st) < 0 || (S_ISREG(st.st_mode) && st.st_size < size))
-			rc = error_internal(err, "upload: shorter than it should be");
-		else
-			rc = volume_add(k.w, name, size, &v, err);
-	}
-	return sim_end(&k, rc, err);
-}
-
-static int sim_volume_ensure(struct hv_conn *c, const char *name, int64_t capacity, const char *backing,
-	const char *backing_format, struct error *err)
-{
-	struct sim_vol *v;
-	struct sim_call k;
-	int rc = 0;
-
-	(void)backing_format;
-	if (sim_begin(c, SIM_VOLUME_ENSURE, &k, err) < 0)
-		return -1;
-	if (backing && !sim_world_vol(k.w, backing))
-		rc = error_set(err, ERR_NOT_FOUND, "the image is not on the host");
-	else if (!sim_world_vol(k.w, name))
-		rc = volume_add(k.w, name, capacity, &v, err);
-	return sim_end(&k, rc, err);
-}
-
-static int sim_volume_write(
-	struct hv_conn *c, const char *name, const void *data, size_t n, struct error *err)
-{
-	struct sim_vol *v;
-	struct sim_call k;
-	int rc = 0;
-
-	if (sim_begin(c, SIM_VOLUME_WRITE, &k, err) < 0)
-		return -1;
-	if ((v = sim_world_vol(k.w, name)) && v->capacity != (int64_t)n) {
-		sim_world_vol_remove(k.w, v);
-		v = NULL;
-	}
-	if (!v)
-		rc = volume_add(k.w, name, (int64_t)n, &v, err);
-	if (rc == 0)
-		sim_world_vol_write(v, data, n);
-	return sim_end(&k, rc, err);
-}
-
-static int sim_volume_remove(struct hv_conn *c, const char *name, struct error *err)
-{
-	struct sim_vol *v;
-	struct sim_call k;
-
-	if (sim_begin(c, SIM_VOLUME_REMOVE, &k, err) < 0)
-		return -1;
-	if ((v = sim_world_vol(k.w, name)))
-		sim_world_vol_remove(k.w, v);
-	return sim_end(&k, 0, err);
-}
-
 /* --- the table ---------------------------------------------------------------------------------------- */
 
 const struct hv_driver hv_sim_driver = {
@@ -239,4 +155,17 @@ const struct hv_driver hv_sim_driver = {
 	.domain_look = sim_domain_look,
 	.domain_list = sim_domain_list,
 	.console_read = sim_console_read,
+	.domain_save = sim_domain_save,
+	.domain_forget = sim_domain_forget,
+	.domain_set_password = sim_domain_set_password,
+	.domain_nmi = sim_domain_nmi,
+	.domain_stats = sim_domain_stats,
+	.volume_grow = sim_volume_grow,
+	.volume_flatten = sim_volume_flatten,
+	.volume_download = sim_volume_download,
+	.volume_list = sim_volume_list,
+	.domain_migrate = sim_domain_migrate,
+	.migrate_look = sim_migrate_look,
+	.migrate_cancel = sim_migrate_cancel,
+	.migrate_force = sim_migrate_force,
 };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The simulated host: sim://NAME?vcpus=64&ram_gib=256&disk_gib=10000&cells=2&gpus=8&gpu=10de:20b0&delay_ms=0
- * (optionally &state=/path/file: what the host holds survives this process). A world is known by its NAME and
- * outlives the connections to it, as a real host does. This header is for tests and benches: it makes a host
- * fail, hang, lie by omission or die, and looks at what it holds. All functions may be called from any
- * thread. */
+ * &move_ms=0 (move_ms: how long a live move away takes; optionally &state=/path/file: what the host holds
+ * survives this process). A world is known by its NAME and outlives the connections to it, as a real host
+ * does. This header is for tests and benches: it makes a host fail, hang, lie by omission or die, and looks
+ * at what it holds. All functions may be called from any thread. */
 #ifndef HV_SIM_H
 #define HV_SIM_H
 
@@ -32,6 +32,19 @@ enum sim_op {
 	SIM_DOMAIN_LOOK,
 	SIM_DOMAIN_LIST,
 	SIM_CONSOLE_READ,
+	SIM_DOMAIN_SAVE,
+	SIM_DOMAIN_FORGET,
+	SIM_DOMAIN_SET_PASSWORD,
+	SIM_DOMAIN_NMI,
+	SIM_DOMAIN_STATS,
+	SIM_VOLUME_GROW,
+	SIM_VOLUME_FLATTEN,
+	SIM_VOLUME_DOWNLOAD,
+	SIM_VOLUME_LIST,
+	SIM_DOMAIN_MIGRATE, /* on the source; the target meets SIM_CONNECT and SIM_VOLUME_ENSURE */
+	SIM_MIGRATE_LOOK,
+	SIM_MIGRATE_CANCEL,
+	SIM_MIGRATE_FORCE,
 	SIM_OP_MAX,
 	SIM_ANY = SIM_OP_MAX /* for sim_fault: whichever comes */
 };
@@ -54,6 +67,8 @@ void sim_faults_clear(const char *world);
 void sim_release(const char *world);
 /* Every call waits this long. */
 void sim_delay(const char *world, unsigned delay_ms);
+/* A live move away from this world takes so long, unless it is cancelled, forced or released. */
+void sim_move_time(const char *world, unsigned move_ms);
 /* How many calls of op began, how many hang now. */
 uint64_t sim_calls(const char *world, enum sim_op op);
 unsigned sim_hanging(const char *world);
@@ -70,6 +85,9 @@ void sim_events(const char *world, bool lose, bool repeat);
 int sim_guest_shutdown(const char *world, const char *uuid);
 int sim_guest_crash(const char *world, const char *uuid);
 int sim_undefine(const char *world, const char *uuid);
+/* Guests have an agent until told otherwise. What it set last, "user:password"; false: nothing. */
+int sim_guest_agent(const char *world, const char *uuid, bool there);
+bool sim_guest_password(const char *world, const char *uuid, struct buf *out);
 /* A domain that is not ours, running. */
 void sim_foreign_domain(const char *world, const char *uuid);
 
@@ -82,7 +100,9 @@ struct sim_domain {
 	int vcpus;
 	int64_t ram_mib;
 	size_t disks_n, nics_n, hostdevs_n;
-	unsigned starts; /* times that it was started */
+	unsigned starts; /* times that it was started; going on from saved memory does not count */
+	unsigned nmis;
+	bool moving; /* away from here, or hither */
 };
 
 /* False when there is none. */
@@ -90,6 +110,7 @@ bool sim_domain_get(const char *world, const char *uuid, struct sim_domain *out)
 size_t sim_domain_count(const char *world);
 bool sim_volume_exists(const char *world, const char *name);
 size_t sim_volume_count(const char *world);
+int64_t sim_volume_capacity(const char *world, const char *name); /* -1: none */
 /* The bytes of a volume written by volume_write, copied; false when there is none, or when they were not kept
  * (all worlds together keep 64 MiB). */
 bool sim_volume_read(const char *world, const char *name, struct buf *out);

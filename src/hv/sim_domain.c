@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Guests of simulated hosts. */
+/* Domains of simulated hosts: defined, powered, looked at and removed. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,8 +12,7 @@ static bool ours(const struct sim_dom *d)
 	return d->cloud[0] && strcmp(d->cloud, hv_cloud_id()) == 0;
 }
 
-/* The domain, which must be ours; *out is NULL when there is none. */
-static int find_ours(struct sim_world *w, const char *uuid, struct sim_dom **out, struct error *err)
+int sim_find_ours(struct sim_world *w, const char *uuid, struct sim_dom **out, struct error *err)
 {
 	*out = sim_world_dom(w, uuid);
 	if (*out && !ours(*out))
@@ -21,15 +20,22 @@ static int find_ours(struct sim_world *w, const char *uuid, struct sim_dom **out
 	return 0;
 }
 
-static int find_present(struct sim_world *w, const char *uuid, struct sim_dom **out, struct error *err)
+int sim_find_present(struct sim_world *w, const char *uuid, struct sim_dom **out, struct error *err)
 {
-	if (find_ours(w, uuid, out, err) < 0)
+	if (sim_find_ours(w, uuid, out, err) < 0)
 		return -1;
 	return *out ? 0 : error_set(err, ERR_NOT_FOUND, "the server is not on the host");
 }
 
-/* What a definition says replaces what was; devices of a domain that is on stay as they are until it is off.
- */
+int sim_find_running(struct sim_world *w, const char *uuid, struct sim_dom **out, struct error *err)
+{
+	if (sim_find_present(w, uuid, out, err) < 0)
+		return -1;
+	return sim_power_on((*out)->power) ? 0 : error_set(err, ERR_NOT_FOUND, "the server does not run");
+}
+
+/* What a definition says replaces what was; devices of a domain that is on, or saved, stay as they are until
+ * it is off. */
 static void dom_set(struct sim_dom *s, const struct hv_domain *d)
 {
 	str_copy(s->name, sizeof s->name, d->name);
@@ -37,19 +43,23 @@ static void dom_set(struct sim_dom *s, const struct hv_domain *d)
 	s->epoch = d->epoch;
 	s->vcpus = d->vcpus;
 	s->ram_mib = d->ram_mib;
-	s->nics_n = d->nics_n;
-	if (sim_power_on(s->power))
+	if (sim_power_on(s->power) || s->power == HV_POWER_SUSPENDED)
 		return;
 	free(s->disks);
 	free(s->hostdevs);
+	free(s->macs);
 	s->disks_n = d->disks_n;
 	s->hostdevs_n = d->hostdevs_n;
+	s->nics_n = d->nics_n;
 	s->disks = xcalloc(d->disks_n, sizeof *s->disks);
 	s->hostdevs = xcalloc(d->hostdevs_n, sizeof *s->hostdevs);
 	for (size_t i = 0; i < d->disks_n; i++)
 		str_copy(s->disks[i], sizeof s->disks[i], d->disks[i].volume);
 	for (size_t i = 0; i < d->hostdevs_n; i++)
 		str_copy(s->hostdevs[i], sizeof s->hostdevs[i], d->hostdevs[i]);
+	s->macs = xcalloc(d->nics_n, sizeof *s->macs);
+	for (size_t i = 0; i < d->nics_n; i++)
+		str_copy(s->macs[i], sizeof s->macs[i], d->nics[i].mac ? d->nics[i].mac : "");
 }
 
 int sim_domain_define(struct hv_conn *c, const struct hv_domain *d, struct error *err)
@@ -62,7 +72,7 @@ int sim_domain_define(struct hv_conn *c, const struct hv_domain *d, struct error
 		return error_set(err, ERR_BAD_REQUEST, "the server's id or name is not valid");
 	if (sim_begin(c, SIM_DOMAIN_DEFINE, &k, err) < 0)
 		return -1;
-	if ((rc = find_ours(k.w, d->uuid, &s, err)) == 0) {
+	if ((rc = sim_find_ours(k.w, d->uuid, &s, err)) == 0) {
 		if (!s)
 			s = sim_world_dom_add(k.w, d->uuid);
 		dom_set(s, d);
@@ -104,9 +114,9 @@ int sim_domain_start(struct hv_conn *c, const char *uuid, struct error *err)
 
 	if (sim_begin(c, SIM_DOMAIN_START, &k, err) < 0)
 		return -1;
-	if ((rc = find_present(k.w, uuid, &d, err)) == 0 && !sim_power_on(d->power) &&
+	if ((rc = sim_find_present(k.w, uuid, &d, err)) == 0 && !sim_power_on(d->power) &&
 		(rc = can_start(k.w, d, err)) == 0) {
-		d->starts++;
+		d->starts += d->power != HV_POWER_SUSPENDED;
 		sim_world_power(k.w, d, HV_POWER_RUNNING, true);
 	}
 	return sim_end(&k, rc, err);
@@ -120,7 +130,7 @@ static int turn_off(struct hv_conn *c, enum sim_op op, const char *uuid, struct 
 
 	if (sim_begin(c, op, &k, err) < 0)
 		return -1;
-	if ((rc = find_ours(k.w, uuid, &d, err)) == 0 && d && sim_power_on(d->power))
+	if ((rc = sim_find_ours(k.w, uuid, &d, err)) == 0 && d && sim_power_on(d->power))
 		sim_world_power(k.w, d, HV_POWER_SHUTOFF, true);
 	return sim_end(&k, rc, err);
 }
@@ -143,7 +153,7 @@ static int restart(struct hv_conn *c, enum sim_op op, const char *uuid, struct e
 
 	if (sim_begin(c, op, &k, err) < 0)
 		return -1;
-	if ((rc = find_present(k.w, uuid, &d, err)) == 0) {
+	if ((rc = sim_find_present(k.w, uuid, &d, err)) == 0) {
 		if (sim_power_on(d->power))
 			d->starts++;
 		else
@@ -170,7 +180,7 @@ static int freeze(struct hv_conn *c, enum sim_op op, const char *uuid, enum hv_p
 
 	if (sim_begin(c, op, &k, err) < 0)
 		return -1;
-	if ((rc = find_present(k.w, uuid, &d, err)) == 0 && d->power != power) {
+	if ((rc = sim_find_present(k.w, uuid, &d, err)) == 0 && d->power != power) {
 		if (sim_power_on(d->power))
 			sim_world_power(k.w, d, power, true);
 		else
@@ -197,7 +207,7 @@ int sim_domain_remove(struct hv_conn *c, const char *uuid, struct error *err)
 
 	if (sim_begin(c, SIM_DOMAIN_REMOVE, &k, err) < 0)
 		return -1;
-	if ((rc = find_ours(k.w, uuid, &d, err)) == 0 && d) {
+	if ((rc = sim_find_ours(k.w, uuid, &d, err)) == 0 && d) {
 		if (sim_power_on(d->power))
 			sim_world_power(k.w, d, HV_POWER_SHUTOFF, true);
 		sim_world_dom_remove(k.w, d);

@@ -25,6 +25,19 @@ static const char *const op_names[] = {
 	[SIM_DOMAIN_LOOK] = "domain_look",
 	[SIM_DOMAIN_LIST] = "domain_list",
 	[SIM_CONSOLE_READ] = "console_read",
+	[SIM_DOMAIN_SAVE] = "domain_save",
+	[SIM_DOMAIN_FORGET] = "domain_forget",
+	[SIM_DOMAIN_SET_PASSWORD] = "domain_set_password",
+	[SIM_DOMAIN_NMI] = "domain_nmi",
+	[SIM_DOMAIN_STATS] = "domain_stats",
+	[SIM_VOLUME_GROW] = "volume_grow",
+	[SIM_VOLUME_FLATTEN] = "volume_flatten",
+	[SIM_VOLUME_DOWNLOAD] = "volume_download",
+	[SIM_VOLUME_LIST] = "volume_list",
+	[SIM_DOMAIN_MIGRATE] = "domain_migrate",
+	[SIM_MIGRATE_LOOK] = "migrate_look",
+	[SIM_MIGRATE_CANCEL] = "migrate_cancel",
+	[SIM_MIGRATE_FORCE] = "migrate_force",
 };
 _Static_assert(sizeof op_names / sizeof *op_names == SIM_OP_MAX, "every call has a name");
 
@@ -91,6 +104,14 @@ void sim_delay(const char *world, unsigned delay_ms)
 	unlock(w);
 }
 
+void sim_move_time(const char *world, unsigned move_ms)
+{
+	struct sim_world *w = locked(world);
+
+	w->params.move_ms = move_ms;
+	unlock(w);
+}
+
 uint64_t sim_calls(const char *world, enum sim_op op)
 {
 	struct sim_world *w = locked(world);
@@ -137,8 +158,12 @@ void sim_crash(const char *world)
 	struct sim_world *w = locked(world);
 
 	sim_world_drop(w, "the host lost power");
-	for (struct sim_node *n = sim_table_next(&w->doms, NULL); n; n = sim_table_next(&w->doms, n))
-		sim_world_power(w, (struct sim_dom *)(void *)n, HV_POWER_SHUTOFF, false);
+	for (struct sim_node *n = sim_table_next(&w->doms, NULL); n; n = sim_table_next(&w->doms, n)) {
+		struct sim_dom *d = (struct sim_dom *)(void *)n;
+
+		if (sim_power_on(d->power))
+			sim_world_power(w, d, HV_POWER_SHUTOFF, false);
+	}
 	unlock(w);
 }
 
@@ -185,6 +210,29 @@ int sim_undefine(const char *world, const char *uuid)
 	return d ? 0 : -1;
 }
 
+int sim_guest_agent(const char *world, const char *uuid, bool there)
+{
+	struct sim_world *w = locked(world);
+	struct sim_dom *d = sim_world_dom(w, uuid);
+
+	if (d)
+		d->no_agent = !there;
+	unlock(w);
+	return d ? 0 : -1;
+}
+
+bool sim_guest_password(const char *world, const char *uuid, struct buf *out)
+{
+	struct sim_world *w = locked(world);
+	const struct sim_dom *d = sim_world_dom(w, uuid);
+	bool set = d && d->password[0];
+
+	if (set)
+		buf_puts(out, d->password);
+	unlock(w);
+	return set;
+}
+
 void sim_foreign_domain(const char *world, const char *uuid)
 {
 	struct sim_world *w = locked(world);
@@ -215,7 +263,9 @@ bool sim_domain_get(const char *world, const char *uuid, struct sim_domain *out)
 			.disks_n = d->disks_n,
 			.nics_n = d->nics_n,
 			.hostdevs_n = d->hostdevs_n,
-			.starts = d->starts };
+			.starts = d->starts,
+			.nmis = d->nmis,
+			.moving = d->move || d->incoming };
 		str_copy(out->uuid, sizeof out->uuid, d->node.key);
 		str_copy(out->name, sizeof out->name, d->name);
 	}
@@ -274,6 +324,16 @@ size_t sim_volume_count(const char *world)
 
 	unlock(w);
 	return n;
+}
+
+int64_t sim_volume_capacity(const char *world, const char *name)
+{
+	struct sim_world *w = locked(world);
+	const struct sim_vol *v = sim_world_vol(w, name);
+	int64_t capacity = v ? v->capacity : -1;
+
+	unlock(w);
+	return capacity;
 }
 
 bool sim_volume_read(const char *world, const char *name, struct buf *out)

@@ -123,6 +123,29 @@ struct sim_vol *sim_world_vol_add(struct sim_world *w, const char *name, int64_t
 	return v;
 }
 
+int sim_world_vol_make(
+	struct sim_world *w, const char *name, int64_t capacity, struct sim_vol **out, struct error *err)
+{
+	if (!name || !*name || strlen(name) >= HV_VOLUME_NAME || strpbrk(name, "/\t\n"))
+		return sim_no(err, "not a name of a volume");
+	if (w->used_bytes + capacity > w->params.disk_gib << 30)
+		return sim_no(err, "the pool is full");
+	*out = sim_world_vol_add(w, name, capacity);
+	return 0;
+}
+
+void sim_world_vol_grow(struct sim_world *w, struct sim_vol *v, int64_t capacity)
+{
+	w->used_bytes += capacity - v->capacity;
+	v->capacity = capacity;
+	if (w->journal >= 0) {
+		CLEANUP(buf_finish) struct buf line = { 0 };
+
+		vol_line(&line, v);
+		note(w, &line);
+	}
+}
+
 static atomic_size_t kept_bytes; /* by all worlds */
 
 static void vol_forget(struct sim_vol *v)
@@ -188,6 +211,8 @@ static void dom_line(struct buf *b, const struct sim_dom *d)
 		buf_printf(b, "\t%s", d->disks[i]);
 	for (size_t i = 0; i < d->hostdevs_n; i++)
 		buf_printf(b, "\t%s", d->hostdevs[i]);
+	for (size_t i = 0; i < d->nics_n; i++)
+		buf_printf(b, "\t%s", d->macs[i][0] ? d->macs[i] : "-");
 	buf_puts(b, "\n");
 }
 
@@ -195,7 +220,7 @@ void sim_world_dom_save(struct sim_world *w, const struct sim_dom *d)
 {
 	CLEANUP(buf_finish) struct buf line = { 0 };
 
-	if (w->journal < 0)
+	if (w->journal < 0 || d->incoming)
 		return;
 	dom_line(&line, d);
 	note(w, &line);
@@ -205,6 +230,7 @@ static void dom_free(struct sim_dom *d)
 {
 	free(d->disks);
 	free(d->hostdevs);
+	free(d->macs);
 	free(d);
 }
 
@@ -232,7 +258,7 @@ void sim_world_dom_remove(struct sim_world *w, struct sim_dom *d)
 
 bool sim_power_on(enum hv_power p)
 {
-	return p != HV_POWER_ABSENT && p != HV_POWER_SHUTOFF && p != HV_POWER_CRASHED;
+	return p == HV_POWER_RUNNING || p == HV_POWER_PAUSED;
 }
 
 void sim_world_power(struct sim_world *w, struct sim_dom *d, enum hv_power power, bool tell)
@@ -259,9 +285,11 @@ static int64_t num(const char *s)
 static void load_dom(struct sim_world *w, char **f, size_t n)
 {
 	size_t disks = n >= 12 ? (size_t)num(f[10]) : 0, hostdevs = n >= 12 ? (size_t)num(f[11]) : 0;
+	size_t nics = n >= 12 ? (size_t)num(f[9]) : 0;
 	struct sim_dom *d;
 
-	if (n < 12 || disks > n || hostdevs > n || n != 12 + disks + hostdevs || strlen(f[1]) >= SIM_KEY)
+	if (n < 12 || disks > n || hostdevs > n || nics > n || n != 12 + disks + hostdevs + nics ||
+		strlen(f[1]) >= SIM_KEY)
 		return;
 	if ((d = sim_world_dom(w, f[1])))
 		sim_world_dom_remove(w, d);
@@ -272,7 +300,7 @@ static void load_dom(struct sim_world *w, char **f, size_t n)
 	d->vcpus = (int)num(f[6]);
 	d->ram_mib = num(f[7]);
 	d->starts = (unsigned)num(f[8]);
-	d->nics_n = (size_t)num(f[9]);
+	d->nics_n = nics;
 	d->disks_n = disks;
 	d->hostdevs_n = hostdevs;
 	d->disks = xcalloc(disks, sizeof *d->disks);
@@ -281,6 +309,9 @@ static void load_dom(struct sim_world *w, char **f, size_t n)
 		str_copy(d->disks[i], sizeof d->disks[i], f[12 + i]);
 	for (size_t i = 0; i < hostdevs; i++)
 		str_copy(d->hostdevs[i], sizeof d->hostdevs[i], f[12 + disks + i]);
+	d->macs = xcalloc(nics, sizeof *d->macs);
+	for (size_t i = 0; i < nics; i++)
+		str_copy(d->macs[i], sizeof d->macs[i], f[12 + disks + hostdevs + i]);
 	sim_world_power(w, d, (enum hv_power)num(f[4]), false);
 }
 
@@ -303,7 +334,11 @@ static void load_line(struct sim_world *w, char *line)
 			sim_world_dom_remove(w, (struct sim_dom *)(void *)old);
 		break;
 	case 'V':
-		if (n == 3 && !sim_table_find(&w->vols, f[1]))
+		if (n != 3)
+			break;
+		if ((old = sim_table_find(&w->vols, f[1])))
+			sim_world_vol_grow(w, (struct sim_vol *)(void *)old, num(f[2]));
+		else
 			sim_world_vol_add(w, f[1], num(f[2]));
 		break;
 	case 'W':
@@ -460,6 +495,8 @@ static bool param_set(struct sim_params *p, const char *key, const char *value)
 		p->gpus = (int)v;
 	else if (strcmp(key, "delay_ms") == 0 && param_number(value, 0, 600000, &v))
 		p->delay_ms = (unsigned)v;
+	else if (strcmp(key, "move_ms") == 0 && param_number(value, 0, 600000, &v))
+		p->move_ms = (unsigned)v;
 	else
 		return false;
 	return true;
@@ -478,7 +515,7 @@ static int params_read(const char *query, struct sim_params *p, struct error *er
 		if (!eq || !param_set(p, pair, eq + 1))
 			return error_set(err, ERR_BAD_REQUEST,
 				"sim://: %.32s is not one of vcpus, ram_gib, disk_gib, cells, gpus, gpu, "
-				"delay_ms, state with a valid value",
+				"delay_ms, move_ms, state with a valid value",
 				pair);
 	}
 	return 0;

@@ -45,6 +45,12 @@ struct sim_dom {
 	size_t disks_n, nics_n, hostdevs_n;
 	char (*disks)[HV_VOLUME_NAME];
 	char (*hostdevs)[16];
+	char (*macs)[18];
+	unsigned nmis;
+	bool no_agent;
+	char password[256];    /* "user:password", set last */
+	struct sim_move *move; /* on its way to another world */
+	bool incoming;         /* on its way here: not in the file of changes */
 };
 
 struct sim_gpu {
@@ -56,7 +62,7 @@ struct sim_params {
 	int vcpus, cells, gpus;
 	int64_t ram_gib, disk_gib;
 	uint16_t gpu_vendor, gpu_product;
-	unsigned delay_ms;
+	unsigned delay_ms, move_ms;
 	char state[256];
 };
 
@@ -98,10 +104,15 @@ void sim_world_dom_remove(struct sim_world *w, struct sim_dom *d);
 void sim_world_dom_save(struct sim_world *w, const struct sim_dom *d);
 /* Sets the power, with what hangs on it: GPUs held, the file, an event when tell. */
 void sim_world_power(struct sim_world *w, struct sim_dom *d, enum hv_power power, bool tell);
+/* SUSPENDED is off: its memory is on disk. */
 bool sim_power_on(enum hv_power p);
 struct sim_vol *sim_world_vol(struct sim_world *w, const char *name);
 struct sim_vol *sim_world_vol_add(struct sim_world *w, const char *name, int64_t capacity);
 void sim_world_vol_remove(struct sim_world *w, struct sim_vol *v);
+/* One that the pool has room for; -1: the host says no. */
+int sim_world_vol_make(
+	struct sim_world *w, const char *name, int64_t capacity, struct sim_vol **out, struct error *err);
+void sim_world_vol_grow(struct sim_world *w, struct sim_vol *v, int64_t capacity);
 /* Keeps the bytes, while all worlds together keep no more than SIM_KEEP_BYTES; else only that it was written.
  */
 enum { SIM_KEEP_BYTES = 64 << 20 };
@@ -144,7 +155,26 @@ void sim_world_drop(struct sim_world *w, const char *why);
 void sim_world_tell(struct sim_world *w, const struct sim_dom *d);
 void sim_conn_release(struct hv_conn *c);
 
-/* --- sim_domain.c: the driver's functions -------------------------------------------------------------- */
+/* Under the lock. The domain, which must be ours: *out is NULL when there is none; the second wants one. */
+int sim_find_ours(struct sim_world *w, const char *uuid, struct sim_dom **out, struct error *err);
+int sim_find_present(struct sim_world *w, const char *uuid, struct sim_dom **out, struct error *err);
+int sim_find_running(struct sim_world *w, const char *uuid, struct sim_dom **out, struct error *err);
+
+/* --- the driver's functions: sim_volume.c, sim_domain.c, sim_guest.c, sim_migrate.c ------------------- */
+
+int sim_image_ensure(struct hv_conn *c, const char *name, const char *format, int fd, int64_t size,
+	int64_t virtual_size, struct error *err);
+int sim_volume_ensure(struct hv_conn *c, const char *name, int64_t capacity, const char *backing,
+	const char *backing_format, struct error *err);
+int sim_volume_write(struct hv_conn *c, const char *name, const void *data, size_t n, struct error *err);
+int sim_volume_remove(struct hv_conn *c, const char *name, struct error *err);
+int sim_volume_grow(struct hv_conn *c, const char *name, int64_t capacity, struct error *err);
+int sim_volume_flatten(
+	struct hv_conn *c, const char *uuid, const char *from, const char *to, struct error *err);
+int sim_volume_download(
+	struct hv_conn *c, const char *name, int fd, int64_t max, int64_t *out_size, struct error *err);
+int sim_volume_list(
+	struct hv_conn *c, struct arena *a, struct hv_volume **out, size_t *out_n, struct error *err);
 
 int sim_domain_define(struct hv_conn *c, const struct hv_domain *d, struct error *err);
 int sim_domain_start(struct hv_conn *c, const char *uuid, struct error *err);
@@ -159,5 +189,16 @@ int sim_domain_look(struct hv_conn *c, const char *uuid, struct hv_seen *out, st
 int sim_domain_list(
 	struct hv_conn *c, struct arena *a, struct hv_seen **out, size_t *out_n, struct error *err);
 int sim_console_read(struct hv_conn *c, const char *uuid, size_t max, struct buf *out, struct error *err);
+int sim_domain_save(struct hv_conn *c, const char *uuid, struct error *err);
+int sim_domain_forget(struct hv_conn *c, const char *uuid, struct error *err);
+int sim_domain_set_password(
+	struct hv_conn *c, const char *uuid, const char *user, const char *password, struct error *err);
+int sim_domain_nmi(struct hv_conn *c, const char *uuid, struct error *err);
+int sim_domain_stats(
+	struct hv_conn *c, struct arena *a, const char *uuid, struct hv_stats *out, struct error *err);
+int sim_domain_migrate(struct hv_conn *c, const char *uuid, const struct hv_migrate *how, struct error *err);
+int sim_migrate_look(struct hv_conn *c, const char *uuid, struct hv_progress *out, struct error *err);
+int sim_migrate_cancel(struct hv_conn *c, const char *uuid, struct error *err);
+int sim_migrate_force(struct hv_conn *c, const char *uuid, struct error *err);
 
 #endif

@@ -303,6 +303,301 @@ static void test_foreign_is_not_touched(void **state)
 	}
 }
 
+/* --- saved memory, agent, figures -------------------------------------------------------------------------
+ */
+
+static void test_save_forget(void **state)
+{
+	struct hv_conn *c = *state;
+	struct sim_domain d;
+	struct error err;
+
+	assert_int_equal(sim()->domain_save(c, A, &err), -1);
+	assert_int_equal(err.code, ERR_NOT_FOUND);
+	define_with(c, A, NULL);
+	assert_int_equal(sim()->domain_save(c, A, &err), 0); /* off already */
+	assert_int_equal(power(c, A), HV_POWER_SHUTOFF);
+	assert_int_equal(sim()->domain_start(c, A, &err), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(sim()->domain_save(c, A, &err), 0);
+	assert_int_equal(power(c, A), HV_POWER_SUSPENDED);
+	define_with(c, A, NULL);
+	assert_int_equal(sim()->domain_stop(c, A, &err), 0);
+	sim_crash("w"); /* what is on disk stays */
+	turn();
+	c = connect_to(URI);
+	assert_int_equal(power(c, A), HV_POWER_SUSPENDED);
+	assert_int_equal(sim()->domain_start(c, A, &err), 0);
+	assert_int_equal(power(c, A), HV_POWER_RUNNING);
+	assert_true(sim_domain_get("w", A, &d));
+	assert_int_equal(d.starts, 1); /* went on */
+	assert_int_equal(sim()->domain_save(c, A, &err), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(sim()->domain_forget(c, A, &err), 0);
+	assert_int_equal(power(c, A), HV_POWER_SHUTOFF);
+	assert_int_equal(sim()->domain_start(c, A, &err), 0);
+	assert_true(sim_domain_get("w", A, &d));
+	assert_int_equal(d.starts, 2);
+	assert_int_equal(sim()->domain_forget(c, A, &err), 0);
+	assert_int_equal(power(c, A), HV_POWER_RUNNING);
+	define_with(c, B, "0000:10:00.0");
+	assert_int_equal(sim()->domain_start(c, B, &err), 0);
+	assert_int_equal(sim()->domain_save(c, B, &err), -1); /* a device's memory is not kept */
+	assert_int_equal(err.code, ERR_CONFLICT);
+	assert_int_equal(sim()->domain_forget(c, "cccccccc-0000-4000-8000-000000000003", &err), 0);
+	sim()->close(c);
+	turn();
+}
+
+static void test_password_nmi_stats(void **state)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	CLEANUP(buf_finish) struct buf password = { 0 };
+	struct hv_stats stats;
+	struct sim_domain d;
+	struct error err;
+
+	define_with(*state, A, NULL);
+	assert_int_equal(sim()->domain_set_password(*state, A, "root", "p", &err), -1);
+	assert_int_equal(err.code, ERR_CONFLICT);
+	assert_int_equal(sim()->domain_stats(*state, &a, A, &stats, &err), -1);
+	assert_int_equal(err.code, ERR_NOT_FOUND);
+	assert_int_equal(sim()->domain_nmi(*state, A, &err), -1);
+	assert_int_equal(sim()->domain_start(*state, A, &err), 0);
+	assert_int_equal(sim()->domain_nmi(*state, A, &err), 0);
+	assert_int_equal(sim()->domain_set_password(*state, A, "root", "p:q", &err), 0);
+	assert_true(sim_guest_password("w", A, &password));
+	assert_string_equal(buf_text(&password), "root:p:q");
+	assert_int_equal(sim_guest_agent("w", A, false), 0);
+	assert_int_equal(sim()->domain_set_password(*state, A, "root", "p", &err), -1);
+	assert_int_equal(err.code, ERR_CONFLICT);
+	assert_int_equal(sim()->domain_stats(*state, &a, A, &stats, &err), 0);
+	assert_int_equal(stats.power, HV_POWER_RUNNING);
+	assert_int_equal(stats.vcpus_n, 1);
+	assert_int_equal(stats.cpu_ns, 1000000000);
+	assert_int_equal(stats.ram_max_mib, 64);
+	assert_int_equal(stats.disks_n, 1);
+	assert_int_equal(stats.disks[0].write_bytes, 8192);
+	assert_true(sim_domain_get("w", A, &d));
+	assert_int_equal(d.nmis, 1);
+}
+
+/* --- what volumes can do
+ * ------------------------------------------------------------------------------------
+ */
+
+static void test_grow_flatten_list(void **state)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct hv_volume *list;
+	char root[HV_VOLUME_NAME];
+	struct error err;
+	size_t n;
+
+	hv_server_volume(A, HV_ROOT, root);
+	define_with(*state, A, NULL);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(sim()->volume_grow(*state, root, 2LL << 30, &err), 0);
+	assert_int_equal(sim()->volume_grow(*state, root, 1, &err), 0); /* never smaller */
+	assert_int_equal(sim_volume_capacity("w", root), 2LL << 30);
+	assert_int_equal(sim()->volume_grow(*state, root, 200LL << 30, &err), -1);
+	assert_int_equal(err.code, ERR_HYPERVISOR);
+	assert_int_equal(sim()->volume_grow(*state, "nothing", 1, &err), -1);
+	assert_int_equal(err.code, ERR_NOT_FOUND);
+	assert_int_equal(sim()->domain_start(*state, A, &err), 0);
+	assert_int_equal(sim()->volume_grow(*state, root, 3LL << 30, &err), -1);
+	assert_int_equal(err.code, ERR_CONFLICT);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(sim()->volume_flatten(*state, A, root, "image-f.qcow2", &err), 0);
+	assert_int_equal(sim_volume_capacity("w", "image-f.qcow2"), 2LL << 30);
+	assert_int_equal(sim()->volume_flatten(*state, A, root, root, &err), -1);
+	assert_int_equal(sim()->volume_flatten(*state, A, "nothing", "x", &err), -1);
+	assert_int_equal(err.code, ERR_NOT_FOUND);
+	assert_int_equal(sim()->volume_write(*state, "somebody's", "x", 1, &err), 0);
+	assert_int_equal(sim()->volume_list(*state, &a, &list, &n, &err), 0);
+	assert_int_equal(n, 2);
+	for (size_t i = 0; i < n; i++)
+		assert_true(strcmp(list[i].name, root) == 0 || strcmp(list[i].name, "image-f.qcow2") == 0);
+}
+
+static void test_download(void **state)
+{
+	CLEANUP(free_ptr) char *check = NULL;
+	char path[] = "/tmp/cloudd-sim-XXXXXX", got[8] = "";
+	int fd = mkstemp(path);
+	struct error err;
+	int64_t size = 0;
+
+	assert_int_equal(sim()->volume_write(*state, "v", "abc", 3, &err), 0);
+	assert_int_equal(write(fd, "longer than it", 14), 14);
+	assert_int_equal(sim()->volume_download(*state, "v", fd, 3, &size, &err), 0);
+	assert_int_equal(size, 3);
+	assert_int_equal(pread(fd, got, sizeof got, 0), 3);
+	assert_string_equal(got, "abc");
+	assert_int_equal(sim()->volume_download(*state, "v", fd, 2, &size, &err), -1);
+	assert_int_equal(err.code, ERR_TOO_LARGE);
+	assert_int_equal(sim()->volume_download(*state, "w", fd, 2, &size, &err), -1);
+	assert_int_equal(err.code, ERR_NOT_FOUND);
+	/* a disk without bytes reads as an empty image */
+	assert_int_equal(sim()->volume_ensure(*state, "v.qcow2", 10LL << 30, NULL, NULL, &err), 0);
+	assert_int_equal(sim()->volume_download(*state, "v.qcow2", fd, 1 << 20, &size, &err), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_END), size);
+	check = xasprintf("! command -v qemu-img >/dev/null || qemu-img check -q -f qcow2 %s", path);
+	assert_int_equal(system(check), 0);
+	close(fd);
+	unlink(path);
+}
+
+/* --- moves
+ * --------------------------------------------------------------------------------------------------
+ */
+
+static const struct hv_target target_x = { .uri = "sim://x" };
+
+static int move_to_x(struct hv_conn *c, const char *uuid, struct error *err)
+{
+	char name[HV_VOLUME_NAME];
+	struct hv_disk disk = { .volume = hv_server_volume(uuid, HV_ROOT, name), .format = "qcow2" };
+	struct hv_migrate how = { .to = &target_x, .disks = &disk, .disks_n = 1 };
+
+	return sim()->domain_migrate(c, uuid, &how, err);
+}
+
+static void test_move(void **state)
+{
+	struct hv_conn *x = connect_to("sim://x");
+	char name[HV_VOLUME_NAME];
+	struct error err;
+
+	hv_server_volume(A, HV_ROOT, name);
+	define_with(*state, A, NULL);
+	assert_int_equal(move_to_x(*state, A, &err), -1); /* off */
+	assert_int_equal(err.code, ERR_CONFLICT);
+	assert_int_equal(sim()->domain_start(*state, A, &err), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(move_to_x(*state, A, &err), 0);
+	assert_int_equal(power(*state, A), HV_POWER_ABSENT);
+	assert_int_equal(power(x, A), HV_POWER_RUNNING);
+	assert_false(sim_volume_exists("w", name));
+	assert_true(sim_volume_exists("x", name));
+	turn();
+	assert_int_equal(seen_count(&seen, HV_EVENT_POWER, A, HV_POWER_SHUTOFF), 0);
+	assert_int_equal(move_to_x(*state, B, &err), -1);
+	assert_int_equal(err.code, ERR_NOT_FOUND);
+	define_with(*state, B, "0000:10:00.0");
+	assert_int_equal(sim()->domain_start(*state, B, &err), 0);
+	assert_int_equal(move_to_x(*state, B, &err), -1);
+	assert_int_equal(err.code, ERR_CONFLICT);
+	sim()->close(x);
+	turn();
+}
+
+static void test_move_fails(void **state)
+{
+	struct hv_conn *x = connect_to("sim://x");
+	struct error err;
+
+	define_with(*state, A, NULL);
+	assert_int_equal(sim()->domain_start(*state, A, &err), 0);
+	sim_fault("x", SIM_CONNECT, 1, 1, SIM_DROP);
+	assert_int_equal(move_to_x(*state, A, &err), -1);
+	assert_int_equal(err.code, ERR_HYPERVISOR);
+	sim_fault("x", SIM_VOLUME_ENSURE, 1, 1, SIM_FAIL);
+	assert_int_equal(move_to_x(*state, A, &err), -1);
+	assert_int_equal(err.code, ERR_HYPERVISOR);
+	sim_fault("w", SIM_DOMAIN_MIGRATE, 1, 1, SIM_FAIL);
+	assert_int_equal(move_to_x(*state, A, &err), -1);
+	assert_int_equal(power(*state, A), HV_POWER_RUNNING);
+	assert_int_equal(sim_domain_count("x"), 0);
+	assert_int_equal(sim_volume_count("x"), 0);
+	sim_fault("w", SIM_DOMAIN_MIGRATE, 1, 1, SIM_LOSE_REPLY);
+	assert_int_equal(move_to_x(*state, A, &err), -1);
+	assert_int_equal(err.code, ERR_UNREACHABLE);
+	assert_int_equal(power(x, A), HV_POWER_RUNNING); /* it is there all the same */
+	assert_int_equal(sim_domain_count("w"), 0);
+	sim()->close(x);
+	turn();
+}
+
+struct travel {
+	uv_thread_t thread;
+	struct hv_conn *c;
+	struct error err;
+	int rc;
+};
+
+static void travel_run(void *arg)
+{
+	struct travel *t = arg;
+
+	t->rc = move_to_x(t->c, A, &t->err);
+}
+
+/* On the way: returns when the source says so. */
+static void travel_start(struct travel *t, struct hv_conn *c)
+{
+	struct hv_progress p;
+	struct error err;
+
+	t->c = c;
+	assert_int_equal(uv_thread_create(&t->thread, travel_run, t), 0);
+	while (sim()->migrate_look(c, A, &p, &err) < 0)
+		assert_int_equal(err.code, ERR_NOT_FOUND);
+	assert_int_equal(p.ram_total, 64 << 20);
+	assert_int_equal(p.ram_done + p.ram_left, p.ram_total);
+	assert_int_equal(p.disk_total, 1 << 30);
+}
+
+static void test_move_under_way(void **state)
+{
+	struct hv_conn *x = connect_to("sim://x"), *c;
+	struct sim_domain d;
+	struct travel t;
+	struct error err;
+
+	define_with(*state, A, NULL);
+	assert_int_equal(sim()->migrate_cancel(*state, A, &err), -1);
+	assert_int_equal(err.code, ERR_NOT_FOUND);
+	assert_int_equal(sim()->domain_start(*state, A, &err), 0);
+	sim_move_time("w", 600000);
+	travel_start(&t, *state);
+	assert_int_equal(power(*state, A), HV_POWER_RUNNING);
+	assert_int_equal(power(x, A), HV_POWER_PAUSED); /* as at a real target */
+	assert_int_equal(move_to_x(*state, A, &err), -1);
+	assert_int_equal(err.code, ERR_CONFLICT);
+	assert_int_equal(sim()->migrate_cancel(*state, A, &err), 0);
+	uv_thread_join(&t.thread);
+	assert_int_equal(t.rc, -1);
+	assert_int_equal(t.err.code, ERR_CONFLICT);
+	assert_int_equal(power(*state, A), HV_POWER_RUNNING);
+	assert_int_equal(power(x, A), HV_POWER_ABSENT);
+	assert_int_equal(sim_volume_count("x"), 0);
+	travel_start(&t, *state);
+	sim_drop("w", "cable"); /* lost in the middle: it stays */
+	uv_thread_join(&t.thread);
+	assert_int_equal(t.rc, -1);
+	assert_int_equal(t.err.code, ERR_UNREACHABLE);
+	assert_int_equal(power(x, A), HV_POWER_ABSENT);
+	c = connect_to(URI);
+	travel_start(&t, c);
+	assert_int_equal(sim_guest_shutdown("w", A), 0); /* off on the way: nothing is left to be moved */
+	sim_release("w");
+	uv_thread_join(&t.thread);
+	assert_int_equal(t.rc, -1);
+	assert_int_equal(sim()->domain_start(c, A, &err), 0);
+	travel_start(&t, c);
+	assert_int_equal(sim()->migrate_force(c, A, &err), 0);
+	uv_thread_join(&t.thread);
+	assert_int_equal(t.rc, 0);
+	assert_int_equal(power(x, A), HV_POWER_RUNNING);
+	assert_false(sim_domain_get("w", A, &d));
+	assert_true(sim_domain_get("x", A, &d));
+	assert_false(d.moving);
+	sim()->close(c);
+	sim()->close(x);
+	turn();
+}
+
 /* --- faults ------------------------------------------------------------------------------------------------
  */
 
@@ -551,6 +846,13 @@ int main(void)
 		SIM_TEST(test_console),
 		SIM_TEST(test_refuses_what_a_host_refuses),
 		SIM_TEST(test_foreign_is_not_touched),
+		SIM_TEST(test_save_forget),
+		SIM_TEST(test_password_nmi_stats),
+		SIM_TEST(test_grow_flatten_list),
+		SIM_TEST(test_download),
+		SIM_TEST(test_move),
+		SIM_TEST(test_move_fails),
+		SIM_TEST(test_move_under_way),
 		SIM_TEST(test_fail_before_and_after),
 		SIM_TEST(test_lost_reply),
 		SIM_TEST(test_drop_down_crash),
