@@ -75,7 +75,7 @@ static enum hv_power power_in(const struct host_look *look, const char *uid)
 }
 
 static int server_changed(struct db *db, const struct host_look *look, const struct server_power *p,
-	enum hv_power seen, struct error *err)
+	enum hv_power seen, int64_t now_us, struct error *err)
 {
 	enum vm_state to = state_after(p->vm_state, seen);
 	struct server s = {
@@ -86,7 +86,8 @@ static int server_changed(struct db *db, const struct host_look *look, const str
 		.disk_gib = p->disk_gib,
 	};
 
-	if (store_server_set_power(db, p->id, to, power_numbers[seen], look->started_us, look->epoch, err))
+	if (store_server_set_power(
+		    db, p->id, to, power_numbers[seen], look->started_us, look->epoch, now_us, err))
 		return -1;
 	if (to == p->vm_state)
 		return 0;
@@ -106,8 +107,8 @@ static bool says_something(const struct host_look *look, const struct server_pow
 	return p->power_state != power_numbers[seen] || state_after(p->vm_state, seen) != p->vm_state;
 }
 
-/* How many rows differ; with `apply` they are brought in line. -1. */
-static int servers_compare(struct db *db, const struct host_look *look, bool apply, struct error *err)
+/* How many rows differ; at now_us they are brought in line (0: only counted). -1. */
+static int servers_compare(struct db *db, const struct host_look *look, int64_t now_us, struct error *err)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
 	struct server_power *rows;
@@ -122,7 +123,7 @@ static int servers_compare(struct db *db, const struct host_look *look, bool app
 		if (!says_something(look, &rows[i], seen))
 			continue;
 		differ++;
-		if (apply && server_changed(db, look, &rows[i], seen, err))
+		if (now_us && server_changed(db, look, &rows[i], seen, now_us, err))
 			return -1;
 	}
 	return differ;
@@ -130,7 +131,7 @@ static int servers_compare(struct db *db, const struct host_look *look, bool app
 
 int observe_differs(struct flow_engine *e, struct db *ro, const struct host_look *look, struct error *err)
 {
-	int n = servers_compare(ro, look, false, err);
+	int n = servers_compare(ro, look, 0, err);
 
 	(void)e;
 	return n > 0 ? 1 : n;
@@ -327,5 +328,5 @@ int observe_apply(struct flow_engine *e, struct db *db, const struct host_look *
 {
 	if (look->has_inventory && inventory_apply(e, db, look, err))
 		return -1;
-	return servers_compare(db, look, true, err) < 0 ? -1 : 0;
+	return servers_compare(db, look, engine_now(e), err) < 0 ? -1 : 0;
 }

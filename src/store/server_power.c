@@ -107,14 +107,14 @@ int store_server_powers(struct db *db, struct arena *a, int64_t host_id, const c
 }
 
 int store_server_set_power(struct db *db, int64_t id, enum vm_state vm_state, int power_state,
-	int64_t seen_us, int64_t seen_epoch, struct error *err)
+	int64_t seen_us, int64_t seen_epoch, int64_t now_us, struct error *err)
 {
 	static const char sql[] =
 		"UPDATE server SET vm_state = ?1, power_state = ?2, power_seen_us = ?3, "
-		"power_seen_epoch = ?4, updated_us = ?3, generation = generation + 1 WHERE id = ?5";
+		"power_seen_epoch = ?4, updated_us = ?6, generation = generation + 1 WHERE id = ?5";
 
-	return changed(db_run(db, err, sql, "siiii", vm_state_text(vm_state), (int64_t)power_state, seen_us,
-			       seen_epoch, id),
+	return changed(db_run(db, err, sql, "siiiii", vm_state_text(vm_state), (int64_t)power_state, seen_us,
+			       seen_epoch, id, now_us),
 		id, err);
 }
 

@@ -39,8 +39,9 @@ struct server_power { /* what there is to compare with an observation; strings i
 /* The live servers of a host (uid NULL: all), by uid. */
 int store_server_powers(struct db *db, struct arena *a, int64_t host_id, const char *uid,
 	struct server_power **out, size_t *out_n, struct error *err);
+/* seen_us: when the look began; now_us: when the row changes, which is what changes-since goes by. */
 int store_server_set_power(struct db *db, int64_t id, enum vm_state vm_state, int power_state,
-	int64_t seen_us, int64_t seen_epoch, struct error *err);
+	int64_t seen_us, int64_t seen_epoch, int64_t now_us, struct error *err);
 /* The row id and power of a live server on a host: 1 found, 0 not, -1. */
 int store_server_find_power(
 	struct db *db, int64_t host_id, const char *uid, int64_t *out_id, int *out_power, struct error *err);

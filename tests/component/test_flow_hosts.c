@@ -270,6 +270,8 @@ static void test_guest_goes_off(void **state)
 	assert_int_equal(cloud_server(c, &a, w.uid[0]).power_state, POWER_SHUTDOWN);
 	assert_int_equal(
 		cloud_count(c, "SELECT count(*) FROM usage WHERE state = 'stopped' AND ended_us IS NULL"), 1);
+	/* changes-since goes by when the row changed, not by when the look began */
+	assert_int_equal(cloud_count(c, "SELECT updated_us > power_seen_us FROM server"), 1);
 	cloud_clean(c);
 }
 
