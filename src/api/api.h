@@ -26,6 +26,7 @@ struct api_call;
 struct flow_engine;
 struct identity;
 struct lane_pool;
+struct request_key;
 
 /* 0 with c->status and c->out set, or -1 with err: the dispatcher makes the service's error body of it. */
 typedef int api_handler(struct api_call *c, struct error *err);
@@ -57,6 +58,8 @@ struct api_route {
 	int since, until; /* microversion minors; 0: open */
 	unsigned flags;
 	const char *name; /* for audit and metrics: "server.create" */
+	/* What the body must be: checked before the handler, which finds the values in c->in. */
+	const struct bind_table *body;
 };
 
 struct api_service {
@@ -136,6 +139,8 @@ struct api_call {
 	char request_id[44];   /* "req-<uuid>" */
 	int version;           /* microversion's minor; 0 where the service has none */
 	json_t *body;          /* parsed; NULL when there was none */
+	void *in;              /* the struct of the route's body table, filled in; what is absent is zero */
+	struct bind_seen seen; /* which of the table's fields came */
 	struct db *db;         /* read-only, or read-write inside the tick */
 	int64_t now_us;        /* wall clock at the start of the handler */
 	struct api_stream stream;
@@ -153,6 +158,7 @@ struct api_call {
 	void (*committed)(struct api_call *c);
 	/* private to the dispatcher */
 	api_handler *in_tick;
+	struct request_key *key; /* a POST with an Idempotency-Key: idempotency.c */
 	struct tick_unit unit;
 	struct error error;
 	int64_t begun_us;
@@ -168,7 +174,7 @@ const char *api_query(const struct api_call *c, const char *name);
 bool api_query_bool(const struct api_call *c, const char *name, bool fallback);
 /* Adds a header to the reply; both borrowed until the reply (arena or constant). */
 void api_header(struct api_call *c, const char *name, const char *value);
-/* The body's one top key as an object, bound by a table: parse and bind in one line. */
+/* The body's one top key as an object, bound by a table of the handler's own; most have theirs in the route. */
 int api_bind(struct api_call *c, const char *top, const struct bind_field *fields, size_t n, void *out,
 	struct bind_seen *seen, struct error *err);
 /* Absolute URL of a path: "https://host:port" + path. In the arena. */

@@ -207,13 +207,19 @@ void api_fail(struct api_call *c, const struct error *err)
 static int run_in_tick(struct tick_unit *u, struct error *err)
 {
 	struct api_call *c = CONTAINER_OF(u, struct api_call, unit);
+	int rc;
 
 	c->db = store_rw(c->api->store);
 	c->now_us = clock_wall(c->api->loop->clock);
+	rc = c->key ? idempotency_replay(c, err) : 0;
+	if (rc)
+		return rc < 0 ? -1 : 0;
 	if (c->in_tick(c, err) < 0)
 		return -1;
 	if (!c->status)
 		c->status = 200;
+	if (c->key && idempotency_keep(c, err) < 0)
+		return -1;
 	return is_write(c) ? audit_insert(c, c->db, NULL, err) : 0;
 }
 
@@ -271,8 +277,26 @@ static void run_now(struct api_call *c)
 		api_reply(c);
 }
 
+/* Answers a repeated request at once. True when there is nothing more to do. */
+static bool replayed(struct api_call *c)
+{
+	struct error err = { 0 };
+	int rc;
+
+	c->db = store_ro(c->api->store);
+	c->now_us = clock_wall(c->api->loop->clock);
+	rc = idempotency_replay(c, &err);
+	if (rc < 0)
+		api_fail(c, &err);
+	else if (rc)
+		api_reply(c);
+	return rc != 0;
+}
+
 static void run(struct api_call *c)
 {
+	if (c->key && replayed(c))
+		return;
 	if ((c->route->flags & ROUTE_OWN) || !is_write(c))
 		run_now(c);
 	else
@@ -453,6 +477,18 @@ static int parse_body(struct api_call *c, struct error *err)
 	return 0;
 }
 
+static int read_body(struct api_call *c, struct error *err)
+{
+	const struct bind_table *t = c->route->body;
+
+	if (parse_body(c, err) < 0)
+		return -1;
+	if (!t)
+		return 0;
+	c->in = arena_alloc(c->arena, t->size);
+	return bind_body(c->body, t, c->version, c->arena, c->in, &c->seen, err);
+}
+
 static void end(void *ctx, struct http_request *r)
 {
 	struct api_call *c = r->data;
@@ -462,7 +498,7 @@ static void end(void *ctx, struct http_request *r)
 		c->stream.end(c);
 		return;
 	}
-	if (c->error.code || parse_body(c, &c->error) < 0) {
+	if (c->error.code || read_body(c, &c->error) < 0 || idempotency_begin(c, &c->error) < 0) {
 		struct error err = c->error;
 
 		api_fail(c, &err);
