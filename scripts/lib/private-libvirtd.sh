@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # A libvirtd of its own on this machine, for tests and the demo: the unmodified daemon with the real QEMU driver,
 # listening with TLS on the loopback address only. It has its own mount, process, host name and IPC name spaces, so a
-# libvirtd that runs here already is not disturbed; only the network is shared (it must be reachable, and guests need a
-# bridge). Needs root and libvirt-daemon, libvirt-clients, libvirt-daemon-driver-qemu, qemu-system-x86, openssl, iproute2,
+# libvirtd that runs here already is not disturbed; the network is shared (it must be reachable, and guests need a
+# bridge) if NETNS does not name another. Needs root and libvirt-daemon, libvirt-clients, libvirt-daemon-driver-qemu, qemu-system-x86, openssl, iproute2,
 # util-linux.
 #
 #   private-libvirtd.sh testpki DIR     a CA, and certificates for server (localhost, 127.0.0.1) and client:
 #                                       DIR/pki/{cacert,servercert,serverkey}.pem, DIR/client/{cacert,clientcert,clientkey}.pem
 #   private-libvirtd.sh start DIR PORT  start it with DIR/pki/{cacert,servercert,serverkey}.pem; PORT 0 takes a free one;
-#                                       prints its URI. Storage pool `cloudd` (DIR/images), network `cloudd` (isolated bridge)
+#                                       prints its URI. Storage pool `cloudd` (DIR/images, for it /var/lib/libvirt/images), network `cloudd` (isolated bridge)
 #   private-libvirtd.sh stop DIR        end it with its guests, remove the bridge; DIR stays
 #   private-libvirtd.sh exec DIR CMD..  run a command beside it (virsh -c qemu:///system ...)
 #   private-libvirtd.sh freeze|thaw DIR stop and continue the daemon: it accepts, but never answers
@@ -17,6 +17,7 @@
 #
 # HOST_NAME (default: from DIR) is the host name that it reports; NETWORK=10.66.7 sets the /24 of its network (a second
 # libvirtd with the same one shares the first one's bridge); KVM=1 leaves /dev/kvm visible where vmx and svm are missing.
+# NETNS=name: in this network name space instead, on ADDRESS, with guests on its bridge BRIDGE; HOSTS are the lines of /etc/hosts.
 # LIFELINE=N: it ends when the pipe on descriptor N does, so that a test that is killed leaves nothing running.
 set -euo pipefail
 export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin
@@ -25,7 +26,7 @@ die() { echo "private-libvirtd: $*" >&2; exit 1; }
 
 cmd=${1:-}; shift || true
 if [ "$cmd" = _init ]; then D=$1; else
-  [ -n "$cmd" ] && [ -n "${1:-}" ] || { sed -n '3,23s/^# \{0,1\}//p' "$self"; exit 2; }
+  [ -n "$cmd" ] && [ -n "${1:-}" ] || { sed -n '3,24s/^# \{0,1\}//p' "$self"; exit 2; }
   mkdir -p "$1"; D=$(cd "$1" && pwd -P); shift
 fi
 case $D/ in /run/*|/var/run/*|/var/lib/libvirt/*|/etc/libvirt/*) die "DIR must not lie below a directory that is replaced";; esac
@@ -33,7 +34,7 @@ tag=$(printf %s "$D" | sha256sum | cut -c1-6)
 bridge=cdbr$tag
 
 alive() { [ -s "$D/pid" ] && [ "$(readlink "/proc/$(cat "$D/pid")/ns/pid" 2>/dev/null)" = "$(cat "$D/pidns" 2>/dev/null)" ]; }
-beside() { alive || die "not running in $D"; nsenter -t "$(cat "$D/pid")" -m -u -i -p -- "$@"; }
+beside() { alive || die "not running in $D"; nsenter -t "$(cat "$D/pid")" -n -m -u -i -p -- "$@"; }
 daemon() { beside sh -c "kill -$1 \$(cat /run/libvirtd.pid)"; }
 
 # --- certificates -----------------------------------------------------------------------------------------------
@@ -63,11 +64,11 @@ configure() { # PORT
   name=$(printf %s "${HOST_NAME:-$(basename "$D")}" | tr -c 'A-Za-z0-9-' - | cut -c1-60)
   subnet=${NETWORK:-10.$((0x$(cut -c1-2 <<<"$tag") % 55 + 200)).$((0x$(cut -c3-4 <<<"$tag")))}
   echo "$name" >"$D/hostname"
-  { printf '127.0.0.1 localhost\n127.0.0.1 %s\n' "$name"; } >"$D/etc/hosts"
+  printf '%s\n' "${HOSTS:-127.0.0.1 localhost $name}" >"$D/etc/hosts"
   cat >"$e/libvirtd.conf" <<C
 listen_tls = 1
 listen_tcp = 0
-listen_addr = "127.0.0.1"
+listen_addr = "${ADDRESS:-127.0.0.1}"
 tls_port = "$1"
 key_file = "$D/pki/serverkey.pem"
 cert_file = "$D/pki/servercert.pem"
@@ -81,7 +82,7 @@ max_clients = 500
 max_anonymous_clients = 100
 log_outputs = "3:file:/var/log/libvirt/libvirtd.log"
 C
-  cat >"$e/qemu.conf" <<'C'
+  cat >"$e/qemu.conf" <<C
 user = "root"
 group = "root"
 security_driver = "none"
@@ -90,21 +91,25 @@ cgroup_controllers = []
 dynamic_ownership = 0
 remember_owner = 0
 stdio_handler = "file"
+default_tls_x509_verify = 1
+migrate_tls_x509_verify = 1
+$([ -z "${ADDRESS:-}" ] || echo "migration_host = \"$ADDRESS\"")
 C
   local f; for f in network libvirt virtlogd virtlockd; do : >"$e/$f.conf"; done
   cat >"$e/storage/cloudd.xml" <<C
 <pool type='dir'>
   <name>cloudd</name>
-  <target><path>$D/images</path></target>
+  <target><path>/var/lib/libvirt/images</path></target>
 </pool>
 C
   # forward mode open: libvirt adds no firewall rules. No DHCP and no DNS, so no dnsmasq: guests are told their
   # addresses by the config drive. Where another private libvirtd has this network already, its bridge is shared.
-  peer=$(ip -o -4 addr show to "$subnet.1" | awk '{ print $2; exit }')
+  # In a name space of its own the bridge is there, and knows no address.
+  if [ -n "${NETNS:-}" ]; then peer=${BRIDGE:?}; else peer=$(ip -o -4 addr show to "$subnet.1" | awk '{ print $2; exit }'); fi
   case $peer in
   ''|"$bridge") network="<forward mode='open'/><bridge name='$bridge' stp='off' delay='0'/><dns enable='no'/>
   <ip address='$subnet.1' netmask='255.255.255.0'/>";;
-  cdbr*) network="<forward mode='bridge'/><bridge name='$peer'/>";;
+  cdbr*|"${BRIDGE:-}") network="<forward mode='bridge'/><bridge name='$peer'/>";;
   *) die "$subnet.1 is in use on $peer";;
   esac
   cat >"$e/qemu/networks/cloudd.xml" <<C
@@ -125,6 +130,8 @@ init() {
   hostname "$(cat "$D/hostname")"
   mkdir -p /etc/libvirt /var/{lib,log,cache}/libvirt
   mount --bind "$D/etc/hosts" /etc/hosts
+  if [ -d "$D/etc/pki" ]; then mkdir -p /etc/pki; mount --bind "$D/etc/pki" /etc/pki; fi
+  [ -z "${NETNS:-}" ] || { umount -l /sys; mount -t sysfs sysfs /sys; }   # the other name space's cards are none of ours
   # libvirtd wants its user to exist even when qemu.conf names another; only libvirt-daemon-system makes it
   if ! getent passwd libvirt-qemu >/dev/null || ! getent group libvirt-qemu >/dev/null; then
     { grep -v '^libvirt-qemu:' /etc/passwd; echo 'libvirt-qemu:x:64055:64055::/var/lib/libvirt:/usr/sbin/nologin'; } >"$D/etc/passwd"
@@ -133,8 +140,9 @@ init() {
   fi
   mount --bind "$D/etc/libvirt" /etc/libvirt
   mount --bind "$D/lib" /var/lib/libvirt; mount --bind "$D/log" /var/log/libvirt; mount --bind "$D/cache" /var/cache/libvirt
+  mkdir -p /var/lib/libvirt/images; mount --bind "$D/images" /var/lib/libvirt/images
   mount --bind "$D/run" /run
-  mkdir -p /run/lock /run/libvirt /var/lib/libvirt/{images,qemu,boot,dnsmasq,network}
+  mkdir -p /run/lock /run/libvirt /var/lib/libvirt/{qemu,boot,dnsmasq,network}
   # A /dev/kvm where the processor has neither vmx nor svm boots no ordinary kernel. A read-only file in its place:
   # anything writable there makes libvirt probe QEMU anew at every start.
   if [ "${KVM:-0}" != 1 ] && [ -e /dev/kvm ] && ! grep -qE '^(flags|Features)\s*:.*\b(vmx|svm)\b' /proc/cpuinfo; then
@@ -161,12 +169,12 @@ start() {
     for n in $(shuf -i 20000-32000 -n 50); do
       ! (exec 3<>"/dev/tcp/127.0.0.1/$n") 2>/dev/null && { port=$n; break; }
     done
-  elif (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+  elif [ -z "${NETNS:-}" ] && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
     die "port $port is taken"
   fi
   configure "$port"
   rm -f "$D/pid" "$D/pid.new"; : >"$D/log/libvirtd.log"
-  setsid unshare -m -u -i -p -f "$self" _init "$D" >"$D/init.log" 2>&1 </dev/null &
+  setsid ${NETNS:+ip netns exec "$NETNS"} unshare -m -u -i -p -f "$self" _init "$D" >"$D/init.log" 2>&1 </dev/null &
   for n in $(seq 400); do [ -s "$D/pid" ] && alive && break; kill -0 $! 2>/dev/null || break; sleep 0.05; done
   alive || { cat "$D/init.log" "$D/log/libvirtd.log" >&2; die "did not start"; }
   # the first call waits until the drivers are up
@@ -174,7 +182,7 @@ start() {
   [ "$(beside virsh -q -c qemu:///system net-info cloudd | awk '/^Active/ { print $2 }')" = yes ] ||
     echo "private-libvirtd: its network could not be started (no bridges here?): guests with a network card will not start" >&2
   echo "$port" >"$D/port"
-  echo "qemu+tls://127.0.0.1:$port/system"
+  echo "qemu+tls://${ADDRESS:-127.0.0.1}:$port/system"
 }
 
 stop() {

@@ -80,6 +80,11 @@ class Cloud:
         with open(os.path.join(self.dir, "cloudd.pid")) as f:
             return int(f.read())
 
+    def host(self, verb, i, *command):
+        """What befalls real host i (see scripts/devcloud); the output of exec."""
+        cmd = [os.path.join(TOP, "scripts/devcloud"), "host", self.dir, verb, str(i), *command]
+        return subprocess.run(cmd, check=True, stdout=subprocess.PIPE, text=True).stdout
+
     def ctl(self, *args, stdin=None):
         """cloudctl over the unix socket; its standard output."""
         cmd = [os.path.join(BUILD, "src/cloudctl/cloudctl"), "--socket", os.path.join(self.dir, "run/cloudd.sock")]
