@@ -23,33 +23,6 @@ enum { COUNT_MAX = 1000, MAC_TRIES = 8, GIB_SHIFT = 30 };
 
 /* ---- the flow ---- */
 
-static enum flow_verdict image_wait(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
-{
-	struct server_facts *f = act->facts;
-	int rc;
-
-	(void)e;
-	if (!f->s.image_id)
-		return FLOW_NEXT;
-	rc = store_host_image_find(ro, &act->arena, f->s.host_id, f->s.image_id, &f->image, err);
-	if (rc < 0)
-		return FLOW_FAIL;
-	if (rc == 0) {
-		error_set(err, ERR_NOT_FOUND, "the image is gone from the host");
-		return FLOW_FAIL;
-	}
-	f->has_image = true;
-	if (strcmp(f->image.state, "ready") == 0)
-		return FLOW_NEXT;
-	if (strcmp(f->image.state, "error") == 0) {
-		error_set(err, ERR_INTERNAL, "the image could not be copied to the host");
-		error_detail(err, "%s", f->image.error ? f->image.error : "");
-		return FLOW_FAIL;
-	}
-	act->wait_for = f->image.id;
-	return FLOW_PARK;
-}
-
 static enum flow_verdict disks_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
 {
 	struct server_facts *f;
@@ -58,7 +31,7 @@ static enum flow_verdict disks_load(struct flow_engine *e, struct db *ro, struct
 	if (v != FLOW_NEXT || act->want_delete)
 		return v;
 	f = act->facts;
-	v = image_wait(e, ro, act, err);
+	v = server_image_wait(ro, act, f->s.root_image_id, err);
 	if (v != FLOW_NEXT || !f->s.config_drive)
 		return v;
 	if (store_server_metadata(ro, &act->arena, f->s.id, &f->metadata, &f->metadata_n, err))
@@ -127,8 +100,8 @@ static int create_fail(
 	if (why->code == ERR_NOT_FOUND) {
 		if (store_server_load(db, &a, f->subject_id, &s, err))
 			return -1;
-		if (s.host_id && s.image_id)
-			rc = store_host_image_find(db, &a, s.host_id, s.image_id, &image, err);
+		if (s.host_id && s.root_image_id)
+			rc = store_host_image_find(db, &a, s.host_id, s.root_image_id, &image, err);
 		if (rc < 0 || (rc > 0 && strcmp(image.state, "ready") == 0 &&
 				      store_host_image_set(db, image.id, "error", why->msg, 0, err)))
 			return -1;
@@ -287,6 +260,7 @@ static void fill_row(const struct making *m, struct server *s, int i)
 	s->id = store_next_id(m->e->cfg.store);
 	fill_names(m, s, i);
 	s->launch_index = i;
+	s->root_image_id = s->image_id;
 	s->vm_state = VM_BUILDING;
 	s->task_state = create_steps[0].task;
 	s->power_state = POWER_NOSTATE;

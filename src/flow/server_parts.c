@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "flow/server_parts.h"
 
+#include <string.h>
+
 #include "base/util.h"
 #include "store/allocations.h"
 #include "store/server_power.h"
@@ -32,6 +34,32 @@ enum flow_verdict server_load_domain(struct flow_engine *e, struct db *ro, struc
 		store_server_project(ro, &act->arena, f->s.project_id, &f->project_uid, err))
 		return FLOW_FAIL;
 	return FLOW_NEXT;
+}
+
+enum flow_verdict server_image_wait(struct db *ro, struct act *act, int64_t image_id, struct error *err)
+{
+	struct server_facts *f = act->facts;
+	int rc;
+
+	if (!image_id)
+		return FLOW_NEXT;
+	rc = store_host_image_find(ro, &act->arena, f->s.host_id, image_id, &f->image, err);
+	if (rc < 0)
+		return FLOW_FAIL;
+	if (rc == 0) {
+		error_set(err, ERR_NOT_FOUND, "the image is gone from the host");
+		return FLOW_FAIL;
+	}
+	f->has_image = true;
+	if (strcmp(f->image.state, "ready") == 0)
+		return FLOW_NEXT;
+	if (strcmp(f->image.state, "error") == 0) {
+		error_set(err, ERR_INTERNAL, "the image could not be copied to the host");
+		error_detail(err, "%s", f->image.error ? f->image.error : "");
+		return FLOW_FAIL;
+	}
+	act->wait_for = f->image.id;
+	return FLOW_PARK;
 }
 
 const char *server_usage_state(enum vm_state vm)

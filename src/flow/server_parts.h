@@ -30,6 +30,9 @@ enum flow_verdict server_load_row(struct flow_engine *e, struct db *ro, struct a
 enum flow_verdict server_load_domain(
 	struct flow_engine *e, struct db *ro, struct act *act, struct error *err);
 
+/* The image's copy on the server's host, of which a disk will be made: parks until it is there. */
+enum flow_verdict server_image_wait(struct db *ro, struct act *act, int64_t image_id, struct error *err);
+
 /* "building", "active", "paused", "stopped", "error" */
 const char *server_usage_state(enum vm_state vm);
 /* The flow's end: state, power seen over the act's connection, usage. In a unit. */

@@ -44,9 +44,10 @@ int store_host_image_find(struct db *db, struct arena *a, int64_t host_id, int64
 int store_host_image_load(
 	struct db *db, struct arena *a, int64_t id, struct host_image_row *out, struct error *err)
 {
-	static const char sql[] =
-		SELECT_ROW ", (SELECT count(*) FROM server s WHERE s.host_id = h.host_id "
-			   "AND s.image_id = h.image_id AND s.deleted_us = 0) " FROM_ROW "WHERE h.id = ?";
+	static const char sql[] = SELECT_ROW
+		", (SELECT count(*) FROM server s WHERE s.host_id = h.host_id "
+		"AND h.image_id IN (s.root_image_id, s.rescue_image_id) AND s.deleted_us = 0) " FROM_ROW
+		"WHERE h.id = ?";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	int rc;
 
@@ -86,7 +87,8 @@ int store_host_image_unused(struct db *db, struct arena *a, int64_t host_id, int
 	static const char sql[] =
 		"SELECT h.id FROM host_image h JOIN image i ON i.id = h.image_id WHERE h.image_id = ?1 "
 		"AND (?2 = 0 OR h.host_id = ?2) AND i.deleted_us != 0 AND NOT EXISTS (SELECT 1 FROM server s "
-		"WHERE s.host_id = h.host_id AND s.image_id = h.image_id AND s.deleted_us = 0)";
+		"WHERE s.host_id = h.host_id AND h.image_id IN (s.root_image_id, s.rescue_image_id) "
+		"AND s.deleted_us = 0)";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	int64_t count = 0, *ids;
 	size_t n = 0;
@@ -109,7 +111,7 @@ int store_image_facts(
 	struct db *db, struct arena *a, int64_t image_id, struct image_facts *out, struct error *err)
 {
 	static const char sql[] = "SELECT uid, status, disk_format, size, coalesce(virtual_size, size), "
-				  "deleted_us != 0 FROM image WHERE id = ?";
+				  "deleted_us != 0, project_id FROM image WHERE id = ?";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	int rc;
 
@@ -125,6 +127,7 @@ int store_image_facts(
 		.size = db_int(st, 3),
 		.virtual_size = db_int(st, 4),
 		.deleted = db_int(st, 5) != 0,
+		.project_id = db_int(st, 6),
 	};
 	return 1;
 }

@@ -17,7 +17,7 @@ struct host_image_row { /* with what is known of the image; strings in the arena
 	const char *format; /* of the image: "qcow2", "raw" */
 	int64_t size, virtual_size;
 	bool image_deleted;
-	int64_t servers; /* live servers on that host of that image; only store_host_image_load fills it */
+	int64_t servers; /* live servers on that host over that image; only store_host_image_load fills it */
 };
 
 /* 1 found, 0 none, -1. */
@@ -37,7 +37,7 @@ int store_host_image_unused(struct db *db, struct arena *a, int64_t host_id, int
 
 struct image_facts { /* what a create needs of an image's row */
 	const char *uid, *status, *format;
-	int64_t size, virtual_size;
+	int64_t size, virtual_size, project_id;
 	bool deleted;
 };
 /* 1 found, 0 none, -1. */

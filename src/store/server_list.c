@@ -272,10 +272,12 @@ int store_server_edit(struct db *db, struct server *s, struct error *err)
 {
 	int rc = db_run(db, err,
 		"UPDATE server SET name = ?, description = ?, hostname = ?, access_ipv4 = ?, access_ipv6 = ?,"
-		" disk_config = ?, locked = ?, locked_reason = ?, updated_us = ?, generation = generation + 1"
+		" disk_config = ?, locked = ?, locked_reason = ?, locked_by = ?, updated_us = ?,"
+		" generation = generation + 1"
 		" WHERE id = ? AND generation = ?",
-		"ssssssisiii", s->name, s->description, s->hostname, s->access_ipv4, s->access_ipv6,
-		s->disk_config, (int64_t)s->locked, s->locked_reason, s->updated_us, s->id, s->generation);
+		"ssssssissiii", s->name, s->description, s->hostname, s->access_ipv4, s->access_ipv6,
+		s->disk_config, (int64_t)s->locked, s->locked_reason,
+		s->locked_by ? s->locked_by : "", s->updated_us, s->id, s->generation);
 
 	if (rc < 0)
 		return -1;

@@ -16,7 +16,8 @@
 	"key_name, key_type, key_public, user_data, config_drive, admin_pass, zone, access_ipv4, "     \
 	"access_ipv6, disk_config, locked, locked_reason, reservation_id, launch_index, fault_code, "  \
 	"fault_message, fault_details, fault_us, created_us, updated_us, launched_us, terminated_us, " \
-	"deleted_us, generation"
+	"deleted_us, generation, root_image_id, rescue_image_id, shelved_image_id, shelved_us, "       \
+	"locked_by"
 
 static const char *text(const char *s)
 {
@@ -28,7 +29,8 @@ int store_server_insert(struct db *db, const struct server *s, struct error *err
 	static const char sql[] =
 		"INSERT INTO server (" COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0), "
 		"?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-		"?, nullif(?, 0), ?, ?, nullif(?, 0), nullif(?, 0), ?, ?)";
+		"?, nullif(?, 0), ?, ?, nullif(?, 0), nullif(?, 0), ?, ?, nullif(?, 0), nullif(?, 0), "
+		"nullif(?, 0), ?, ?)";
 	static const char fmt[] = "ii"
 				  "sssssss"
 				  "iiiiii"
@@ -43,7 +45,8 @@ int store_server_insert(struct db *db, const struct server *s, struct error *err
 				  "ss"
 				  "ii"
 				  "ss"
-				  "iiiiiii";
+				  "iiiiiii"
+				  "iiiis";
 	int rc = db_run(db, err, sql, fmt, s->id, s->project_id, s->uid, s->user_uid, s->name, s->description,
 		s->hostname, vm_state_text(s->vm_state), task_state_text(s->task_state),
 		(int64_t)s->power_state, s->power_seen_us, s->power_seen_epoch, s->host_id, s->epoch,
@@ -54,7 +57,8 @@ int store_server_insert(struct db *db, const struct server *s, struct error *err
 		s->disk_config ? s->disk_config : "MANUAL", (int64_t)s->locked, s->locked_reason,
 		s->reservation_id, s->launch_index, (int64_t)s->fault_code, s->fault_message,
 		s->fault_details, s->fault_us, s->created_us, s->updated_us, s->launched_us, s->terminated_us,
-		s->deleted_us, s->generation);
+		s->deleted_us, s->generation, s->root_image_id, s->rescue_image_id, s->shelved_image_id,
+		s->shelved_us, text(s->locked_by));
 
 	return rc < 0 ? -1 : 0;
 }
@@ -118,6 +122,11 @@ static int server_read(sqlite3_stmt *st, struct arena *a, struct server *out, st
 		.terminated_us = db_int(st, 45),
 		.deleted_us = db_int(st, 46),
 		.generation = db_int(st, 47),
+		.root_image_id = db_int(st, 48),
+		.rescue_image_id = db_int(st, 49),
+		.shelved_image_id = db_int(st, 50),
+		.shelved_us = db_int(st, 51),
+		.locked_by = db_dup(st, 52, a),
 	};
 
 	if (read_states(st, &s, err))
@@ -156,6 +165,16 @@ int store_server_get(struct db *db, struct arena *a, int64_t project_id, const c
 	return rc < 0 ? -1 : server_read(st, a, out, err);
 }
 
+static int guarded(int rc, struct server *s, struct error *err)
+{
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		return error_set(err, ERR_CONFLICT, "Instance %s was changed by another request.", s->uid);
+	s->generation++;
+	return 0;
+}
+
 int store_server_save(struct db *db, struct server *s, struct error *err)
 {
 	static const char sql[] =
@@ -163,19 +182,28 @@ int store_server_save(struct db *db, struct server *s, struct error *err)
 		"power_seen_epoch = ?, host_id = nullif(?, 0), epoch = ?, want_delete = ?, admin_pass = ?, "
 		"fault_code = ?, fault_message = ?, fault_details = ?, fault_us = nullif(?, 0), "
 		"launched_us = nullif(?, 0), terminated_us = nullif(?, 0), deleted_us = ?, updated_us = ?, "
+		"root_image_id = nullif(?, 0), rescue_image_id = nullif(?, 0), "
+		"shelved_image_id = nullif(?, 0), shelved_us = ?, zone = ?, "
 		"generation = generation + 1 WHERE id = ? AND generation = ?";
-	int rc = db_run(db, err, sql, "ssiiiiiisissiiiiiii", vm_state_text(s->vm_state),
+	int rc = db_run(db, err, sql, "ssiiiiiisissiiiiiiiiisii", vm_state_text(s->vm_state),
 		task_state_text(s->task_state), (int64_t)s->power_state, s->power_seen_us,
 		s->power_seen_epoch, s->host_id, s->epoch, (int64_t)s->want_delete, s->admin_pass,
 		(int64_t)s->fault_code, s->fault_message, s->fault_details, s->fault_us, s->launched_us,
-		s->terminated_us, s->deleted_us, s->updated_us, s->id, s->generation);
+		s->terminated_us, s->deleted_us, s->updated_us, s->root_image_id, s->rescue_image_id,
+		s->shelved_image_id, s->shelved_us, text(s->zone), s->id, s->generation);
 
-	if (rc < 0)
-		return -1;
-	if (rc == 0)
-		return error_set(err, ERR_CONFLICT, "Instance %s was changed by another request.", s->uid);
-	s->generation++;
-	return 0;
+	return guarded(rc, s, err);
+}
+
+int store_server_remake(struct db *db, struct server *s, struct error *err)
+{
+	static const char sql[] =
+		"UPDATE server SET image_id = nullif(?, 0), key_name = ?, key_type = ?, key_public = ?, "
+		"user_data = ?, generation = generation + 1 WHERE id = ? AND generation = ?";
+
+	return guarded(db_run(db, err, sql, "issssii", s->image_id, s->key_name, s->key_type, s->key_public,
+			       s->user_data, s->id, s->generation),
+		s, err);
 }
 
 /* ---- metadata ---- */

@@ -36,6 +36,11 @@ struct server {
 	int64_t fault_us;
 	int64_t created_us, updated_us, launched_us, terminated_us, deleted_us; /* 0: not yet */
 	int64_t generation;
+	int64_t root_image_id;    /* that its root disk is made over, whatever image_id shows; 0: none */
+	int64_t rescue_image_id;  /* that its rescue disk is made over; 0: it has none */
+	int64_t shelved_image_id; /* made of its disk when it was shelved; 0: none */
+	int64_t shelved_us;       /* 0: it is not */
+	const char *locked_by;    /* "owner", "admin" or "" */
 };
 
 struct server_pair {
@@ -51,9 +56,13 @@ int store_server_load(struct db *db, struct arena *a, int64_t id, struct server 
 int store_server_get(struct db *db, struct arena *a, int64_t project_id, const char *uid, struct server *out,
 	struct error *err);
 /* Writes vm_state, task_state, power_*, host_id, epoch, want_delete, admin_pass, fault_*,
- * launched/terminated/deleted/ updated_us of a struct changed since it was loaded, if the row's generation is
- * still s->generation (else ERR_CONFLICT), and counts generation up in both. */
+ * launched/terminated/deleted/updated_us, root_, rescue_ and shelved_image_id, shelved_us and zone of a struct
+ * changed since it was loaded, if the row's generation is still s->generation (else ERR_CONFLICT), and counts
+ * generation up in both. */
 int store_server_save(struct db *db, struct server *s, struct error *err);
+
+/* What a rebuild changes beside what tenants edit: image_id, key_* and user_data. Guarded as above. */
+int store_server_remake(struct db *db, struct server *s, struct error *err);
 
 /* Metadata: replaced whole, merged, or one removed (ERR_NOT_FOUND). Ordered by key. */
 int store_server_metadata(struct db *db, struct arena *a, int64_t server_id, struct server_pair **out,
