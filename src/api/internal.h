@@ -10,6 +10,14 @@ int audit_insert(struct api_call *c, struct db *db, const char *reason, struct e
 /* Writes the row in a tick of its own without holding the call: for replies that cannot wait. */
 void audit_detached(struct api_call *c, const char *reason);
 
+/* A POST with an Idempotency-Key: sets c->key. ERR_BAD_REQUEST for a key that cannot be one. */
+int idempotency_begin(struct api_call *c, struct error *err);
+/* 1: c has the reply of the first attempt; 0: this is the first; -1, also when the key was another request's.
+ * On c->db, with c->key. */
+int idempotency_replay(struct api_call *c, struct error *err);
+/* Keeps c's reply for a day; inside the unit that did what was asked for. */
+int idempotency_keep(struct api_call *c, struct error *err);
+
 /* What a caller is told of a unit whose commit was refused, or whose outcome is unknown. */
 void api_unstored(struct error *out, enum tick_outcome outcome, const struct error *why);
 

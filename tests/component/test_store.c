@@ -54,7 +54,7 @@ static void test_open(void **state)
 
 	assert_int_equal(stat(f->path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
-	assert_int_equal(store_schema_version(f->store), migrations_count);
+	assert_int_equal(store_schema_version(f->store), migrations[migrations_count - 1].version);
 	assert_string_equal(store_path(f->store), f->path);
 	assert_true(store_bytes(f->store) > 0);
 	/* a second one on the same file */

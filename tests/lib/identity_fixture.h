@@ -41,8 +41,8 @@ enum { FIXTURE_HEADERS = 16 };
 
 struct reply {
 	struct http_request http;
-	char *target, *body_in; /* owned */
-	struct http_pair in[3], query[8], out[FIXTURE_HEADERS];
+	char *target, *query_in, *body_in; /* owned */
+	struct http_pair in[4], query[8], out[FIXTURE_HEADERS];
 	size_t out_n;
 	bool done;
 	int status;
@@ -97,7 +97,8 @@ struct cloud {
 	int64_t ahead_us; /* of the real clock */
 	struct api api;
 	struct http_handler handler;
-	bool as_root; /* requests come over the unix socket from uid 0 */
+	bool as_root;          /* requests come over the unix socket from uid 0 */
+	struct http_pair more; /* a header of all requests; no name: none */
 	char *patterns[512];
 	size_t patterns_n;
 	struct reply last;
@@ -142,6 +143,7 @@ static inline void reply_finish(struct reply *r)
 	}
 	json_decref(r->body);
 	free(r->target);
+	free(r->query_in);
 	free(r->body_in);
 	memset(r, 0, sizeof *r);
 }
@@ -229,7 +231,8 @@ static inline void start(struct cloud *w, struct reply *r, const char *method, c
 	q = strchr(r->target, '?');
 	if (q)
 		*q++ = '\0';
-	r->http.raw_query = "";
+	r->query_in = xstrdup(q ? q : "");
+	r->http.raw_query = r->query_in;
 	if (q)
 		set_query(r, q);
 	r->http.method = method_of(method);
@@ -241,6 +244,8 @@ static inline void start(struct cloud *w, struct reply *r, const char *method, c
 		r->in[r->http.headers_n++] = (struct http_pair) { "X-Auth-Token", token };
 	if (subject)
 		r->in[r->http.headers_n++] = (struct http_pair) { "X-Subject-Token", subject };
+	if (w->more.name)
+		r->in[r->http.headers_n++] = w->more;
 	r->body_in = body ? xstrdup(body) : NULL;
 	r->http.body = r->body_in;
 	r->http.body_n = body ? strlen(body) : 0;
