@@ -224,7 +224,10 @@ static int bind_obj(
 		if (fill(b, v, at, t, inside, NULL) < 0)
 			return -1;
 	}
-	*(void **)to = inside && t->size && !(f->flags & BIND_JSON) ? inside : v;
+	if (!t || (f->flags & BIND_JSON))
+		*(json_t **)to = v;
+	else if (t->size)
+		*(void **)to = inside;
 	return 0;
 }
 
@@ -441,7 +444,7 @@ static int fill(const struct bind *b, const json_t *obj, const struct spot *at, 
 			return -1;
 		here.present |= bit;
 	}
-	if ((t->flags & BIND_ONE) && !here.present)
+	if ((t->flags & BIND_ONE) && !here.present && !t->more)
 		return refuse(b,
 			&(struct spot) {
 				.up = at, .key = json_object_iter_key(json_object_iter((json_t *)obj)) },

@@ -127,7 +127,8 @@ static const struct api_route routes[] = {
 	{ "GET", SERVER, compute_server_show, ROLE_READER, 0, 0, 0, "server.show" },
 	{ "PUT", SERVER, compute_server_update, ROLE_MEMBER, 0, 0, 0, "server.update" },
 	{ "DELETE", SERVER, compute_server_delete, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY, "server.delete" },
-	{ "POST", SERVER "/action", compute_server_action, ROLE_MEMBER, 0, 0, OWN, "server.action" },
+	{ "POST", SERVER "/action", compute_server_action, ROLE_MEMBER, 0, 0, OWN, "server.action",
+		&compute_action_body },
 
 	{ "GET", SERVER "/metadata", compute_server_metadata_list, ROLE_READER, 0, 0, 0, "server.metadata" },
 	{ "POST", SERVER "/metadata", compute_server_metadata_merge, ROLE_MEMBER, 0, 0, 0, "server.metadata_merge" },

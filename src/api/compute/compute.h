@@ -40,6 +40,10 @@ const char *compute_only_key(const struct api_call *c, json_t **out_value, struc
 int compute_server_row(struct api_call *c, struct server_row *out, struct error *err);
 int compute_server_load(struct api_call *c, struct server *out, struct error *err);
 
+/* --- bodies: the tables of requests --- */
+
+extern const struct bind_table compute_action_body;
+
 /* --- handlers, by file --- */
 
 api_handler compute_flavor_list, compute_flavor_detail, compute_flavor_show, compute_flavor_create,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* POST /servers/{id}/action: one key in the body says what to do. */
 #include <string.h>
-#include <strings.h>
 
 #include "api/compute/compute.h"
 #include "base/util.h"
@@ -9,11 +8,94 @@
 
 struct act {
 	struct server *s;
-	json_t *args; /* the key's value */
+	json_t *args;   /* the key's value */
+	const void *in; /* the same as the struct of its table; NULL: null */
 	const struct flow_origin *origin;
 };
 
 typedef int act_fn(struct api_call *c, const struct act *a, struct error *err);
+
+/* --- the bodies: one key, its value by the key's own table */
+
+struct action_body {
+	const void *args;
+};
+
+struct reboot_body {
+	const char *type;
+};
+
+static const char *const reboot_types[] = { "SOFT", "HARD", NULL };
+
+static const struct bind_field reboot_fields[] = {
+	{ .name = "type", .flags = BIND_REQUIRED | BIND_ANY_CASE, .words = reboot_types },
+};
+
+struct lock_body {
+	const char *reason;
+};
+
+static const struct bind_field lock_fields[] = {
+	BIND(lock_body, reason, "locked_reason", BIND_STR, BIND_REQUIRED, 1, 255),
+};
+
+struct reset_body {
+	const char *state;
+};
+
+static const char *const reset_states[] = { "active", "error", NULL };
+
+static const struct bind_field reset_fields[] = {
+	{ .name = "state", .flags = BIND_REQUIRED, .words = reset_states },
+};
+
+struct console_body {
+	int64_t length;
+};
+
+static const struct bind_field console_fields[] = {
+	{ .name = "length", .type = BIND_INT, .min = -1, .max = INT32_MAX, .absent = -1 },
+};
+
+static const struct bind_table nothing = { 0 }, reboot_table = { BIND_TABLE(reboot_body, reboot_fields) },
+			       lock_table = { BIND_TABLE(lock_body, lock_fields) },
+			       reset_table = { BIND_TABLE(reset_body, reset_fields) },
+			       console_table = { BIND_TABLE(console_body, console_fields) };
+
+/* All values go to the same place: there is only one. */
+#define PLAIN(key)                                                                     \
+	{                                                                              \
+		.name = (key), .type = BIND_OBJ, .flags = BIND_NULL, .table = &nothing \
+	}
+#define WITH(key, table_)                                           \
+	{                                                           \
+		.name = (key), .type = BIND_OBJ, .table = &(table_) \
+	}
+#define PERHAPS(key, table_)                                                            \
+	{                                                                               \
+		.name = (key), .type = BIND_OBJ, .flags = BIND_NULL, .table = &(table_) \
+	}
+
+static const struct bind_field action_fields[] = {
+	/* clang-format off */
+	PLAIN("os-start"),
+	PLAIN("os-stop"),
+	WITH("reboot", reboot_table),
+	PLAIN("pause"),
+	PLAIN("unpause"),
+	{ .name = "lock", .type = BIND_OBJ, .flags = BIND_NULL, .until = 72, .table = &nothing },
+	{ .name = "lock", .type = BIND_OBJ, .flags = BIND_NULL, .since = 73, .table = &lock_table },
+	PLAIN("unlock"),
+	WITH("os-resetState", reset_table),
+	PLAIN("forceDelete"),
+	PERHAPS("os-getConsoleOutput", console_table),
+	/* clang-format on */
+};
+
+static const struct bind_field other_action = { .type = BIND_ANY, .flags = BIND_NULL };
+
+const struct bind_table compute_action_body = { BIND_TABLE(action_body, action_fields), .flags = BIND_ONE,
+	.more = &other_action };
 
 /* --- power: one row of the flow room each */
 
@@ -44,13 +126,9 @@ static int act_unpause(struct api_call *c, const struct act *a, struct error *er
 
 static int act_reboot(struct api_call *c, const struct act *a, struct error *err)
 {
-	const char *type = json_string_value(json_object_get(a->args, "type"));
+	const struct reboot_body *in = a->in;
 
-	if (type && json_object_size(a->args) == 1 && strcasecmp(type, "SOFT") == 0)
-		return power(c, a, SERVER_REBOOT_SOFT, err);
-	if (type && json_object_size(a->args) == 1 && strcasecmp(type, "HARD") == 0)
-		return power(c, a, SERVER_REBOOT_HARD, err);
-	return error_set(err, ERR_BAD_REQUEST, "reboot needs exactly 'type': SOFT or HARD");
+	return power(c, a, str_eq(in->type, "SOFT") ? SERVER_REBOOT_SOFT : SERVER_REBOOT_HARD, err);
 }
 
 static int act_delete(struct api_call *c, const struct act *a, struct error *err)
@@ -71,27 +149,11 @@ static int log_done(struct api_call *c, const struct act *a, const char *name, s
 	return store_server_action_finish(c->db, id, c->now_us, NULL, err);
 }
 
-static int read_locked_reason(struct api_call *c, json_t *args, const char **out, struct error *err)
-{
-	struct body {
-		const char *reason;
-	} in = { 0 };
-	static const struct bind_field fields[] = {
-		BIND(body, reason, "locked_reason", BIND_STR, BIND_REQUIRED, 1, 255),
-	};
-
-	if (since(c, 73) && !json_is_null(args) &&
-		bind_object(args, "lock", fields, ARRAY_LEN(fields), c->version, c->arena, &in, NULL, err) <
-			0)
-		return -1;
-	*out = in.reason;
-	return 0;
-}
-
 static int act_lock(struct api_call *c, const struct act *a, struct error *err)
 {
-	if (read_locked_reason(c, a->args, &a->s->locked_reason, err) < 0)
-		return -1;
+	const struct lock_body *in = a->in;
+
+	a->s->locked_reason = in ? in->reason : NULL;
 	a->s->locked = true;
 	a->s->updated_us = c->now_us;
 	if (store_server_edit(c->db, a->s, err) < 0)
@@ -123,13 +185,10 @@ static int meter(struct api_call *c, const struct server *s, struct error *err)
 
 static int act_reset_state(struct api_call *c, const struct act *a, struct error *err)
 {
-	const char *state = json_string_value(json_object_get(a->args, "state"));
-	bool is_error = str_eq(state, "error");
+	const struct reset_body *in = a->in;
+	bool is_error = str_eq(in->state, "error");
 	int rc;
 
-	if ((!is_error && !str_eq(state, "active")) || json_object_size(a->args) != 1)
-		return error_set(
-			err, ERR_BAD_REQUEST, "os-resetState needs exactly 'state': active or error");
 	rc = store_server_busy(c->db, a->s->id, err);
 	if (rc > 0)
 		return error_set(err, ERR_CONFLICT,
@@ -168,7 +227,8 @@ static int run(struct api_call *c, struct error *err)
 {
 	struct flow_origin origin = compute_origin(c);
 	struct server s;
-	struct act a = { .s = &s, .origin = &origin };
+	const struct action_body *in = c->in;
+	struct act a = { .s = &s, .in = in->args, .origin = &origin };
 	enum server_action action = ACTION_MAX;
 	const char *key = compute_only_key(c, &a.args, err);
 
@@ -201,27 +261,22 @@ static void console_done(void *ctx, const struct buf *text, const struct error *
 	api_reply(c);
 }
 
-static int console(struct api_call *c, json_t *args, struct error *err)
+static int console(struct api_call *c, struct error *err)
 {
-	struct body {
-		int64_t length;
-	} in = { .length = -1 };
-	static const struct bind_field fields[] = { BIND(
-		body, length, "length", BIND_INT, 0, -1, INT32_MAX) };
+	const struct action_body *body = c->in;
+	const struct console_body *in = body->args;
+	int64_t length = in ? in->length : -1;
 	struct server s;
 
-	if (!json_is_null(args) && bind_object(args, "os-getConsoleOutput", fields, ARRAY_LEN(fields),
-					   c->version, c->arena, &in, NULL, err) < 0)
-		return -1;
 	if (compute_server_load(c, &s, err) < 0)
 		return -1;
 	if (!s.host_id || s.vm_state == VM_BUILDING)
 		return error_set(err, ERR_CONFLICT, "Instance %s is not ready", s.uid);
-	if (in.length == 0) {
+	if (length == 0) {
 		console_done(c, &(struct buf) { 0 }, NULL);
 		return 0;
 	}
-	flow_server_console(c->api->flows, s.host_id, s.uid, in.length < 0 ? 0 : in.length, console_done, c);
+	flow_server_console(c->api->flows, s.host_id, s.uid, length < 0 ? 0 : length, console_done, c);
 	return 0;
 }
 
@@ -241,7 +296,7 @@ int compute_server_action(struct api_call *c, struct error *err)
 		return error_set(err, ERR_FORBIDDEN,
 			"You are not authorized to perform '%s': it needs the role admin.", key);
 	if (action == ACTION_CONSOLE_OUTPUT)
-		return console(c, args, err);
+		return console(c, err);
 	api_submit(c, run);
 	return 0;
 }
