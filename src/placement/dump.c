@@ -34,9 +34,10 @@ static void dump_host(const struct placement *p, const struct host *h, struct bu
 	placement_host_usage(p, h->id, &u);
 	buf_printf(out,
 		"host %" PRId64 " %s zone '%s' %s: vcpus %" PRId64 "/%" PRId64 " ram %" PRId64 "/%" PRId64
-		" disk %" PRId64 "/%" PRId64 " gpus %d/%d servers %d\n",
+		" disk %" PRId64 "/%" PRId64 " gpus %d/%d servers %d%s\n",
 		h->id, h->name, h->zone, state_names[h->state], u.vcpus_used, u.vcpus_total, u.ram_used_mib,
-		u.ram_total_mib, u.disk_used_gib, u.disk_total_gib, u.gpus_used, u.gpus_total, u.servers);
+		u.ram_total_mib, u.disk_used_gib, u.disk_total_gib, u.gpus_used, u.gpus_total, u.servers,
+		h->exclusive ? " exclusive" : "");
 }
 
 static void dump_holding(const struct placement *p, const struct holding *s, struct buf *out)
@@ -48,7 +49,7 @@ static void dump_holding(const struct placement *p, const struct holding *s, str
 	for (size_t i = 0; i < h->gpus_n; i++)
 		if (h->gpus[i].owner == s->server)
 			buf_printf(out, " gpu %" PRId64, h->gpus[i].id);
-	buf_puts(out, "\n");
+	buf_puts(out, s->exclusive ? " exclusive\n" : "\n");
 }
 
 void placement_dump(const struct placement *p, struct buf *out)

@@ -86,6 +86,8 @@ static void refresh_amounts(const struct host *h, struct hot *hot)
 	hot->vcpus = h->vcpus - h->vcpus_used;
 	hot->ram_mib = h->ram_mib - h->ram_used_mib;
 	hot->disk_gib = h->disk_gib - h->disk_used_gib;
+	hot->used = h->servers > 0;
+	hot->closed = h->exclusives || (h->exclusive && h->servers);
 }
 
 static void host_refresh(struct placement *p, size_t slot)
@@ -118,6 +120,7 @@ void host_charge(const struct placement *p, size_t slot, int sign, const struct 
 	h->ram_used_mib += sign * holding->ram_mib;
 	h->disk_used_gib += sign * holding->disk_gib;
 	h->servers += sign;
+	h->exclusives += sign * holding->exclusive;
 	for (size_t i = 0; i < gpus_n; i++)
 		host_gpu(h, gpus[i])->owner = sign > 0 ? owner : NO_OWNER;
 	refresh_amounts(h, &p->hot[slot]);
@@ -222,7 +225,7 @@ void placement_host_set(struct placement *p, const struct placement_host *from)
 {
 	int64_t at = map_get(&p->by_id, from->id);
 	const struct host *old = at == MAP_NONE ? NULL : &p->hosts[at];
-	struct host h = { .id = from->id, .state = from->state };
+	struct host h = { .id = from->id, .state = from->state, .exclusive = from->exclusive };
 	struct change *c;
 
 	str_copy(h.name, sizeof h.name, from->name);
@@ -237,6 +240,7 @@ void placement_host_set(struct placement *p, const struct placement_host *from)
 		h.ram_used_mib = old->ram_used_mib;
 		h.disk_used_gib = old->disk_used_gib;
 		h.servers = old->servers;
+		h.exclusives = old->exclusives;
 		c->host = xmalloc(sizeof *c->host);
 		*c->host = *old;
 	}

@@ -129,6 +129,8 @@ static int check_fits(const struct placement *p, const struct host *h, const str
 	int64_t vcpus = h->vcpus - h->vcpus_used, ram = h->ram_mib - h->ram_used_mib,
 		disk = h->disk_gib - h->disk_used_gib;
 
+	if (h->exclusives || ((h->exclusive || req->exclusive) && h->servers))
+		return error_set(err, ERR_CONFLICT, "host %s is not shared", h->name);
 	if (vcpus < req->vcpus)
 		return lacks(err, h, "vcpus", req->vcpus, vcpus);
 	if (ram < req->ram_mib)
@@ -164,7 +166,8 @@ int placement_take(struct placement *p, int64_t server_id, const struct placemen
 	const struct placement_choice *choice, bool force, struct error *err)
 {
 	int64_t slot = map_get(&p->by_id, choice->host_id);
-	struct holding h = { server_id, choice->host_id, req->vcpus, req->ram_mib, req->disk_gib };
+	struct holding h = { server_id, choice->host_id, req->vcpus, req->ram_mib, req->disk_gib,
+		req->exclusive };
 	int rc;
 
 	if (slot == MAP_NONE)

@@ -25,7 +25,7 @@ enum placement_host_state {
 	PLACEMENT_UP,       /* takes new servers */
 	PLACEMENT_DRAINING, /* the operator wants it empty */
 	PLACEMENT_DISABLED,
-	PLACEMENT_DOWN /* not connected */
+	PLACEMENT_DOWN /* not connected, or declared dead */
 };
 
 struct placement_gpu {
@@ -41,6 +41,7 @@ struct placement_host {
 	enum placement_host_state state;
 	int64_t vcpus, ram_mib, ram_reserved_mib, disk_gib;
 	int32_t vcpu_ratio_milli, ram_ratio_milli, disk_ratio_milli; /* 1000 = 1.0 */
+	bool exclusive;                                              /* takes one server at most */
 	const struct placement_gpu *gpus;                            /* copied */
 	size_t gpus_n;
 };
@@ -50,16 +51,37 @@ struct placement_gpu_want {
 	int count;
 };
 
+/* How the servers of a group lie to each other. The soft ones are preferences, and come before the score. */
+enum placement_policy {
+	PLACEMENT_NO_GROUP,
+	PLACEMENT_TOGETHER, /* all on one host */
+	PLACEMENT_APART,    /* at most max_per_host on one */
+	PLACEMENT_SOFT_TOGETHER,
+	PLACEMENT_SOFT_APART
+};
+
+struct placement_members { /* of the group, on one host */
+	int64_t host_id;
+	int n;
+};
+
 struct placement_request {
 	int64_t vcpus, ram_mib, disk_gib;
 	struct placement_gpu_want gpus[PLACEMENT_GPU_KINDS_MAX];
 	size_t gpus_n;
 	char zone[PLACEMENT_NAME]; /* "": any */
 	char host[PLACEMENT_NAME]; /* "": any; else this one, or nowhere */
-	const int64_t *avoid;      /* host ids not to use (anti-affinity, a failed try) */
+	const int64_t *avoid;      /* host ids not to use (another server's, a failed try) */
 	size_t avoid_n;
-	const int64_t *within; /* host ids to choose from (affinity); NULL: all */
+	const int64_t *within; /* host ids to choose from (same host as another server); NULL: all */
 	size_t within_n;
+	const int64_t *eligible; /* host ids in the aggregates that the flavor wants; NULL: all */
+	size_t eligible_n;
+	enum placement_policy policy;
+	int max_per_host;                        /* PLACEMENT_APART; 0: one */
+	const struct placement_members *members; /* of the group, without those that are being placed */
+	size_t members_n;
+	bool exclusive; /* no other server on its host */
 };
 
 struct placement_choice {
@@ -74,7 +96,9 @@ enum placement_rule {
 	RULE_HOST_STATE,
 	RULE_HOST_NAMED,
 	RULE_ZONE,
-	RULE_GROUP, /* avoid / within */
+	RULE_AGGREGATE, /* eligible */
+	RULE_GROUP,     /* avoid / within, and the policy */
+	RULE_EXCLUSIVE, /* it wants a host for itself, or another has this one for itself */
 	RULE_VCPUS,
 	RULE_RAM,
 	RULE_DISK,

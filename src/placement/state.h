@@ -24,7 +24,8 @@ struct host {
 	enum placement_host_state state;
 	int64_t vcpus, ram_mib, disk_gib; /* after ratios and reserves */
 	int64_t vcpus_used, ram_used_mib, disk_used_gib;
-	int servers;
+	int servers, exclusives; /* exclusives: of these, servers that want it for themselves */
+	bool exclusive;
 	struct gpu *gpus; /* owned; by id */
 	size_t gpus_n;
 };
@@ -43,12 +44,15 @@ struct hot {
 	uint16_t kind[HOT_KINDS];
 	uint8_t kind_free[HOT_KINDS];
 	uint8_t kind_cell_free[HOT_KINDS]; /* the most in one NUMA cell */
+	uint8_t used;                      /* a server is there */
+	uint8_t closed;                    /* and may not get company */
 };
 _Static_assert(sizeof(struct hot) <= 64, "a cache line");
 
 struct holding {
 	int64_t server, host;
 	int64_t vcpus, ram_mib, disk_gib; /* its GPUs are those that it owns */
+	bool exclusive;
 };
 
 enum change_kind { CHANGE_TAKE, CHANGE_RELEASE, CHANGE_HOST_ADD, CHANGE_HOST_SET, CHANGE_HOST_REMOVE };

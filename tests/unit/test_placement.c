@@ -4,7 +4,9 @@
  *
  * A cluster: "a: 32c 128g 500d 2xh100@0,2xh100@1 zone=z1; b: 16c 64g down". c vCPUs, g GiB of memory, d GiB
  * of disk (1000 when left out), GPUs count x model @ NUMA cell. Hosts get the ids 1, 2, ... in this order,
- * the GPUs of host n the ids n01, n02, ... A request is written alike: "4c 8g 1xh100 zone=z1 host=a". */
+ * the GPUs of host n the ids n01, n02, ... A request is written alike: "4c 8g 1xh100 zone=z1 host=a"; "apart
+ * a=2" is a server of a group with that policy which has two members on host a. A host or a request may be
+ * "alone". */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -62,6 +64,8 @@ static void parse_host(char *text, int64_t id, struct test_host *t)
 	while ((word = strtok_r(NULL, " ", &save))) {
 		if (strncmp(word, "zone=", 5) == 0)
 			str_copy(t->h.zone, sizeof t->h.zone, word + 5);
+		else if (strcmp(word, "alone") == 0)
+			t->h.exclusive = true;
 		else if (strchr(word, 'x'))
 			parse_gpus(word, t);
 		else if (sscanf(word, "%ld%c", &n, &unit) == 2)
@@ -92,6 +96,25 @@ static struct placement *cluster(const char *text)
 	return p;
 }
 
+static bool parse_group(const char *word, struct placement_request *r)
+{
+	static const char *const policies[] = { "", "together", "apart", "soft-together", "soft-apart" };
+	static struct placement_members members[8]; /* of the last request */
+
+	for (size_t i = 1; i < ARRAY_LEN(policies); i++)
+		if (strcmp(word, policies[i]) == 0) {
+			r->policy = (enum placement_policy)i;
+			r->members = members;
+			return true;
+		}
+	if (sscanf(word, "most=%d", &r->max_per_host) == 1)
+		return true;
+	if (word[0] < 'a' || word[0] > 'e' || word[1] != '=')
+		return false;
+	members[r->members_n++] = (struct placement_members) { word[0] - 'a' + 1, atoi(word + 2) };
+	return true;
+}
+
 static struct placement_request request(const char *text)
 {
 	struct placement_request r = { 0 };
@@ -105,6 +128,10 @@ static struct placement_request request(const char *text)
 			str_copy(r.zone, sizeof r.zone, word + 5);
 		else if (strncmp(word, "host=", 5) == 0)
 			str_copy(r.host, sizeof r.host, word + 5);
+		else if (strcmp(word, "alone") == 0)
+			r.exclusive = true;
+		else if (parse_group(word, &r))
+			continue;
 		else if (strchr(word, 'x') && sscanf(word, "%dx%63s", &g->count, g->model) == 2)
 			r.gpus_n++;
 		else if (sscanf(word, "%ld%c", &n, &unit) == 2)
@@ -251,6 +278,134 @@ static void test_groups(void **state)
 	r.within_n = 0; /* none of an empty list, unlike no list */
 	assert_int_equal(placement_choose(p, &r, 1, &c, &err), -1);
 	assert_string_equal(err.msg, "no host fits: 3 of 3 are ruled out");
+	placement_destroy(p);
+}
+
+static const struct {
+	const char *what, *cluster, *before[2], *want;
+	size_t n;
+	const char *got; /* the hosts, one letter each */
+} gangs[] = {
+	{ "apart: never where a member is", "a: 8c 32g; b: 16c 64g; c: 32c 128g", { NULL },
+		"1c 1g apart a=1 c=1", 1, "b" },
+	{ "apart: not with each other", "a: 8c 32g; b: 16c 64g; c: 32c 128g", { NULL }, "1c 1g apart", 3,
+		"abc" },
+	{ "apart: too few hosts", "a: 8c 32g; b: 16c 64g; c: 32c 128g", { NULL }, "1c 1g apart a=1", 3,
+		"only 2 of 3 servers fit: 3 of 3 are ruled out" },
+	{ "apart: as many as the rule says", "a: 8c 32g; b: 16c 64g", { NULL }, "1c 1g apart most=2 a=1", 3,
+		"abb" },
+	{ "apart: the rule is kept", "a: 8c 32g; b: 16c 64g", { NULL }, "1c 1g apart most=2 a=1", 4,
+		"only 3 of 4 servers fit: 2 of 2 are ruled out" },
+	{ "together: where they are, though another fits better", "a: 2c 8g; b: 16c 64g", { NULL },
+		"1c 1g together b=3", 1, "b" },
+	{ "together: no room there", "a: 2c 8g; b: 16c 64g", { NULL }, "4c 1g together a=1", 1,
+		"no host fits: 1 of 2 lacks vcpus, 1 is ruled out" },
+	{ "together: the first host for all", "a: 2c 8g; b: 3c 8g; c: 16c 64g", { NULL }, "1c 1g together", 4,
+		"cccc" },
+	{ "together: GPUs of one model are short", "a: 9c 9g 2xx@0,2xy@0; b: 9c 9g 3xy@0", { NULL },
+		"1c 1g 1xy together", 3, "bbb" },
+	{ "together: no host for all", "a: 2c 8g; b: 3c 8g", { NULL }, "1c 1g together", 4,
+		"only 0 of 4 servers fit: 2 of 2 have not room for all" },
+	{ "soft together: where most are", "a: 2c 8g; b: 16c 64g; c: 16c 64g", { NULL },
+		"1c 1g soft-together b=1 c=2", 2, "cc" },
+	{ "soft together: elsewhere when that is full", "a: 4c 8g; b: 16c 64g; c: 2c 64g", { NULL },
+		"1c 1g soft-together b=1 c=2", 4, "ccbb" },
+	{ "soft apart: where fewest are", "a: 2c 8g; b: 16c 64g; c: 16c 64g", { NULL },
+		"1c 1g soft-apart a=1 b=2", 1, "c" },
+	{ "soft apart: in turns", "a: 8c 32g; b: 16c 64g; c: 32c 128g", { NULL }, "1c 1g soft-apart", 7,
+		"abcabca" },
+	{ "soft apart: more on one when the others are full", "a: 1c 32g; b: 16c 64g", { NULL },
+		"1c 1g soft-apart", 4, "abbb" },
+	{ "alone: an empty host", "a: 8c 32g; b: 16c 64g", { "1c 1g host=a" }, "1c 1g alone", 1, "b" },
+	{ "alone: one each", "a: 8c 32g; b: 16c 64g", { NULL }, "1c 1g alone", 3,
+		"only 2 of 3 servers fit: 2 of 2 are not shared" },
+	{ "alone: no company", "a: 8c 32g; b: 16c 64g", { "1c 1g alone host=a" }, "1c 1g", 2, "bb" },
+	{ "a host for one takes one", "a: 8c 32g alone; b: 16c 64g", { NULL }, "1c 1g", 3, "abb" },
+	{ "a host for one is taken", "a: 8c 32g alone; b: 16c 64g disabled", { "1c 1g" }, "1c 1g", 1,
+		"no host fits: 1 of 2 is not shared, 1 is disabled" },
+};
+
+/* Many at once, and the same one after the other. */
+static void test_policies(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(gangs); i++) {
+		struct placement *p = cluster(gangs[i].cluster);
+		CLEANUP(free_ptr) char *was = NULL;
+		CLEANUP(free_ptr) char *is = NULL;
+		struct placement_choice c[8];
+		struct placement_request r;
+		char text[256] = "";
+		struct error err = { 0 };
+
+		for (size_t j = 0; j < 2 && gangs[i].before[j]; j++) {
+			r = request(gangs[i].before[j]);
+			assert_int_equal(placement_choose(p, &r, 1, c, &err), 0);
+			assert_int_equal(placement_take(p, 1000 + (int64_t)j, &r, c, false, &err), 0);
+		}
+		r = request(gangs[i].want);
+		was = dump(p);
+		if (placement_choose(p, &r, gangs[i].n, c, &err) < 0)
+			str_copy(text, sizeof text, err.msg);
+		else
+			for (size_t k = 0; k < gangs[i].n; k++)
+				snprintf(text + k, 2, "%c", (char)('a' + c[k].host_id - 1));
+		is = dump(p);
+		assert_string_equal(was, is);
+		if (strcmp(text, gangs[i].got) != 0)
+			fail_msg("%s: got '%s', not '%s'", gangs[i].what, text, gangs[i].got);
+		for (size_t k = 0; err.code != ERR_NO_HOST && k < gangs[i].n; k++)
+			assert_int_equal(placement_take(p, 1 + (int64_t)k, &r, &c[k], false, &err), 0);
+		placement_destroy(p);
+	}
+}
+
+/* What is chosen for one cannot be taken by another, and comes back with the one who had it. */
+static void test_alone(void **state)
+{
+	struct placement *p = cluster("a: 8c 32g; b: 8c 32g");
+	struct placement_request one = request("1c 1g"), alone = request("1c 1g alone");
+	struct placement_choice a = { .host_id = 1 };
+	size_t mark;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(placement_take(p, 1, &alone, &a, false, &err), 0);
+	assert_int_equal(placement_take(p, 2, &one, &a, false, &err), -1);
+	assert_string_equal(err.msg, "host a is not shared");
+	mark = placement_mark(p);
+	placement_release(p, 1);
+	assert_int_equal(placement_take(p, 2, &one, &a, false, &err), 0);
+	assert_int_equal(placement_take(p, 3, &alone, &a, false, &err), -1);
+	placement_undo(p, mark);
+	assert_int_equal(placement_take(p, 2, &one, &a, false, &err), -1);
+	assert_int_equal(placement_take(p, 2, &one, &a, true, &err), 0); /* it is there: loading at start */
+	placement_release(p, 1);
+	assert_int_equal(placement_take(p, 3, &one, &a, false, &err), 0);
+	placement_destroy(p);
+}
+
+static void test_eligible(void **state)
+{
+	struct placement *p = cluster("a: 8c 32g; b: 16c 64g; c: 32c 128g");
+	struct placement_request r = request("1c 1g");
+	const int64_t eligible[] = { 2, 3 }, avoid[] = { 2 };
+	struct placement_choice c;
+	struct error err;
+
+	(void)state;
+	r.eligible = eligible;
+	r.eligible_n = 2;
+	assert_int_equal(placement_choose(p, &r, 1, &c, &err), 0);
+	assert_int_equal(c.host_id, 2);
+	r.avoid = avoid;
+	r.avoid_n = 1;
+	assert_int_equal(placement_choose(p, &r, 1, &c, &err), 0);
+	assert_int_equal(c.host_id, 3);
+	r.eligible_n = 1;
+	assert_int_equal(placement_choose(p, &r, 1, &c, &err), -1);
+	assert_string_equal(
+		err.msg, "no host fits: 1 of 3 is ruled out, 2 are in no aggregate that the flavor wants");
 	placement_destroy(p);
 }
 
@@ -809,6 +964,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_groups),
+		cmocka_unit_test(test_policies),
+		cmocka_unit_test(test_alone),
+		cmocka_unit_test(test_eligible),
 		cmocka_unit_test(test_gang),
 		cmocka_unit_test(test_explain),
 		cmocka_unit_test(test_ratios),
