@@ -27,6 +27,8 @@ static bool wants_input(const struct conn *c)
 	switch (c->phase) {
 	case CONN_BODY:
 		return !c->paused;
+	case CONN_SOCKET:
+		return websocket_reads(c);
 	case CONN_ANSWER:
 	case CONN_CLOSED:
 		return false;
@@ -119,6 +121,9 @@ void conn_close(struct conn *c)
 	if (c->phase == CONN_CLOSED)
 		return;
 	c->phase = CONN_CLOSED;
+	c->io_error = true;
+	if (c->ws)
+		websocket_lost(c);
 	if (c->prev)
 		c->prev->next = c->next;
 	else
@@ -128,7 +133,6 @@ void conn_close(struct conn *c)
 	uv_close((uv_handle_t *)&c->poll, on_poll_closed);
 	close(c->fd);
 	c->fd = -1;
-	c->io_error = true;
 	server_conn_closed(s);
 }
 
@@ -205,6 +209,8 @@ static void on_writable(struct conn *c)
 	const struct http_handler *h = &c->server->handler;
 
 	io_flush(c);
+	if (c->ws)
+		websocket_drained(c);
 	if (c->blocked && c->live && !c->gone && conn_out_n(c) < OUT_LOW && !c->io_error) {
 		c->blocked = false;
 		if (h->drain)
@@ -273,6 +279,8 @@ void conn_sweep(struct conn *c, uint64_t now)
 		exchange_drop(c);
 	else if (c->phase == CONN_BODY && !c->paused && window_missed(&c->in_window, &c->in_moved, now, l))
 		exchange_refuse(c, 408, "the body came too slowly");
+	else if (c->ws)
+		websocket_sweep(c, now);
 	else {
 		c->running = false;
 		return;

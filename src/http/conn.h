@@ -24,6 +24,7 @@ enum conn_phase {
 	CONN_HEAD,   /* between requests, or in the middle of a head */
 	CONN_BODY,   /* the handler has seen the head, the body is coming in */
 	CONN_ANSWER, /* all that will be read of the request was read; the answer is being made or sent */
+	CONN_SOCKET, /* a WebSocket now: until its end, which is CONN_ANSWER with `closing` */
 	CONN_LINGER, /* our side is closed; what the peer still sends is thrown away, so that it can read our
 			answer */
 	CONN_CLOSED
@@ -60,6 +61,7 @@ struct conn {
 	uint64_t body_n, discard_n; /* body bytes read; of these thrown away */
 	struct http_request req;
 	struct message msg;
+	struct http_websocket *ws; /* CONN_SOCKET */
 
 	struct buf head; /* the current request's head; req points into it */
 	struct buf in;   /* read, not yet used from in_at on */
@@ -155,6 +157,15 @@ void request_clear(struct conn *c);
 /* respond.c: an answer of our own to a broken request; the connection closes after it. */
 void respond_error(struct conn *c, int status, const char *why);
 void respond_continue(struct conn *c);
+/* 101, with these headers. */
+void respond_switch(struct conn *c, const struct http_pair *headers, size_t n);
+
+/* websocket.c: of a connection that is one */
+enum step websocket_step(struct conn *c);
+enum step websocket_sweep(struct conn *c, uint64_t now);
+bool websocket_reads(const struct conn *c);
+void websocket_drained(struct conn *c); /* some output was sent */
+void websocket_lost(struct conn *c);    /* the connection closes: tells the owner */
 
 /* io.c: bytes of the connection, through TLS if it has it. */
 enum io_result { IO_OK, IO_AGAIN, IO_EOF };

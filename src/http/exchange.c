@@ -369,6 +369,8 @@ enum step exchange_step(struct conn *c)
 		return run_body(c);
 	case CONN_ANSWER:
 		return run_answer(c);
+	case CONN_SOCKET:
+		return websocket_step(c);
 	case CONN_LINGER:
 		return run_linger(c);
 	case CONN_CLOSED:

@@ -152,6 +152,17 @@ static void answer(struct conn *c, int status, const struct http_pair *headers, 
 	count_status(c, status);
 }
 
+void respond_switch(struct conn *c, const struct http_pair *headers, size_t n)
+{
+	struct buf *t = text_start(c);
+
+	head_compose(c, t, 101, headers, n, -1);
+	t->len -= 2; /* its last, empty line: the one header that is nobody's else comes first */
+	buf_puts(t, "Connection: Upgrade\r\n\r\n");
+	io_write(c, t->data, t->len);
+	count_status(c, 101);
+}
+
 void respond_error(struct conn *c, int status, const char *why)
 {
 	static const struct http_pair headers[] = { { "Content-Type", "application/json" } };

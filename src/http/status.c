@@ -8,6 +8,7 @@ static const struct {
 	const char *text;
 } statuses[] = {
 	{ 100, "Continue" },
+	{ 101, "Switching Protocols" },
 	{ 200, "OK" },
 	{ 201, "Created" },
 	{ 202, "Accepted" },
@@ -40,6 +41,7 @@ static const struct {
 	{ 417, "Expectation Failed" },
 	{ 422, "Unprocessable Content" },
 	{ 423, "Locked" },
+	{ 426, "Upgrade Required" },
 	{ 428, "Precondition Required" },
 	{ 429, "Too Many Requests" },
 	{ 431, "Request Header Fields Too Large" },

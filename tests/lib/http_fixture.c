@@ -129,6 +129,92 @@ static void whole(struct http_request *r, size_t n)
 	http_respond(r, 200, NULL, 0, &b);
 }
 
+/* --- a WebSocket that says what it hears --- */
+
+static void flood(void *ctx)
+{
+	static const char piece[PIECE];
+	struct fixture *f = ctx;
+
+	while (f->flood_left) {
+		f->flood_left -= PIECE;
+		if (!http_websocket_send(f->socket, piece, PIECE, false)) {
+			bump(f, &f->socket_full);
+			return;
+		}
+	}
+}
+
+static void on_message(void *ctx, const void *p, size_t n, bool is_text)
+{
+	struct fixture *f = ctx;
+
+	bump(f, &f->heard);
+	if (n == 3 && !memcmp(p, "bye", 3)) {
+		http_websocket_close(f->socket, 4000, "as you say");
+	} else if (n == 4 && !memcmp(p, "wait", 4)) {
+		http_websocket_pause(f->socket, true);
+		bump(f, &f->waits);
+	} else if (n == 5 && !memcmp(p, "flood", 5)) {
+		f->flood_left = FIXTURE_FLOOD;
+		flood(f);
+	} else {
+		http_websocket_send(f->socket, p, n, is_text);
+	}
+}
+
+static void on_socket_drain(void *ctx)
+{
+	struct fixture *f = ctx;
+
+	bump(f, &f->socket_drained);
+	flood(f);
+}
+
+static void on_closed(void *ctx, int code, const char *why)
+{
+	struct fixture *f = ctx;
+
+	(void)why;
+	f->close_code = code;
+	f->socket = NULL;
+	bump(f, &f->closed);
+}
+
+static void accept_socket(struct fixture *f, struct http_request *r)
+{
+	static const struct http_websocket_events events = { on_message, on_socket_drain, on_closed };
+	static const struct http_pair headers[] = { { "x-id", "7" } };
+	const char *protocol = http_websocket_offers(r, "binary") ? "binary" : NULL;
+
+	switch (http_websocket_asked(r)) {
+	case WEBSOCKET_FINE:
+		f->socket = http_websocket_accept(
+			r, protocol, headers, ARRAY_LEN(headers), &f->socket_limits, &events, f);
+		assert_non_null(f->socket);
+		break;
+	case WEBSOCKET_VERSION:
+		text(r, 426, "version");
+		break;
+	case WEBSOCKET_BAD:
+		text(r, 400, "bad");
+		break;
+	case WEBSOCKET_NONE:
+		text(r, 200, "none");
+		break;
+	}
+}
+
+static void go_on(struct fixture *f)
+{
+	http_websocket_pause(f->socket, false);
+}
+
+void fixture_go_on(struct fixture *f)
+{
+	fixture_call(f, go_on);
+}
+
 static void on_end(void *ctx, struct http_request *r)
 {
 	static const struct http_pair inject[] = { { "x-one", "a\r\nx-two: b" }, { "bad name", "c" } };
@@ -161,6 +247,8 @@ static void on_end(void *ctx, struct http_request *r)
 		http_respond_end(r, false);
 	} else if (is(r, "inject")) {
 		http_respond(r, 200, inject, ARRAY_LEN(inject), NULL);
+	} else if (is(r, "socket")) {
+		accept_socket(f, r);
 	} else if (is(r, "empty")) {
 		text(r, 204, "not to be seen");
 	} else {

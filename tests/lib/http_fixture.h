@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "http/http.h"
+#include "http/websocket.h"
 #include "http_client.h"
 
 /* By the last part of the path:
@@ -17,7 +18,11 @@
  *answers 403 with the first piece refuse   403 before the body big      200, body of ?n= bytes, whole stream
  *200, ?n= bytes in pieces; chunked, or with Content-Length when ?length=1 cut      announces 100 bytes, sends
  *10, gives up inject   a header value with a line end empty    204
+ *	socket   a WebSocket that says what it hears; "bye" ends it, "wait" pauses it until fixture_go_on,
+ *"flood" makes it send 8 MiB
  */
+enum { FIXTURE_FLOOD = 48 << 20 };
+
 struct fixture {
 	uv_loop_t loop;
 	uv_async_t call;
@@ -37,6 +42,11 @@ struct fixture {
 	unsigned begun, held_n, aborted, dropped, drained, finished;
 	size_t bytes_in, bytes_at_pause, stream_done;
 	bool drain_done;
+	struct http_websocket *socket;
+	struct http_websocket_limits socket_limits; /* set by the test */
+	unsigned heard, waits, closed, socket_full, socket_drained;
+	int close_code;
+	size_t flood_left;
 	int result;
 	struct error err;
 };
@@ -47,6 +57,7 @@ void fixture_stop(struct fixture *f);
 void fixture_call(struct fixture *f, void (*fn)(struct fixture *f));
 void fixture_release(struct fixture *f);
 void fixture_resume(struct fixture *f);
+void fixture_go_on(struct fixture *f);
 /* Waits until *what, which the loop's thread writes, is at least n. */
 void fixture_wait(struct fixture *f, const unsigned *what, unsigned n);
 unsigned fixture_open(struct fixture *f);
