@@ -93,6 +93,9 @@ char *random_base64url(const struct rng *rng, size_t n)
 	free(raw);
 	for (char *p = text; *p; p++)
 		*p = (char)(*p == '+' ? '-' : *p == '/' ? '_' : *p == '=' ? '\0' : *p);
+	/* a dash in front would make it an option on a command line */
+	if (*text == '-')
+		*text = 'A';
 	return text;
 }
 

@@ -29,7 +29,8 @@ bool constant_time_equal(const void *a, const void *b, size_t n);
  * not base64; *out_n bytes, owned by the caller. */
 char *base64_encode(const void *data, size_t n);
 unsigned char *base64_decode(const char *text, size_t n, size_t *out_n);
-/* n random bytes as base64url (RFC 4648 section 5) without padding; owned by the caller. */
+/* n random bytes as base64url (RFC 4648 section 5) without padding and without a dash in front; owned by the
+ * caller. */
 char *random_base64url(const struct rng *rng, size_t n);
 
 /* A random UUID (RFC 4122 version 4), lower case. */
