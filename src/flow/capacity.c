@@ -68,11 +68,14 @@ int capacity_quota_rebuild(struct db *db, struct quota_index *q, struct error *e
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		const struct quota_use_row *r = &servers[i];
+		int gpus, other;
 
 		quota_index_add(q, r->project_id, QUOTA_INSTANCES, r->servers);
 		quota_index_add(q, r->project_id, QUOTA_CORES, r->vcpus);
 		quota_index_add(q, r->project_id, QUOTA_RAM, r->ram_mib);
-		quota_index_add(q, r->project_id, QUOTA_GPUS, r->servers * capacity_gpus(r->extra_specs));
+		gpus = capacity_gpus(r->extra_specs);
+		other = capacity_gpus(r->other_specs);
+		quota_index_add(q, r->project_id, QUOTA_GPUS, r->servers * (gpus > other ? gpus : other));
 	}
 	if (store_quota_use_ports(db, &a, &ports, &n, err))
 		return -1;
@@ -151,7 +154,7 @@ static int take_rows(struct db *db, struct arena *a, struct placement *p, struct
 	struct allocation_row *rows;
 	size_t n;
 
-	if (store_allocation_list(db, a, &rows, &n, err))
+	if (store_allocation_list(db, a, 0, &rows, &n, err))
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		struct placement_request req = {
@@ -163,7 +166,7 @@ static int take_rows(struct db *db, struct arena *a, struct placement *p, struct
 
 		for (size_t k = 0; k < rows[i].devices_n && k < PLACEMENT_GPUS_MAX; k++)
 			choice.gpu_ids[choice.gpus_n++] = rows[i].devices[k];
-		if (placement_take(p, rows[i].server_id, &req, &choice, true, err))
+		if (placement_take(p, rows[i].id, &req, &choice, true, err))
 			return error_wrap(err, "allocation of server %lld", (long long)rows[i].server_id);
 	}
 	return 0;

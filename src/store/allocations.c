@@ -5,11 +5,16 @@
 
 #include "base/util.h"
 
+static int64_t key_of(const struct allocation_row *a)
+{
+	return a->id ? a->id : a->server_id;
+}
+
 static int device_insert(struct db *db, const struct allocation_row *a, int64_t device_id, struct error *err)
 {
-	static const char sql[] = "INSERT INTO allocation_device (device_id, server_id) "
+	static const char sql[] = "INSERT INTO allocation_device (device_id, allocation_id) "
 				  "SELECT id, ?1 FROM device WHERE id = ?2 AND host_id = ?3 AND present = 1";
-	int rc = db_run(db, err, sql, "iii", a->server_id, device_id, a->host_id);
+	int rc = db_run(db, err, sql, "iii", key_of(a), device_id, a->host_id);
 
 	if (rc == 0)
 		return error_set(err, ERR_CONFLICT, "device %lld cannot be given", (long long)device_id);
@@ -20,15 +25,16 @@ int store_allocation_insert(struct db *db, const struct allocation_row *a, struc
 {
 	/* the index allocation_host covers the sums */
 	static const char sql[] =
-		"INSERT INTO allocation (server_id, host_id, vcpus, ram_mib, disk_gib) "
-		"SELECT ?1, h.id, ?3, ?4, ?5 FROM host h, "
+		"INSERT INTO allocation (id, server_id, host_id, vcpus, ram_mib, disk_gib) "
+		"SELECT ?6, ?1, h.id, ?3, ?4, ?5 FROM host h, "
 		"(SELECT coalesce(sum(vcpus), 0) AS vcpus, coalesce(sum(ram_mib), 0) AS ram_mib, "
 		"coalesce(sum(disk_gib), 0) AS disk_gib FROM allocation WHERE host_id = ?2) u WHERE h.id = "
 		"?2 "
 		"AND (u.vcpus + ?3) * 1000 <= h.vcpus * h.vcpu_ratio_milli "
 		"AND (u.ram_mib + ?4) * 1000 <= (h.ram_mib - h.ram_reserved_mib) * h.ram_ratio_milli "
 		"AND (u.disk_gib + ?5) * 1000 <= h.disk_gib * h.disk_ratio_milli";
-	int rc = db_run(db, err, sql, "iiiii", a->server_id, a->host_id, a->vcpus, a->ram_mib, a->disk_gib);
+	int rc = db_run(db, err, sql, "iiiiii", a->server_id, a->host_id, a->vcpus, a->ram_mib, a->disk_gib,
+		key_of(a));
 
 	if (rc < 0)
 		return -1;
@@ -41,11 +47,25 @@ int store_allocation_insert(struct db *db, const struct allocation_row *a, struc
 	return 0;
 }
 
-int store_allocation_remove(struct db *db, int64_t server_id, struct error *err)
+int store_allocation_restore(struct db *db, const struct allocation_row *a, struct error *err)
 {
-	if (db_run(db, err, "DELETE FROM allocation_device WHERE server_id = ?", "i", server_id) < 0)
+	if (db_run(db, err,
+		    "INSERT INTO allocation (id, server_id, host_id, vcpus, ram_mib, disk_gib) "
+		    "VALUES (?, ?, ?, ?, ?, ?)",
+		    "iiiiii", key_of(a), a->server_id, a->host_id, a->vcpus, a->ram_mib, a->disk_gib) < 0)
 		return -1;
-	return db_run(db, err, "DELETE FROM allocation WHERE server_id = ?", "i", server_id) < 0 ? -1 : 0;
+	for (size_t i = 0; i < a->devices_n; i++)
+		if (db_run(db, err, "INSERT INTO allocation_device (device_id, allocation_id) VALUES (?, ?)",
+			    "ii", a->devices[i], key_of(a)) < 0)
+			return -1;
+	return 0;
+}
+
+int store_allocation_remove(struct db *db, int64_t id, struct error *err)
+{
+	if (db_run(db, err, "DELETE FROM allocation_device WHERE allocation_id = ?", "i", id) < 0)
+		return -1;
+	return db_run(db, err, "DELETE FROM allocation WHERE id = ?", "i", id) < 0 ? -1 : 0;
 }
 
 /* ---- reading ---- */
@@ -53,13 +73,13 @@ int store_allocation_remove(struct db *db, int64_t server_id, struct error *err)
 static int devices_read(struct db *db, struct arena *a, struct allocation_row *row, struct error *err)
 {
 	static const char sql[] =
-		"SELECT device_id FROM allocation_device WHERE server_id = ? ORDER BY device_id";
+		"SELECT device_id FROM allocation_device WHERE allocation_id = ? ORDER BY device_id";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	int64_t ids[256];
 	size_t n = 0;
 	int rc = 0;
 
-	if (db_query(db, err, &st, sql, "i", row->server_id))
+	if (db_query(db, err, &st, sql, "i", row->id))
 		return -1;
 	while (n < ARRAY_LEN(ids) && (rc = db_row(st, err)) > 0)
 		ids[n++] = db_int(st, 0);
@@ -72,24 +92,25 @@ static int devices_read(struct db *db, struct arena *a, struct allocation_row *r
 static struct allocation_row row_read(sqlite3_stmt *st)
 {
 	return (struct allocation_row) {
-		.server_id = db_int(st, 0),
-		.host_id = db_int(st, 1),
-		.vcpus = db_int(st, 2),
-		.ram_mib = db_int(st, 3),
-		.disk_gib = db_int(st, 4),
+		.id = db_int(st, 0),
+		.server_id = db_int(st, 1),
+		.host_id = db_int(st, 2),
+		.vcpus = db_int(st, 3),
+		.ram_mib = db_int(st, 4),
+		.disk_gib = db_int(st, 5),
 	};
 }
 
 int store_allocation_get(
-	struct db *db, struct arena *a, int64_t server_id, struct allocation_row *out, struct error *err)
+	struct db *db, struct arena *a, int64_t id, struct allocation_row *out, struct error *err)
 {
 	static const char sql[] =
-		"SELECT server_id, host_id, vcpus, ram_mib, disk_gib FROM allocation WHERE server_id = ?";
+		"SELECT id, server_id, host_id, vcpus, ram_mib, disk_gib FROM allocation WHERE id = ?";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	struct allocation_row row;
 	int rc;
 
-	if (db_query(db, err, &st, sql, "i", server_id))
+	if (db_query(db, err, &st, sql, "i", id))
 		return -1;
 	rc = db_row(st, err);
 	if (rc <= 0)
@@ -101,26 +122,30 @@ int store_allocation_get(
 	return 1;
 }
 
-int store_allocation_list(
-	struct db *db, struct arena *a, struct allocation_row **out, size_t *out_n, struct error *err)
+int store_allocation_list(struct db *db, struct arena *a, int64_t server_id, struct allocation_row **out,
+	size_t *out_n, struct error *err)
 {
-	static const char sql[] =
-		"SELECT server_id, host_id, vcpus, ram_mib, disk_gib, "
-		"EXISTS (SELECT 1 FROM allocation_device d WHERE d.server_id = a.server_id) "
-		"FROM allocation a ORDER BY server_id";
+	static const char all[] = "SELECT id, server_id, host_id, vcpus, ram_mib, disk_gib, "
+				  "EXISTS (SELECT 1 FROM allocation_device d WHERE d.allocation_id = a.id) "
+				  "FROM allocation a ORDER BY id";
+	static const char one[] = "SELECT id, server_id, host_id, vcpus, ram_mib, disk_gib, "
+				  "EXISTS (SELECT 1 FROM allocation_device d WHERE d.allocation_id = a.id) "
+				  "FROM allocation a WHERE server_id = ? ORDER BY id";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	struct allocation_row *rows;
 	int64_t count = 0;
 	size_t n = 0;
 	int rc = 0;
 
-	if (db_int_query(db, err, &count, "SELECT count(*) FROM allocation", NULL) < 0 ||
-		db_query(db, err, &st, sql, NULL))
+	if ((server_id ? db_int_query(db, err, &count,
+				 "SELECT count(*) FROM allocation WHERE server_id = ?", "i", server_id)
+		       : db_int_query(db, err, &count, "SELECT count(*) FROM allocation", NULL)) < 0 ||
+		(server_id ? db_query(db, err, &st, one, "i", server_id) : db_query(db, err, &st, all, NULL)))
 		return -1;
 	rows = ARENA_ARRAY(a, struct allocation_row, (size_t)count + 1);
 	while (n < (size_t)count && (rc = db_row(st, err)) > 0) {
 		rows[n] = row_read(st);
-		if (db_int(st, 5) && devices_read(db, a, &rows[n], err))
+		if (db_int(st, 6) && devices_read(db, a, &rows[n], err))
 			return -1;
 		n++;
 	}
@@ -129,18 +154,18 @@ int store_allocation_list(
 	return rc < 0 ? -1 : 0;
 }
 
-int store_allocation_addresses(struct db *db, struct arena *a, int64_t server_id, const char ***out,
-	size_t *out_n, struct error *err)
+int store_allocation_addresses(
+	struct db *db, struct arena *a, int64_t id, const char ***out, size_t *out_n, struct error *err)
 {
 	static const char sql[] =
 		"SELECT d.address FROM allocation_device x JOIN device d ON d.id = x.device_id "
-		"WHERE x.server_id = ? ORDER BY d.address";
+		"WHERE x.allocation_id = ? ORDER BY d.address";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	const char *found[256];
 	size_t n = 0;
 	int rc = 0;
 
-	if (db_query(db, err, &st, sql, "i", server_id))
+	if (db_query(db, err, &st, sql, "i", id))
 		return -1;
 	while (n < ARRAY_LEN(found) && (rc = db_row(st, err)) > 0)
 		found[n++] = db_dup(st, 0, a);

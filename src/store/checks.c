@@ -17,21 +17,36 @@ static const struct {
 		"OR u.ram_mib * 1000 > (h.ram_mib - h.ram_reserved_mib) * h.ram_ratio_milli "
 		"OR u.disk_gib * 1000 > h.disk_gib * h.disk_ratio_milli)" },
 	{ "allocation-server", "SELECT s.uid, 'holds room on a host though it is deleted' FROM allocation a "
-			       "JOIN server s ON s.id = a.server_id WHERE s.deleted_us != 0" },
+			       "JOIN server s ON s.id = a.id WHERE s.deleted_us != 0" },
 	{ "allocation-host",
 		"SELECT s.uid, 'its allocation and its row name different hosts' FROM allocation a "
-		"JOIN server s ON s.id = a.server_id WHERE a.host_id IS NOT s.host_id AND s.deleted_us = 0" },
+		"JOIN server s ON s.id = a.id WHERE a.host_id IS NOT s.host_id AND s.deleted_us = 0" },
+	{ "allocation-other",
+		"SELECT s.uid, 'holds room at another place without a reason' FROM allocation a "
+		"JOIN server s ON s.id = a.server_id WHERE a.id != a.server_id "
+		"AND NOT EXISTS (SELECT 1 FROM migration m WHERE m.id = a.id AND m.ended_us IS NULL) "
+		"AND NOT EXISTS (SELECT 1 FROM flow f WHERE f.subject_kind = 'allocation' AND "
+		"f.subject_id = a.id)" },
+	{ "migration-open",
+		"SELECT s.uid, 'its move is ' || m.status || ' and nobody is at work on it' FROM migration m "
+		"JOIN server s ON s.id = m.server_id WHERE m.ended_us IS NULL AND (s.deleted_us != 0 OR "
+		"NOT ((m.status = 'finished' AND s.vm_state = 'resized') OR EXISTS (SELECT 1 FROM flow f "
+		"WHERE f.subject_kind = 'server' AND f.subject_id = s.id)))" },
+	{ "migration-resized",
+		"SELECT s.uid, 'is resized and has no move to confirm' FROM server s "
+		"WHERE s.deleted_us = 0 AND s.vm_state = 'resized' AND NOT EXISTS "
+		"(SELECT 1 FROM migration m WHERE m.server_id = s.id AND m.ended_us IS NULL)" },
 	{ "allocation-size",
 		"SELECT s.uid, 'its allocation is not what its flavor says' FROM allocation a "
-		"JOIN server s ON s.id = a.server_id "
+		"JOIN server s ON s.id = a.id "
 		"WHERE a.vcpus != s.vcpus OR a.ram_mib != s.ram_mib OR a.disk_gib < s.disk_gib" },
 	{ "allocation-device",
 		"SELECT d.uid, 'given to a server of another host' FROM allocation_device x "
-		"JOIN device d ON d.id = x.device_id JOIN allocation a ON a.server_id = x.server_id "
+		"JOIN device d ON d.id = x.device_id JOIN allocation a ON a.id = x.allocation_id "
 		"WHERE a.host_id != d.host_id" },
 	{ "server-allocation",
 		"SELECT s.uid, 'is on a host and holds nothing there' FROM server s WHERE s.deleted_us = 0 "
-		"AND s.host_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM allocation a WHERE a.server_id = "
+		"AND s.host_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM allocation a WHERE a.id = "
 		"s.id)" },
 	{ "server-host", "SELECT s.uid, 'is ' || s.vm_state || ' and on no host' FROM server s "
 			 "WHERE s.deleted_us = 0 AND s.host_id IS NULL AND s.vm_state != 'error'" },
@@ -45,11 +60,11 @@ static const struct {
 		"SELECT s.uid, 'is deleted and still ' || s.vm_state FROM server s "
 		"WHERE s.deleted_us != 0 AND (s.vm_state != 'deleted' OR s.terminated_us IS NULL)" },
 	{ "usage-open", "SELECT s.uid, 'holds room and no usage interval is open' FROM allocation a "
-			"JOIN server s ON s.id = a.server_id WHERE NOT EXISTS "
+			"JOIN server s ON s.id = a.id WHERE NOT EXISTS "
 			"(SELECT 1 FROM usage u WHERE u.server_id = s.id AND u.ended_us IS NULL)" },
 	{ "usage-closed", "SELECT s.uid, 'holds nothing and a usage interval is open' FROM usage u "
 			  "JOIN server s ON s.id = u.server_id WHERE u.ended_us IS NULL AND NOT EXISTS "
-			  "(SELECT 1 FROM allocation a WHERE a.server_id = s.id)" },
+			  "(SELECT 1 FROM allocation a WHERE a.id = s.id)" },
 	{ "usage-state",
 		"SELECT s.uid, 'is ' || s.vm_state || ' and counted as ' || u.state FROM usage u "
 		"JOIN server s ON s.id = u.server_id WHERE u.ended_us IS NULL AND u.state != s.vm_state" },
@@ -74,6 +89,8 @@ static const struct {
 	{ "flow-subject", "SELECT 'flow ' || f.id, f.kind || ' works on something that is gone' FROM flow f "
 			  "WHERE (f.subject_kind = 'server' AND NOT EXISTS "
 			  "(SELECT 1 FROM server s WHERE s.id = f.subject_id AND s.deleted_us = 0)) "
+			  "OR (f.subject_kind = 'allocation' AND NOT EXISTS "
+			  "(SELECT 1 FROM allocation a WHERE a.id = f.subject_id)) "
 			  "OR (f.subject_kind = 'host_image' AND NOT EXISTS "
 			  "(SELECT 1 FROM host_image h WHERE h.id = f.subject_id))" },
 	{ "image-staging",

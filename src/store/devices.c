@@ -12,7 +12,8 @@ int store_device_list(struct db *db, struct arena *a, int64_t host_id, struct de
 		"SELECT d.id, d.host_id, d.uid, d.address, d.vendor, d.product, d.model, d.driver, "
 		"d.vendor_id, "
 		"d.product_id, d.numa_cell, d.iommu_group, d.present, a.server_id, s.uid FROM device d "
-		"LEFT JOIN allocation_device a ON a.device_id = d.id LEFT JOIN server s ON s.id = "
+		"LEFT JOIN allocation_device x ON x.device_id = d.id "
+		"LEFT JOIN allocation a ON a.id = x.allocation_id LEFT JOIN server s ON s.id = "
 		"a.server_id "
 		"WHERE ?1 = 0 OR d.host_id = ?1 ORDER BY d.host_id, d.address";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;

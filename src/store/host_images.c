@@ -88,7 +88,9 @@ int store_host_image_unused(struct db *db, struct arena *a, int64_t host_id, int
 		"SELECT h.id FROM host_image h JOIN image i ON i.id = h.image_id WHERE h.image_id = ?1 "
 		"AND (?2 = 0 OR h.host_id = ?2) AND i.deleted_us != 0 AND NOT EXISTS (SELECT 1 FROM server s "
 		"WHERE s.host_id = h.host_id AND h.image_id IN (s.root_image_id, s.rescue_image_id) "
-		"AND s.deleted_us = 0)";
+		"AND s.deleted_us = 0) AND NOT EXISTS (SELECT 1 FROM allocation a JOIN server s ON s.id = "
+		"a.server_id WHERE a.host_id = h.host_id AND a.id != a.server_id AND h.image_id = "
+		"s.root_image_id)";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	int64_t count = 0, *ids;
 	size_t n = 0;

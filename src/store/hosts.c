@@ -150,10 +150,10 @@ int store_host_set_inventory(struct db *db, const struct host_row *h, struct err
 
 int store_host_servers(struct db *db, int64_t id, int64_t *out_n, struct error *err)
 {
-	return db_int_query(db, err, out_n,
-		       "SELECT count(*) FROM server WHERE host_id = ? AND deleted_us = 0", "i", id) < 0
-		       ? -1
-		       : 0;
+	static const char sql[] = "SELECT count(*) FROM (SELECT id FROM server WHERE host_id = ?1 AND "
+				  "deleted_us = 0 UNION SELECT server_id FROM allocation WHERE host_id = ?1)";
+
+	return db_int_query(db, err, out_n, sql, "i", id) < 0 ? -1 : 0;
 }
 
 int store_host_flows(struct db *db, int64_t id, int64_t *out_n, struct error *err)
@@ -171,6 +171,8 @@ int store_host_remove(struct db *db, int64_t id, struct error *err)
 		"DELETE FROM host_image WHERE host_id = ?",
 		"DELETE FROM device WHERE host_id = ?",
 		"UPDATE server SET host_id = NULL WHERE host_id = ? AND deleted_us != 0",
+		"UPDATE migration SET source_host_id = NULL WHERE source_host_id = ? AND ended_us > 0",
+		"UPDATE migration SET dest_host_id = NULL WHERE dest_host_id = ? AND ended_us > 0",
 		"DELETE FROM host WHERE id = ?",
 	};
 

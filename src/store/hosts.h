@@ -37,7 +37,7 @@ int store_host_list(struct db *db, struct arena *a, struct host_row **out, size_
 int store_host_set_state(struct db *db, int64_t id, const char *state, const char *reason, struct error *err);
 /* Writes the columns that were read from the host. */
 int store_host_set_inventory(struct db *db, const struct host_row *h, struct error *err);
-/* How many live servers name it. */
+/* How many servers live there, or still hold something there. */
 int store_host_servers(struct db *db, int64_t id, int64_t *out_n, struct error *err);
 /* How many flows there are on its image copies. */
 int store_host_flows(struct db *db, int64_t id, int64_t *out_n, struct error *err);

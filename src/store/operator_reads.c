@@ -17,6 +17,11 @@ int store_flow_subject(struct db *db, struct arena *a, const char *subject_kind,
 			       "SELECT s.uid, h.name FROM server s LEFT JOIN host h ON h.id = s.host_id "
 			       "WHERE s.id = ?",
 			       "i", subject_id)
+	     : strcmp(subject_kind, "allocation") == 0
+		     ? db_query(db, err, &st,
+			       "SELECT s.uid, h.name FROM allocation x JOIN server s ON s.id = x.server_id "
+			       "JOIN host h ON h.id = x.host_id WHERE x.id = ?",
+			       "i", subject_id)
 		     : db_query(db, err, &st,
 			       "SELECT i.uid, h.name FROM host_image x JOIN image i ON i.id = x.image_id "
 			       "JOIN host h ON h.id = "

@@ -9,8 +9,10 @@ int store_quota_use_servers(
 	struct db *db, struct arena *a, struct quota_use_row **out, size_t *out_n, struct error *err)
 {
 	static const char sql[] =
-		"SELECT project_id, count(*), sum(vcpus), sum(ram_mib), extra_specs FROM server "
-		"WHERE deleted_us = 0 GROUP BY project_id, extra_specs";
+		"SELECT s.project_id, count(*), sum(max(s.vcpus, coalesce(m.vcpus, 0))), "
+		"sum(max(s.ram_mib, coalesce(m.ram_mib, 0))), s.extra_specs, m.extra_specs FROM server s "
+		"LEFT JOIN migration m ON m.server_id = s.id AND m.ended_us IS NULL "
+		"WHERE s.deleted_us = 0 GROUP BY s.project_id, s.extra_specs, m.extra_specs";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	struct quota_use_row *rows = NULL;
 	size_t n = 0, cap = 0;
@@ -33,6 +35,7 @@ int store_quota_use_servers(
 			.vcpus = db_int(st, 2),
 			.ram_mib = db_int(st, 3),
 			.extra_specs = db_dup(st, 4, a),
+			.other_specs = db_dup(st, 5, a),
 		};
 	}
 	*out = rows;

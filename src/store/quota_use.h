@@ -9,9 +9,9 @@
 #include "base/arena.h"
 #include "store/db.h"
 
-struct quota_use_row { /* of live servers of a project with the same extra specs */
-	int64_t project_id, servers, vcpus, ram_mib;
-	const char *extra_specs;
+struct quota_use_row { /* of live servers of a project with the same extra specs, also in their moves */
+	int64_t project_id, servers, vcpus, ram_mib; /* of each server the larger of its two flavors */
+	const char *extra_specs, *other_specs;       /* other_specs NULL: no move is open */
 };
 int store_quota_use_servers(
 	struct db *db, struct arena *a, struct quota_use_row **out, size_t *out_n, struct error *err);
