@@ -318,6 +318,11 @@ static int bind_value(
 
 /* --- objects */
 
+const struct bind_field *bind_field_at(const struct bind_table *t, size_t i)
+{
+	return (const void *)((const char *)t->fields + i * (t->stride ? t->stride : sizeof *t->fields));
+}
+
 static bool fits(const struct bind_field *f, const json_t *v)
 {
 	switch (f->type) {
@@ -345,25 +350,21 @@ static bool known_at(const struct bind_field *f, int version)
 
 /* The row of a key: of several the first whose type fits, else the first. */
 static const struct bind_field *find(
-	const struct bind_table *t, const char *key, int version, const json_t *v)
+	const struct bind_table *t, const char *key, int version, const json_t *v, size_t *out_i)
 {
-	const struct bind_field *first = NULL;
+	const struct bind_field *found = NULL;
 
 	for (size_t i = 0; i < t->n; i++) {
-		const struct bind_field *f = &t->fields[i];
+		const struct bind_field *f = bind_field_at(t, i);
 
-		if (strcmp(f->name, key) != 0 || !known_at(f, version))
+		if (strcmp(f->name, key) != 0 || !known_at(f, version) || (found && !fits(f, v)))
 			continue;
-		if (!v || fits(f, v))
-			return f;
-		first = first ? first : f;
+		found = f;
+		*out_i = i;
+		if (fits(f, v))
+			break;
 	}
-	return first;
-}
-
-const struct bind_field *bind_find(const struct bind_table *t, const char *key, int version)
-{
-	return find(t, key, version, NULL);
+	return found;
 }
 
 static int unknown(const struct bind *b, const struct bind_table *t, const struct spot *at)
@@ -396,10 +397,11 @@ static int check_present(
 	const struct bind *b, const struct bind_table *t, const struct spot *at, uint64_t present)
 {
 	for (size_t i = 0; i < t->n; i++) {
-		const struct bind_field *f = &t->fields[i];
+		const struct bind_field *f = bind_field_at(t, i);
 		struct spot here = { .up = at, .key = f->name };
 
-		if ((f->flags & BIND_REQUIRED) && !(present >> i & 1) && known_at(f, b->version))
+		if (((f->flags & BIND_REQUIRED) || (t->required >> i & 1)) && !(present >> i & 1) &&
+			known_at(f, b->version))
 			return refuse(b, &here, " is required");
 	}
 	return 0;
@@ -408,10 +410,12 @@ static int check_present(
 static void set_absent(const struct bind_table *t, char *out)
 {
 	for (size_t i = 0; i < t->n; i++) {
-		const struct bind_field *f = &t->fields[i];
+		const struct bind_field *f = bind_field_at(t, i);
 
 		if (f->absent && f->type == BIND_INT)
 			*(int64_t *)(void *)(out + f->offset) = f->absent;
+		else if (f->absent && f->type == BIND_NUM)
+			*(double *)(void *)(out + f->offset) = (double)f->absent;
 		else if (f->absent && f->type == BIND_BOOL)
 			*(bool *)(out + f->offset) = true;
 	}
@@ -429,9 +433,10 @@ static int fill(const struct bind *b, const json_t *obj, const struct spot *at, 
 	set_absent(t, out);
 	json_object_foreach((json_t *)obj, key, v)
 	{
-		const struct bind_field *f = find(t, key, b->version, v);
+		size_t i = 0;
+		const struct bind_field *f = find(t, key, b->version, v, &i);
 		struct spot inner = { .up = at, .key = key };
-		uint64_t bit = f ? UINT64_C(1) << (f - t->fields) : 0;
+		uint64_t bit = f ? UINT64_C(1) << i : 0;
 
 		if (f && json_is_null(v)) {
 			here.null |= bit;

@@ -44,7 +44,7 @@ struct bind_field {
 	const struct bind_table *table; /* BIND_OBJ: what is inside */
 	const struct bind_field *items; /* BIND_ARR: what each entry is; its name and offset are not used */
 	const char *const *words;       /* BIND_STR: one of these, NULL-ended; the table's spelling is kept */
-	int64_t absent;                 /* BIND_INT, BIND_BOOL: the value when there is none */
+	int64_t absent;                 /* numbers and booleans: the value when there is none */
 };
 
 enum bind_table_flags {
@@ -58,8 +58,10 @@ struct bind_table {
 	const char *top; /* of a body: its only key, whose value the fields describe; NULL: the body itself */
 	const struct bind_field *fields;
 	size_t n;
-	size_t size; /* of the struct; 0: nothing is kept */
+	size_t stride; /* from field to field, where they are the first members of larger rows; else 0 */
+	size_t size;   /* of the struct; 0: nothing is kept */
 	int flags;
+	uint64_t required;             /* bit i: fields[i] too, beside those whose own flags say so */
 	const struct bind_field *more; /* what the value of any other key must be; NULL: others are refused */
 };
 
@@ -85,6 +87,11 @@ struct bind_seen {
 #define BIND_TABLE(struct_name, fields_) \
 	.fields = (fields_), .n = sizeof(fields_) / sizeof *(fields_), .size = sizeof(struct struct_name)
 
+/* The same for an array of rows whose first member, `field`, is the field. */
+#define BIND_ROWS(struct_name, rows)                                                              \
+	.fields = &(rows)[0].field, .n = sizeof(rows) / sizeof *(rows), .stride = sizeof *(rows), \
+	.size = sizeof(struct struct_name)
+
 /* Items and values of any kind, or strings of up to 255 characters. */
 extern const struct bind_field bind_item_any, bind_item_text;
 
@@ -100,7 +107,6 @@ int bind_object(const json_t *obj, const char *where, const struct bind_field *f
 	struct arena *arena, void *out, struct bind_seen *seen, struct error *err);
 /* The value of the body's one top key, an object: {"server": {...}}. NULL with the error set. */
 json_t *bind_top(const json_t *body, const char *key, struct error *err);
-/* The row that a key has at a version, or NULL; the first of several. */
-const struct bind_field *bind_find(const struct bind_table *t, const char *key, int version);
+const struct bind_field *bind_field_at(const struct bind_table *t, size_t i);
 
 #endif

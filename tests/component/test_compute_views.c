@@ -67,6 +67,20 @@ static json_t *parse(const char *text)
 	return v;
 }
 
+/* As the dispatcher: the body against the table of the handler's route. */
+static int read_body(struct api_call *c, api_handler *handler, struct error *err)
+{
+	for (size_t i = 0; i < service_compute.routes_n; i++) {
+		const struct api_route *r = &service_compute.routes[i];
+
+		if (r->handler != handler || !r->body)
+			continue;
+		c->in = arena_alloc(c->arena, r->body->size);
+		return bind_body(c->body, r->body, c->version, c->arena, c->in, &c->seen, err);
+	}
+	return 0;
+}
+
 static int run(struct cloud *cl, struct db *db, void *arg, struct error *err)
 {
 	struct ask *q = arg;
@@ -96,7 +110,8 @@ static int run(struct cloud *cl, struct db *db, void *arg, struct error *err)
 		c.match.params[c.match.params_n++] =
 			(struct route_param) { q->params[i][0], q->params[i][1] };
 	c.body = q->body ? parse(q->body) : NULL;
-	rc = q->handler(&c, err);
+	rc = read_body(&c, q->handler, err);
+	rc = rc < 0 ? rc : q->handler(&c, err);
 	q->code = rc < 0 ? err->code : ERR_NONE;
 	str_copy(q->msg, sizeof q->msg, rc < 0 ? err->msg : "");
 	q->status = c.status;

@@ -57,23 +57,33 @@ int compute_flavor_specs_list(struct api_call *c, struct error *err)
 	return specs_reply(c, specs, n);
 }
 
+struct specs_body {
+	json_t *map;
+};
+
+static const struct bind_table map_table = { .more = &bind_item_any };
+static const struct bind_field specs_fields[] = {
+	{ .name = "extra_specs",
+		.type = BIND_OBJ,
+		.flags = BIND_REQUIRED | BIND_JSON,
+		.max = FLAVOR_EXTRA_SPECS_MAX,
+		.table = &map_table },
+};
+
+const struct bind_table compute_flavor_specs_body = { BIND_TABLE(specs_body, specs_fields) };
+/* One key, the path's. */
+const struct bind_table compute_flavor_spec_body = { .more = &bind_item_any };
+
 /* Merged into what is there; the answer is what was sent. */
 int compute_flavor_specs_create(struct api_call *c, struct error *err)
 {
-	json_t *map = bind_top(c->body, "extra_specs", err), *value;
+	const struct specs_body *in = c->in;
+	json_t *map = in->map, *value;
 	struct server_pair *sent, *all;
 	struct flavor f;
 	const char *key;
 	size_t n = 0;
 
-	if (!map)
-		return -1;
-	if (json_object_size(c->body) != 1)
-		return error_set(
-			err, ERR_BAD_REQUEST, "Additional properties are not allowed beside 'extra_specs'");
-	if (json_object_size(map) > FLAVOR_EXTRA_SPECS_MAX)
-		return error_set(
-			err, ERR_BAD_REQUEST, "a flavor has at most %d extra specs", FLAVOR_EXTRA_SPECS_MAX);
 	sent = ARENA_ARRAY(c->arena, struct server_pair, json_object_size(map) + 1);
 	json_object_foreach(map, key, value)
 	{
@@ -171,14 +181,34 @@ int compute_flavor_access(struct api_call *c, struct error *err)
 	return access_reply(c, &f, err);
 }
 
-static int read_project(struct api_call *c, const json_t *args, int64_t *out, struct error *err)
-{
-	const char *uid = json_string_value(json_object_get(args, "tenant"));
-	int rc;
+struct access_args {
+	const char *tenant;
+};
 
-	if (!uid || !*uid || json_object_size(args) != 1)
-		return error_set(err, ERR_BAD_REQUEST, "the action needs exactly 'tenant', a project's id");
-	rc = store_quota_project(c->db, uid, false, out, err);
+struct access_body {
+	const struct access_args *args;
+};
+
+static const struct bind_field access_fields[] = {
+	BIND(access_args, tenant, "tenant", BIND_STR, BIND_REQUIRED, 1, 64),
+};
+
+static const struct bind_table access_table = { BIND_TABLE(access_args, access_fields) };
+
+enum { ADD_ACCESS, REMOVE_ACCESS };
+
+static const struct bind_field access_actions[] = {
+	[ADD_ACCESS] = { .name = "addTenantAccess", .type = BIND_OBJ, .table = &access_table },
+	[REMOVE_ACCESS] = { .name = "removeTenantAccess", .type = BIND_OBJ, .table = &access_table },
+};
+
+const struct bind_table compute_flavor_action_body = { BIND_TABLE(access_body, access_actions),
+	.flags = BIND_ONE };
+
+static int find_project(struct api_call *c, const char *uid, int64_t *out, struct error *err)
+{
+	int rc = store_quota_project(c->db, uid, false, out, err);
+
 	if (rc == 0)
 		return error_set(err, ERR_BAD_REQUEST, "Project ID %.64s is not a valid project.", uid);
 	return rc < 0 ? -1 : 0;
@@ -186,19 +216,13 @@ static int read_project(struct api_call *c, const json_t *args, int64_t *out, st
 
 int compute_flavor_action(struct api_call *c, struct error *err)
 {
+	const struct access_body *in = c->in;
+	bool add = c->seen.present >> ADD_ACCESS & 1;
 	struct flavor f;
-	json_t *args;
 	int64_t project;
-	const char *key = compute_only_key(c, &args, err);
-	bool add;
 
-	if (!key)
-		return -1;
-	add = strcmp(key, "addTenantAccess") == 0;
-	if (!add && strcmp(key, "removeTenantAccess") != 0)
-		return error_set(err, ERR_BAD_REQUEST, "There is no such action: %.64s", key);
 	c->action = add ? "flavor.addTenantAccess" : "flavor.removeTenantAccess";
-	if (read_project(c, args, &project, err) < 0 || compute_flavor_get(c, &f, err) < 0)
+	if (find_project(c, in->args->tenant, &project, err) < 0 || compute_flavor_get(c, &f, err) < 0)
 		return -1;
 	if (f.is_public && since(c, 7))
 		return error_set(

@@ -228,20 +228,29 @@ int compute_flavor_show(struct api_call *c, struct error *err)
 struct body {
 	const char *name, *id, *description;
 	int64_t ram_mib, vcpus, disk_gib, swap_mib, ephemeral_gib;
-	json_t *rxtx_factor;
+	double rxtx_factor;
+	const char *rxtx_text;
 	bool is_public;
 };
 
 static const struct bind_field body_fields[] = {
 	BIND(body, name, "name", BIND_STR, BIND_REQUIRED, 1, 255),
 	BIND(body, id, "id", BIND_STR, BIND_LOOSE, 0, 255),
-	BIND(body, ram_mib, "ram", BIND_INT, BIND_REQUIRED, 0, 0),
-	BIND(body, vcpus, "vcpus", BIND_INT, BIND_REQUIRED, 0, 0),
-	BIND(body, disk_gib, "disk", BIND_INT, BIND_REQUIRED, 0, 0),
-	BIND(body, swap_mib, "swap", BIND_INT, 0, 0, 0),
-	BIND(body, ephemeral_gib, "OS-FLV-EXT-DATA:ephemeral", BIND_INT, 0, 0, 0),
-	BIND(body, rxtx_factor, "rxtx_factor", BIND_ANY, 0, 0, 0),
-	BIND(body, is_public, "os-flavor-access:is_public", BIND_BOOL, BIND_LOOSE, 0, 0),
+	BIND(body, ram_mib, "ram", BIND_INT, BIND_REQUIRED, 1, FLAVOR_RAM_MIB_MAX),
+	BIND(body, vcpus, "vcpus", BIND_INT, BIND_REQUIRED, 1, FLAVOR_VCPUS_MAX),
+	BIND(body, disk_gib, "disk", BIND_INT, BIND_REQUIRED, 0, FLAVOR_DISK_GIB_MAX),
+	BIND(body, swap_mib, "swap", BIND_INT, 0, 0, FLAVOR_RAM_MIB_MAX),
+	BIND(body, ephemeral_gib, "OS-FLV-EXT-DATA:ephemeral", BIND_INT, 0, 0, FLAVOR_DISK_GIB_MAX),
+	{ .name = "rxtx_factor",
+		.type = BIND_NUM,
+		.offset = offsetof(struct body, rxtx_factor),
+		.absent = 1 },
+	BIND(body, rxtx_text, "rxtx_factor", BIND_STR, 0, 1, 32),
+	{ .name = "os-flavor-access:is_public",
+		.type = BIND_BOOL,
+		.offset = offsetof(struct body, is_public),
+		.flags = BIND_LOOSE,
+		.absent = true },
 	{ .name = "description",
 		.type = BIND_STR,
 		.offset = offsetof(struct body, description),
@@ -249,74 +258,73 @@ static const struct bind_field body_fields[] = {
 		.since = 55 },
 };
 
+const struct bind_table compute_flavor_create_body = { .top = "flavor", BIND_TABLE(body, body_fields) };
+
+static const struct bind_field update_fields[] = {
+	BIND(body, description, "description", BIND_STR, BIND_REQUIRED | BIND_NULL, 0, 65535),
+};
+
+const struct bind_table compute_flavor_update_body = { .top = "flavor", BIND_TABLE(body, update_fields) };
+
 /* A number, or a number in a string. */
-static int read_factor(const json_t *v, double *out, struct error *err)
+static int read_factor(struct body *in, struct error *err)
 {
-	const char *text = json_string_value(v);
 	char *end = NULL;
 
-	if (json_is_number(v))
-		*out = json_number_value(v);
-	else if (text)
-		*out = strtod(text, &end);
-	if (json_is_number(v) || (text && *text && !*end))
+	if (!in->rxtx_text)
 		return 0;
-	return error_set(err, ERR_BAD_REQUEST, "flavor.rxtx_factor must be a number");
+	in->rxtx_factor = strtod(in->rxtx_text, &end);
+	return *end ? error_set(err, ERR_BAD_REQUEST, "flavor.rxtx_factor must be a number") : 0;
 }
 
 int compute_flavor_create(struct api_call *c, struct error *err)
 {
-	struct body in = { .is_public = true };
+	struct body *in = c->in;
 	struct flavor_values values;
 	struct flavor f;
 	char uid[UUID_TEXT];
 
-	if (api_bind(c, "flavor", body_fields, ARRAY_LEN(body_fields), &in, NULL, err) < 0)
-		return -1;
-	if (!in.id || strcmp(in.id, "auto") == 0) {
+	if (!in->id || strcmp(in->id, "auto") == 0) {
 		uuid_make(c->api->loop->rng, uid);
-		in.id = arena_strdup(c->arena, uid);
+		in->id = arena_strdup(c->arena, uid);
 	}
-	values = (struct flavor_values) { .id = in.id,
-		.name = in.name,
-		.description = in.description,
-		.vcpus = in.vcpus,
-		.ram_mib = in.ram_mib,
-		.disk_gib = in.disk_gib,
-		.ephemeral_gib = in.ephemeral_gib,
-		.swap_mib = in.swap_mib,
-		.rxtx_factor = 1.0 };
-	if ((in.rxtx_factor && read_factor(in.rxtx_factor, &values.rxtx_factor, err) < 0) ||
-		flavor_check(&values, err) < 0)
+	if (read_factor(in, err) < 0)
+		return -1;
+	values = (struct flavor_values) { .id = in->id,
+		.name = in->name,
+		.description = in->description,
+		.vcpus = in->vcpus,
+		.ram_mib = in->ram_mib,
+		.disk_gib = in->disk_gib,
+		.ephemeral_gib = in->ephemeral_gib,
+		.swap_mib = in->swap_mib,
+		.rxtx_factor = in->rxtx_factor };
+	if (flavor_check(&values, err) < 0)
 		return -1;
 	f = (struct flavor) { .id = store_next_id(c->api->store),
-		.uid = in.id,
-		.name = in.name,
-		.description = in.description,
-		.vcpus = in.vcpus,
-		.ram_mib = in.ram_mib,
-		.disk_gib = in.disk_gib,
-		.ephemeral_gib = in.ephemeral_gib,
-		.swap_mib = in.swap_mib,
-		.rxtx_factor = values.rxtx_factor,
-		.is_public = in.is_public,
+		.uid = in->id,
+		.name = in->name,
+		.description = in->description,
+		.vcpus = in->vcpus,
+		.ram_mib = in->ram_mib,
+		.disk_gib = in->disk_gib,
+		.ephemeral_gib = in->ephemeral_gib,
+		.swap_mib = in->swap_mib,
+		.rxtx_factor = in->rxtx_factor,
+		.is_public = in->is_public,
 		.created_us = c->now_us };
 	return store_flavor_insert(c->db, &f, err) < 0 ? -1 : reply(c, &f, err);
 }
 
 int compute_flavor_update(struct api_call *c, struct error *err)
 {
-	static const struct bind_field fields[] = {
-		BIND(body, description, "description", BIND_STR, BIND_REQUIRED | BIND_NULL, 0, 65535),
-	};
-	struct body in = { 0 };
+	const struct body *in = c->in;
 	struct flavor f;
 
-	if (api_bind(c, "flavor", fields, ARRAY_LEN(fields), &in, NULL, err) < 0 ||
-		compute_flavor_get(c, &f, err) < 0 ||
-		store_flavor_describe(c->db, f.id, in.description, err) < 0)
+	if (compute_flavor_get(c, &f, err) < 0 ||
+		store_flavor_describe(c->db, f.id, in->description, err) < 0)
 		return -1;
-	f.description = in.description;
+	f.description = in->description;
 	return reply(c, &f, err);
 }
 

@@ -140,12 +140,25 @@ struct body {
 	const char *name, *public_key, *type, *user_id;
 };
 
+/* Certificates (x509) are not kept here. */
+static const char *const types[] = { "ssh", NULL };
+
 static const struct bind_field body_fields[] = {
 	BIND(body, name, "name", BIND_STR, BIND_REQUIRED, 1, 255),
 	BIND(body, public_key, "public_key", BIND_STR, 0, 0, 0),
-	{ .name = "type", .type = BIND_STR, .offset = offsetof(struct body, type), .since = 2 },
-	{ .name = "user_id", .type = BIND_STR, .offset = offsetof(struct body, user_id), .since = 10 },
+	{ .name = "type",
+		.type = BIND_STR,
+		.offset = offsetof(struct body, type),
+		.since = 2,
+		.words = types },
+	{ .name = "user_id",
+		.type = BIND_STR,
+		.offset = offsetof(struct body, user_id),
+		.max = 64,
+		.since = 10 },
 };
+
+const struct bind_table compute_keypair_body = { .top = "keypair", BIND_TABLE(body, body_fields) };
 
 struct keygen {
 	struct work work;
@@ -165,13 +178,9 @@ static const char *trimmed(struct arena *a, const char *s)
 
 static int read_body(struct api_call *c, struct body *in, struct error *err)
 {
-	*in = (struct body) { .type = "ssh" };
-	if (api_bind(c, "keypair", body_fields, ARRAY_LEN(body_fields), in, NULL, err) < 0 ||
-		name_check(since(c, 92) ? NAME_KEYPAIR_292 : NAME_KEYPAIR, in->name, err) < 0)
+	*in = *(const struct body *)c->in;
+	if (name_check(since(c, 92) ? NAME_KEYPAIR_292 : NAME_KEYPAIR, in->name, err) < 0)
 		return -1;
-	if (strcmp(in->type, "ssh") != 0)
-		return error_set(err, ERR_BAD_REQUEST,
-			"keypair.type must be 'ssh'; certificates (x509) are not kept here");
 	if (since(c, 92) && !in->public_key)
 		return error_set(err, ERR_BAD_REQUEST,
 			"keypair.public_key is required from API version 2.92 on: keys are made by the "
@@ -215,7 +224,7 @@ static int insert(struct api_call *c, struct keygen *keygen, struct error *err)
 	k = (struct keypair) { .id = store_next_id(c->api->store),
 		.user_id = owner,
 		.name = in.name,
-		.type = in.type,
+		.type = types[0],
 		.public_key = in.public_key,
 		.fingerprint = fingerprint,
 		.created_us = c->now_us };

@@ -17,6 +17,10 @@ int server_check_address(const char *field, const char *text, bool is_v6, struct
 		field, is_v6 ? 6 : 4, text);
 }
 
+const char *const server_disk_configs[] = { "AUTO", "MANUAL", NULL };
+const struct bind_table server_metadata_table = { .more = &bind_item_text };
+const struct bind_field server_tag_item = { .type = BIND_STR, .min = 1, .max = 60 };
+
 int server_check_disk_config(const char *text, struct error *err)
 {
 	if (strcmp(text, "AUTO") == 0 || strcmp(text, "MANUAL") == 0)

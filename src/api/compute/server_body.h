@@ -9,6 +9,10 @@ enum { SERVER_TAGS_MAX = 50 };
 
 /* "" or an address of the family. ERR_BAD_REQUEST naming the field. */
 int server_check_address(const char *field, const char *text, bool is_v6, struct error *err);
+/* For tables of bodies: what a disk_config can be, an object of texts, a tag. */
+extern const char *const server_disk_configs[];
+extern const struct bind_table server_metadata_table;
+extern const struct bind_field server_tag_item;
 /* AUTO or MANUAL. */
 int server_check_disk_config(const char *text, struct error *err);
 /* An object of texts within the limits of keys and values. */

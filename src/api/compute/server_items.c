@@ -72,19 +72,38 @@ int compute_server_metadata_list(struct api_call *c, struct error *err)
 	return compute_server_row(c, &r, err) < 0 ? -1 : metadata_reply(c, r.s.id, err);
 }
 
+struct metadata_body {
+	json_t *map;
+};
+
+static const struct bind_field metadata_fields[] = {
+	{ .name = "metadata",
+		.type = BIND_OBJ,
+		.flags = BIND_REQUIRED | BIND_JSON,
+		.table = &server_metadata_table },
+};
+
+/* One key, the path's. */
+static const struct bind_field meta_fields[] = {
+	{ .name = "meta",
+		.type = BIND_OBJ,
+		.flags = BIND_REQUIRED | BIND_JSON,
+		.min = 1,
+		.max = 1,
+		.table = &server_metadata_table },
+};
+
+const struct bind_table compute_metadata_body = { BIND_TABLE(metadata_body, metadata_fields) },
+			compute_meta_body = { BIND_TABLE(metadata_body, meta_fields) };
+
 static int metadata_put(struct api_call *c, bool replace, struct error *err)
 {
-	json_t *map = bind_top(c->body, "metadata", err);
+	const struct metadata_body *in = c->in;
 	struct server_pair *pairs;
 	struct server s;
 	size_t n;
 
-	if (!map)
-		return -1;
-	if (json_object_size(c->body) != 1)
-		return error_set(
-			err, ERR_BAD_REQUEST, "Additional properties are not allowed beside 'metadata'");
-	if (server_read_metadata(c, map, &pairs, &n, err) < 0 || load_unlocked(c, &s, err) < 0 ||
+	if (server_read_metadata(c, in->map, &pairs, &n, err) < 0 || load_unlocked(c, &s, err) < 0 ||
 		metadata_write(c, &s, pairs, n, replace, err) < 0)
 		return -1;
 	return metadata_reply(c, s.id, err);
@@ -118,14 +137,14 @@ int compute_server_meta_show(struct api_call *c, struct error *err)
 
 int compute_server_meta_set(struct api_call *c, struct error *err)
 {
-	json_t *map = bind_top(c->body, "meta", err);
+	const struct metadata_body *in = c->in;
 	struct server_pair *pairs;
 	struct server s;
 	size_t n;
 
-	if (!map || server_read_metadata(c, map, &pairs, &n, err) < 0)
+	if (server_read_metadata(c, in->map, &pairs, &n, err) < 0)
 		return -1;
-	if (n != 1 || strcmp(pairs[0].key, api_param(c, "key")) != 0)
+	if (strcmp(pairs[0].key, api_param(c, "key")) != 0)
 		return error_set(
 			err, ERR_BAD_REQUEST, "meta must have exactly one key, the same as the path's");
 	if (load_unlocked(c, &s, err) < 0 || metadata_write(c, &s, pairs, n, false, err) < 0)
@@ -171,17 +190,30 @@ int compute_server_tags_list(struct api_call *c, struct error *err)
 	return compute_server_row(c, &r, err) < 0 ? -1 : tags_reply(c, r.s.id, err);
 }
 
+struct tags_body {
+	json_t *tags;
+};
+
+static const struct bind_field tags_fields[] = {
+	{ .name = "tags",
+		.type = BIND_ARR,
+		.flags = BIND_REQUIRED | BIND_JSON,
+		.max = SERVER_TAGS_MAX,
+		.items = &server_tag_item },
+};
+
+const struct bind_table compute_tags_body = { BIND_TABLE(tags_body, tags_fields) };
+
 int compute_server_tags_replace(struct api_call *c, struct error *err)
 {
+	const struct tags_body *in = c->in;
 	const char **tags;
 	struct server s;
 	size_t n;
 	bool is_new;
 
-	if (!c->body || json_object_size(c->body) != 1 || !json_object_get(c->body, "tags"))
-		return error_set(err, ERR_BAD_REQUEST, "the body must have exactly one key, 'tags'");
-	if (server_read_tags(c, json_object_get(c->body, "tags"), &tags, &n, err) < 0 ||
-		load_unlocked(c, &s, err) < 0 || store_server_tags_remove(c->db, s.id, NULL, err) < 0)
+	if (server_read_tags(c, in->tags, &tags, &n, err) < 0 || load_unlocked(c, &s, err) < 0 ||
+		store_server_tags_remove(c->db, s.id, NULL, err) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (store_server_tag_add(c->db, s.id, tags[i], &is_new, err) < 0)

@@ -44,7 +44,10 @@ static const struct bind_field body_fields[] = {
 	BIND(body, name, "name", BIND_STR, 0, 1, 255),
 	BIND(body, access_ipv4, "accessIPv4", BIND_STR, 0, 0, 0),
 	BIND(body, access_ipv6, "accessIPv6", BIND_STR, 0, 0, 0),
-	BIND(body, disk_config, "OS-DCF:diskConfig", BIND_STR, 0, 0, 0),
+	{ .name = "OS-DCF:diskConfig",
+		.type = BIND_STR,
+		.offset = offsetof(struct body, disk_config),
+		.words = server_disk_configs },
 	[DESCRIPTION_FIELD] = { .name = "description",
 		.type = BIND_STR,
 		.offset = offsetof(struct body, description),
@@ -54,12 +57,13 @@ static const struct bind_field body_fields[] = {
 	{ .name = "hostname", .type = BIND_STR, .offset = offsetof(struct body, hostname), .since = 90 },
 };
 
+const struct bind_table compute_server_update_body = { .top = "server", BIND_TABLE(body, body_fields) };
+
 static int check_body(const struct body *in, struct error *err)
 {
 	if ((in->name && name_check(NAME_SERVER, in->name, err) < 0) ||
 		(in->access_ipv4 && server_check_address("accessIPv4", in->access_ipv4, false, err) < 0) ||
 		(in->access_ipv6 && server_check_address("accessIPv6", in->access_ipv6, true, err) < 0) ||
-		(in->disk_config && server_check_disk_config(in->disk_config, err) < 0) ||
 		(in->description && name_check(NAME_DESCRIPTION, in->description, err) < 0))
 		return -1;
 	if (in->hostname && !hostname_valid(in->hostname))
@@ -70,21 +74,19 @@ static int check_body(const struct body *in, struct error *err)
 
 int compute_server_update(struct api_call *c, struct error *err)
 {
-	struct body in = { 0 };
-	struct bind_seen seen;
+	const struct body *in = c->in;
 	struct server_row row;
 	struct server s;
 
-	if (api_bind(c, "server", body_fields, ARRAY_LEN(body_fields), &in, &seen, err) < 0 ||
-		check_body(&in, err) < 0 || compute_server_load(c, &s, err) < 0)
+	if (check_body(in, err) < 0 || compute_server_load(c, &s, err) < 0)
 		return -1;
-	s.name = in.name ? in.name : s.name;
-	s.access_ipv4 = in.access_ipv4 ? in.access_ipv4 : s.access_ipv4;
-	s.access_ipv6 = in.access_ipv6 ? in.access_ipv6 : s.access_ipv6;
-	s.disk_config = in.disk_config ? in.disk_config : s.disk_config;
-	s.hostname = in.hostname ? in.hostname : s.hostname;
-	if (seen.present & (1u << DESCRIPTION_FIELD))
-		s.description = in.description;
+	s.name = in->name ? in->name : s.name;
+	s.access_ipv4 = in->access_ipv4 ? in->access_ipv4 : s.access_ipv4;
+	s.access_ipv6 = in->access_ipv6 ? in->access_ipv6 : s.access_ipv6;
+	s.disk_config = in->disk_config ? in->disk_config : s.disk_config;
+	s.hostname = in->hostname ? in->hostname : s.hostname;
+	if (c->seen.present & (1u << DESCRIPTION_FIELD))
+		s.description = in->description;
 	s.updated_us = c->now_us;
 	if (store_server_edit(c->db, &s, err) < 0 || compute_server_row(c, &row, err) < 0)
 		return -1;

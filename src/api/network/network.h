@@ -30,4 +30,6 @@ int network_quota_default(struct api_call *c, struct error *err);
 int network_quota_update(struct api_call *c, struct error *err);
 int network_quota_reset(struct api_call *c, struct error *err);
 
+extern const struct bind_table network_quota_body;
+
 #endif

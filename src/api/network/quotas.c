@@ -2,22 +2,22 @@
 /* The network service's share of a project's limits, under Neutron's names. */
 #include "store/quotas.h"
 #include "api/network/network.h"
+#include "api/quota_body.h"
 #include "base/util.h"
 #include "domain/quota.h"
 #include "flow/flow.h"
 
-static const struct {
-	const char *name;
-	enum quota_resource resource;
-} names[] = {
-	{ "network", QUOTA_NETWORKS },
-	{ "subnet", QUOTA_SUBNETS },
-	{ "port", QUOTA_PORTS },
-	{ "router", QUOTA_ROUTERS },
-	{ "floatingip", QUOTA_FLOATING_IPS },
-	{ "security_group", QUOTA_SECURITY_GROUPS },
-	{ "security_group_rule", QUOTA_SECURITY_GROUP_RULES },
+static const struct quota_field names[] = {
+	{ QUOTA_LIMIT("network", QUOTA_NETWORKS) },
+	{ QUOTA_LIMIT("subnet", QUOTA_SUBNETS) },
+	{ QUOTA_LIMIT("port", QUOTA_PORTS) },
+	{ QUOTA_LIMIT("router", QUOTA_ROUTERS) },
+	{ QUOTA_LIMIT("floatingip", QUOTA_FLOATING_IPS) },
+	{ QUOTA_LIMIT("security_group", QUOTA_SECURITY_GROUPS) },
+	{ QUOTA_LIMIT("security_group_rule", QUOTA_SECURITY_GROUP_RULES) },
 };
+
+const struct bind_table network_quota_body = { .top = "quota", BIND_ROWS(quota_body, names) };
 
 /* Administrators see every project's, others their own. */
 static int find_project(struct api_call *c, int64_t *id, struct error *err)
@@ -47,7 +47,7 @@ int network_quota_show(struct api_call *c, struct error *err)
 		return -1;
 	quota = json_object();
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		json_object_set_new(quota, names[i].name, json_integer(limits[names[i].resource]));
+		json_object_set_new(quota, names[i].field.name, json_integer(limits[names[i].resource]));
 	return network_reply_one(c, "quota", quota);
 }
 
@@ -60,7 +60,7 @@ int network_quota_details(struct api_call *c, struct error *err)
 		return -1;
 	quota = json_object();
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		json_object_set_new(quota, names[i].name,
+		json_object_set_new(quota, names[i].field.name,
 			json_pack("{s:I, s:I, s:i}", "limit", (json_int_t)limits[names[i].resource], "used",
 				(json_int_t)quota_index_get(
 					flow_quota(c->api->flows), project, names[i].resource),
@@ -77,43 +77,23 @@ int network_quota_default(struct api_call *c, struct error *err)
 		return -1;
 	quota = json_object();
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		json_object_set_new(quota, names[i].name,
+		json_object_set_new(quota, names[i].field.name,
 			json_integer(quota_resource_info(names[i].resource)->default_limit));
 	return network_reply_one(c, "quota", quota);
 }
 
-static bool find_name(const char *name, enum quota_resource *out)
-{
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		if (str_eq(names[i].name, name)) {
-			*out = names[i].resource;
-			return true;
-		}
-	}
-	return false;
-}
-
 int network_quota_update(struct api_call *c, struct error *err)
 {
-	json_t *quota = bind_top(c->body, "quota", err), *value;
-	enum quota_resource r;
-	int64_t project, limit;
-	const char *name;
+	const struct quota_body *in = c->in;
+	int64_t project;
 
-	if (!quota || find_project(c, &project, err) < 0)
+	if (find_project(c, &project, err) < 0)
 		return -1;
 	c->target = api_param(c, "project");
-	json_object_foreach(quota, name, value)
-	{
-		if (!find_name(name, &r))
-			return error_set(err, ERR_BAD_REQUEST, "Unrecognized attribute(s) '%.64s'", name);
-		limit = json_integer_value(value);
-		if (!json_is_integer(value) && !(json_is_string(value) && str_int64(json_string_value(value),
-										  -1, INT32_MAX, &limit)))
-			return error_set(
-				err, ERR_BAD_REQUEST, "quota.%s must be an integer; -1 is no limit", name);
-		if (quota_limit_valid(r, limit, err) < 0 ||
-			store_quota_set(c->db, project, r, limit, err) < 0)
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		enum quota_resource r = names[i].resource;
+
+		if ((c->seen.present >> i & 1) && store_quota_set(c->db, project, r, in->limits[r], err) < 0)
 			return -1;
 	}
 	return network_quota_show(c, err);

@@ -74,13 +74,17 @@ int flow_show(struct api_call *c, struct error *err)
 	return load(c, &f, err) < 0 ? -1 : reply_flow(c, &f);
 }
 
+static const struct bind_table no_arguments = { 0 };
+static const struct bind_field actions[] = {
+	{ .name = "retry", .type = BIND_OBJ, .flags = BIND_NULL, .table = &no_arguments },
+};
+
+const struct bind_table flow_action_body = { .fields = actions, .n = ARRAY_LEN(actions), .flags = BIND_ONE };
+
 int flow_action(struct api_call *c, struct error *err)
 {
 	struct flow_row f;
 
-	if (!json_object_get(c->body, "retry") || json_object_size(c->body) != 1)
-		return error_set(err, ERR_BAD_REQUEST,
-			"the body must be {\"retry\": null}: it is the only action on a flow");
 	if (load(c, &f, err) < 0 || flow_retry(c->api->flows, c->db, f.id, err) < 0 || load(c, &f, err) < 0)
 		return -1;
 	c->action = "flow.retry";

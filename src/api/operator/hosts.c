@@ -170,9 +170,15 @@ int host_show(struct api_call *c, struct error *err)
 
 struct host_body {
 	const char *name, *uri, *zone, *pool, *accel;
-	json_t *vcpu_ratio, *ram_ratio, *disk_ratio;
+	double vcpu_ratio, ram_ratio, disk_ratio;
 	int64_t ram_reserved_mib;
 };
+
+#define RATIO(member)                                                                            \
+	{                                                                                        \
+		.name = #member, .type = BIND_NUM, .offset = offsetof(struct host_body, member), \
+		.max = RATIO_MAX, .absent = 1                                                    \
+	}
 
 static const struct bind_field host_fields[] = {
 	BIND(host_body, name, "name", BIND_STR, BIND_REQUIRED, 1, 63),
@@ -180,43 +186,38 @@ static const struct bind_field host_fields[] = {
 	BIND(host_body, zone, "zone", BIND_STR, 0, 1, 63),
 	BIND(host_body, pool, "pool", BIND_STR, 0, 1, 63),
 	BIND(host_body, accel, "accel", BIND_STR, 0, 1, 8),
-	BIND(host_body, vcpu_ratio, "vcpu_ratio", BIND_ANY, 0, 0, 0),
-	BIND(host_body, ram_ratio, "ram_ratio", BIND_ANY, 0, 0, 0),
-	BIND(host_body, disk_ratio, "disk_ratio", BIND_ANY, 0, 0, 0),
+	RATIO(vcpu_ratio),
+	RATIO(ram_ratio),
+	RATIO(disk_ratio),
 	BIND(host_body, ram_reserved_mib, "ram_reserved_mib", BIND_INT, 0, 0, 1 << 30),
 };
 
-/* A number of 0.001 to RATIO_MAX, in thousandths; absent: fallback. */
-static int ratio(const json_t *v, const char *name, int32_t fallback, int32_t *out, struct error *err)
-{
-	double value = v ? json_number_value(v) : fallback / 1000.0;
+const struct bind_table host_create_body = { .top = "host", BIND_TABLE(host_body, host_fields) };
 
-	if (v && !json_is_number(v))
-		return error_set(err, ERR_BAD_REQUEST, "host.%s must be a number", name);
-	if (!(value >= 0.001 && value <= RATIO_MAX))
+static int ratio(double value, const char *name, int32_t *out_milli, struct error *err)
+{
+	if (value < 0.001)
 		return error_set(err, ERR_BAD_REQUEST, "host.%s must be from 0.001 to %d", name, RATIO_MAX);
-	*out = (int32_t)lround(value * 1000);
+	*out_milli = (int32_t)lround(value * 1000);
 	return 0;
 }
 
 int host_create(struct api_call *c, struct error *err)
 {
-	struct host_body body = { 0 }; /* what is absent gets its default where hosts are made */
+	const struct host_body *body = c->in; /* what is absent gets its default where hosts are made */
 	struct host_add want;
 	struct host_row h;
 	int64_t id;
 
-	if (api_bind(c, "host", host_fields, ARRAY_LEN(host_fields), &body, NULL, err) < 0)
-		return -1;
-	want = (struct host_add) { .name = body.name,
-		.uri = body.uri,
-		.zone = body.zone,
-		.pool = body.pool,
-		.accel = body.accel,
-		.ram_reserved_mib = body.ram_reserved_mib };
-	if (ratio(body.vcpu_ratio, "vcpu_ratio", 1000, &want.vcpu_ratio_milli, err) < 0 ||
-		ratio(body.ram_ratio, "ram_ratio", 1000, &want.ram_ratio_milli, err) < 0 ||
-		ratio(body.disk_ratio, "disk_ratio", 1000, &want.disk_ratio_milli, err) < 0)
+	want = (struct host_add) { .name = body->name,
+		.uri = body->uri,
+		.zone = body->zone,
+		.pool = body->pool,
+		.accel = body->accel,
+		.ram_reserved_mib = body->ram_reserved_mib };
+	if (ratio(body->vcpu_ratio, "vcpu_ratio", &want.vcpu_ratio_milli, err) < 0 ||
+		ratio(body->ram_ratio, "ram_ratio", &want.ram_ratio_milli, err) < 0 ||
+		ratio(body->disk_ratio, "disk_ratio", &want.disk_ratio_milli, err) < 0)
 		return -1;
 	if (flow_host_add(c->api->flows, c->db, &want, c->now_us, &id, err) < 0 ||
 		store_host_load(c->db, c->arena, id, &h, err) < 0)
@@ -225,13 +226,37 @@ int host_create(struct api_call *c, struct error *err)
 	return reply_host(c, &h, err);
 }
 
-static const struct {
-	const char *action, *state;
-} host_states[] = {
-	{ "enable", "up" },
-	{ "drain", "draining" },
-	{ "disable", "disabled" },
+struct reason_body {
+	const char *reason;
 };
+
+static const struct bind_field reason_fields[] = {
+	BIND(reason_body, reason, "reason", BIND_STR, 0, 0, 255),
+};
+
+static const struct bind_table reason_table = { BIND_TABLE(reason_body, reason_fields) };
+
+struct host_action_body {
+	const struct reason_body *args;
+};
+
+/* What an operator can do with a host, and the state it is in then. */
+static const struct {
+	struct bind_field field;
+	const char *state;
+} host_actions[] = {
+#define ACTION(key, state_)                                                                             \
+	{                                                                                               \
+		{ .name = (key), .type = BIND_OBJ, .flags = BIND_NULL, .table = &reason_table }, state_ \
+	}
+	ACTION("enable", "up"),
+	ACTION("drain", "draining"),
+	ACTION("disable", "disabled"),
+	ACTION("refresh", NULL),
+#undef ACTION
+};
+
+const struct bind_table host_action_body = { BIND_ROWS(host_action_body, host_actions), .flags = BIND_ONE };
 
 static void refresh_committed(struct api_call *c)
 {
@@ -244,32 +269,22 @@ static void refresh_committed(struct api_call *c)
 
 int host_action(struct api_call *c, struct error *err)
 {
-	const char *reason = "", *name = json_object_iter_key(json_object_iter(c->body));
-	json_t *args = json_object_get(c->body, name ? name : "");
+	const struct host_action_body *in = c->in;
+	const char *reason = in->args && in->args->reason ? in->args->reason : "";
 	struct host_row h;
+	size_t i = 0;
 
-	if (!name || json_object_size(c->body) != 1)
-		return error_set(err, ERR_BAD_REQUEST,
-			"the body must have one key: enable, drain, disable or refresh");
-	if (json_is_string(json_object_get(args, "reason")))
-		reason = json_string_value(json_object_get(args, "reason"));
+	while (!(c->seen.present >> i & 1))
+		i++;
 	if (store_host_get(c->db, c->arena, api_param(c, "host"), &h, err) < 0)
 		return -1;
-	c->action = arena_printf(c->arena, "host.%s", name);
-	if (str_eq(name, "refresh")) {
+	c->action = arena_printf(c->arena, "host.%s", host_actions[i].field.name);
+	if (!host_actions[i].state)
 		c->committed = refresh_committed;
-		return reply_host(c, &h, err);
-	}
-	for (size_t i = 0; i < ARRAY_LEN(host_states); i++) {
-		if (!str_eq(name, host_states[i].action))
-			continue;
-		if (flow_host_set_state(c->api->flows, c->db, h.id, host_states[i].state, reason, err) < 0 ||
-			store_host_load(c->db, c->arena, h.id, &h, err) < 0)
-			return -1;
-		return reply_host(c, &h, err);
-	}
-	return error_set(err, ERR_BAD_REQUEST,
-		"there is no action '%.32s' on a host; there are enable, drain, disable, refresh", name);
+	else if (flow_host_set_state(c->api->flows, c->db, h.id, host_actions[i].state, reason, err) < 0 ||
+		 store_host_load(c->db, c->arena, h.id, &h, err) < 0)
+		return -1;
+	return reply_host(c, &h, err);
 }
 
 int host_delete(struct api_call *c, struct error *err)

@@ -2,6 +2,7 @@
 /* All limits of a project in one place: the OpenStack calls show each service's own, and know no GPUs. */
 #include "store/quotas.h"
 #include "api/operator/operator.h"
+#include "api/quota_body.h"
 #include "base/util.h"
 #include "domain/quota.h"
 #include "flow/flow.h"
@@ -63,25 +64,45 @@ int operator_quota_show(struct api_call *c, struct error *err)
 	return find_project(c, &project, err) < 0 ? -1 : reply(c, project, err);
 }
 
+/* The resources' own names. */
+static const struct quota_field fields[] = {
+	{ QUOTA_LIMIT("instances", QUOTA_INSTANCES) },
+	{ QUOTA_LIMIT("cores", QUOTA_CORES) },
+	{ QUOTA_LIMIT("ram", QUOTA_RAM) },
+	{ QUOTA_LIMIT("gpus", QUOTA_GPUS) },
+	{ QUOTA_LIMIT("metadata_items", QUOTA_METADATA_ITEMS) },
+	{ QUOTA_LIMIT("injected_files", QUOTA_INJECTED_FILES) },
+	{ QUOTA_LIMIT("injected_file_content_bytes", QUOTA_INJECTED_FILE_CONTENT_BYTES) },
+	{ QUOTA_LIMIT("injected_file_path_bytes", QUOTA_INJECTED_FILE_PATH_BYTES) },
+	{ QUOTA_LIMIT("key_pairs", QUOTA_KEY_PAIRS) },
+	{ QUOTA_LIMIT("server_groups", QUOTA_SERVER_GROUPS) },
+	{ QUOTA_LIMIT("server_group_members", QUOTA_SERVER_GROUP_MEMBERS) },
+	{ QUOTA_LIMIT("images", QUOTA_IMAGES) },
+	{ QUOTA_LIMIT("image_mib", QUOTA_IMAGE_MIB) },
+	{ QUOTA_LIMIT("networks", QUOTA_NETWORKS) },
+	{ QUOTA_LIMIT("subnets", QUOTA_SUBNETS) },
+	{ QUOTA_LIMIT("ports", QUOTA_PORTS) },
+	{ QUOTA_LIMIT("routers", QUOTA_ROUTERS) },
+	{ QUOTA_LIMIT("floating_ips", QUOTA_FLOATING_IPS) },
+	{ QUOTA_LIMIT("security_groups", QUOTA_SECURITY_GROUPS) },
+	{ QUOTA_LIMIT("security_group_rules", QUOTA_SECURITY_GROUP_RULES) },
+};
+
+_Static_assert(ARRAY_LEN(fields) == QUOTA_MAX, "every limit has a name here");
+
+const struct bind_table operator_quota_body = { .top = "quotas", BIND_ROWS(quota_body, fields) };
+
 int operator_quota_set(struct api_call *c, struct error *err)
 {
-	json_t *quotas = bind_top(c->body, "quotas", err), *value;
-	enum quota_resource r;
-	const char *name;
+	const struct quota_body *in = c->in;
 	int64_t project;
 
-	if (!quotas || find_project(c, &project, err) < 0)
+	if (find_project(c, &project, err) < 0)
 		return -1;
-	json_object_foreach(quotas, name, value)
-	{
-		if (!quota_resource_find(name, &r))
-			return error_set(
-				err, ERR_BAD_REQUEST, "quotas.%.64s: there is no such resource", name);
-		if (!json_is_integer(value))
-			return error_set(
-				err, ERR_BAD_REQUEST, "quotas.%s must be an integer; -1 is no limit", name);
-		if (quota_limit_valid(r, json_integer_value(value), err) < 0 ||
-			store_quota_set(c->db, project, r, json_integer_value(value), err) < 0)
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		enum quota_resource r = fields[i].resource;
+
+		if ((c->seen.present >> i & 1) && store_quota_set(c->db, project, r, in->limits[r], err) < 0)
 			return -1;
 	}
 	return reply(c, project, err);
