@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Volumes of simulated hosts. Most have a size and no bytes; what is read out of one without is an image of
  * nothing, in the format that its name tells. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/util.h"
 #include "hv/internal.h"
@@ -28,6 +26,26 @@ int sim_image_ensure(struct hv_conn *c, const char *name, const char *format, in
 			rc = error_internal(err, "upload: shorter than it should be");
 		else
 			rc = sim_world_vol_make(k.w, name, size, &v, err);
+	}
+	return sim_end(&k, rc, err);
+}
+
+/* A capacity is all that most of these have: the bytes of a disk image are the image of nothing. */
+int sim_volume_upload(struct hv_conn *c, const char *name, int fd, int64_t size, struct error *err)
+{
+	struct sim_vol *v;
+	struct stat st;
+	struct sim_call k;
+	int rc = 0;
+
+	if (sim_begin(c, SIM_VOLUME_UPLOAD, &k, err) < 0)
+		return -1;
+	if (fstat(fd, &st) < 0 || (S_ISREG(st.st_mode) && st.st_size < size)) {
+		rc = error_internal(err, "upload: shorter than it should be");
+	} else {
+		if ((v = sim_world_vol(k.w, name)))
+			sim_world_vol_remove(k.w, v);
+		rc = sim_world_vol_make(k.w, name, size, &v, err);
 	}
 	return sim_end(&k, rc, err);
 }
@@ -142,70 +160,16 @@ int sim_volume_flatten(
 /* --- what is read out of it ------------------------------------------------------------------------------
  */
 
-static void put_be(unsigned char *p, uint64_t value, size_t n)
-{
-	while (n--) {
-		p[n] = (unsigned char)value;
-		value >>= 8;
-	}
-}
-
-/* An empty qcow2 image (version 2): header, one table and one block of reference counts, the first table of
- * addresses, each in clusters of 64 KiB. */
-static void empty_qcow2(struct buf *out, int64_t capacity)
-{
-	enum { CLUSTER = 65536, L2_COVERS_BITS = 29 };
-	uint64_t l1 = ((uint64_t)capacity + (1u << L2_COVERS_BITS) - 1) >> L2_COVERS_BITS;
-	size_t clusters = 3 + (l1 * 8 + CLUSTER - 1) / CLUSTER;
-	unsigned char *p = xcalloc(clusters, CLUSTER);
-
-	put_be(p, 0x514649fb, 4);
-	put_be(p + 4, 2, 4);
-	put_be(p + 20, 16, 4); /* bits of a cluster */
-	put_be(p + 24, (uint64_t)capacity, 8);
-	put_be(p + 36, l1, 4);
-	put_be(p + 40, 3 * CLUSTER, 8); /* first table of addresses */
-	put_be(p + 48, CLUSTER, 8);     /* table of reference counts */
-	put_be(p + 56, 1, 4);
-	put_be(p + CLUSTER, 2 * CLUSTER, 8);
-	for (size_t i = 0; i < clusters; i++)
-		put_be(p + 2 * CLUSTER + 2 * i, 1, 2);
-	buf_append(out, p, clusters * CLUSTER);
-	free(p);
-}
-
-static int write_out(int fd, const struct buf *data, int64_t size, struct error *err)
-{
-	size_t done = 0;
-
-	if (ftruncate(fd, 0) < 0 || ftruncate(fd, size) < 0)
-		return error_internal(err, "download: %s", strerror(errno));
-	while (done < data->len) {
-		ssize_t n = pwrite(fd, data->data + done, data->len - done, (off_t)done);
-
-		if (n < 0 && errno != EINTR)
-			return error_internal(err, "download: %s", strerror(errno));
-		done += n > 0 ? (size_t)n : 0;
-	}
-	return 0;
-}
-
 static int read_out(const struct sim_vol *v, int fd, int64_t max, int64_t *out_size, struct error *err)
 {
-	size_t n = strlen(v->node.key), suffix = strlen(".qcow2");
-	CLEANUP(buf_finish) struct buf data = { 0 };
-	int64_t size = v->capacity;
+	int64_t size = (int64_t)v->data.len;
 
-	if (v->kept)
-		buf_append(&data, v->data.data, v->data.len);
-	else if (n > suffix && strcmp(v->node.key + n - suffix, ".qcow2") == 0)
-		empty_qcow2(&data, v->capacity);
-	if (data.len)
-		size = (int64_t)data.len;
+	if (!v->kept)
+		return hv_blank_read(v->node.key, v->capacity, fd, max, out_size, err);
 	if (size > max)
-		return error_set(err, ERR_TOO_LARGE, "the disk has more than %lld bytes", (long long)max);
+		return hv_too_large(max, err);
 	*out_size = size;
-	return write_out(fd, &data, size, err);
+	return hv_file_write(fd, &v->data, size, err);
 }
 
 int sim_volume_download(

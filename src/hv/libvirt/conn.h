@@ -97,8 +97,46 @@ int lv_domain_list(
 	struct hv_conn *c, struct arena *a, struct hv_seen **out, size_t *out_n, struct error *err);
 int lv_console_read(struct hv_conn *c, const char *uuid, size_t max, struct buf *out, struct error *err);
 
+int lv_domain_save(struct hv_conn *c, const char *uuid, struct error *err);
+int lv_domain_forget(struct hv_conn *c, const char *uuid, struct error *err);
+int lv_domain_set_password(
+	struct hv_conn *c, const char *uuid, const char *user, const char *password, struct error *err);
+int lv_domain_nmi(struct hv_conn *c, const char *uuid, struct error *err);
+int lv_domain_stats(
+	struct hv_conn *c, struct arena *a, const char *uuid, struct hv_stats *out, struct error *err);
+int lv_volume_grow(struct hv_conn *c, const char *name, int64_t capacity, struct error *err);
+int lv_volume_flatten(
+	struct hv_conn *c, const char *uuid, const char *from, const char *to, struct error *err);
+int lv_volume_download(
+	struct hv_conn *c, const char *name, int fd, int64_t max, int64_t *out_size, struct error *err);
+int lv_volume_upload(struct hv_conn *c, const char *name, int fd, int64_t size, struct error *err);
+int lv_volume_list(
+	struct hv_conn *c, struct arena *a, struct hv_volume **out, size_t *out_n, struct error *err);
+int lv_domain_migrate(struct hv_conn *c, const char *uuid, const struct hv_migrate *how, struct error *err);
+int lv_migrate_look(struct hv_conn *c, const char *uuid, struct hv_progress *out, struct error *err);
+int lv_migrate_cancel(struct hv_conn *c, const char *uuid, struct error *err);
+int lv_migrate_force(struct hv_conn *c, const char *uuid, struct error *err);
+
+/* domain.c. The domain with its state; it must be ours. *out is NULL and seen->power ABSENT when there is
+ * none; the second wants one. SHUTOFF may be SUSPENDED. */
+int lv_find_ours(
+	struct hv_conn *c, const char *uuid, virDomainPtr *out, struct hv_seen *seen, struct error *err);
+int lv_find_present(
+	struct hv_conn *c, const char *uuid, virDomainPtr *out, struct hv_seen *seen, struct error *err);
+/* Something of it runs, or is in memory. */
+bool lv_is_active(enum hv_power p);
+int lv_console_follow(struct hv_conn *c, struct hv_log *log, size_t max, struct error *err);
+int lv_console_open(struct hv_conn *c, const char *uuid, const struct hv_console_events *events, void *ctx,
+	struct hv_console **out, struct error *err);
+/* These two on the loop; they take care of themselves. */
+size_t lv_console_send(struct hv_console *k, const void *p, size_t n);
+void lv_console_close(struct hv_console *k);
+/* On the loop: the link is gone, and its open consoles with it. */
+void lv_consoles_lost(const struct lv_link *l, const char *why);
+
 /* console.c: the log's volume, made before the domain and removed after it. */
 int lv_console_prepare(struct hv_conn *c, const char *uuid, struct error *err);
+char *lv_console_path(const struct host_facts *facts, const char *uuid);
 int lv_console_remove(struct hv_conn *c, const char *uuid, struct error *err);
 
 /* A lifecycle event's meaning. False: it says nothing of the power. */

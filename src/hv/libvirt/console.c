@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "hv/internal.h"
 #include "hv/libvirt/volume.h"
 
 /* virtlogd keeps up to this many older pieces: NAME.0, NAME.1, ... */
@@ -16,6 +17,14 @@ enum { ROTATED = 3 };
 static void log_name(const char *uuid, char out[HV_VOLUME_NAME])
 {
 	snprintf(out, HV_VOLUME_NAME, "%.36s-console.log", uuid);
+}
+
+char *lv_console_path(const struct host_facts *facts, const char *uuid)
+{
+	char name[HV_VOLUME_NAME];
+
+	log_name(uuid, name);
+	return xasprintf("%s/%s", facts->pool_path, name);
 }
 
 int lv_console_prepare(struct hv_conn *c, const char *uuid, struct error *err)
@@ -102,4 +111,63 @@ int lv_console_read(struct hv_conn *c, const char *uuid, size_t max, struct buf 
 	if (!(length = info.capacity < max ? info.capacity : max))
 		return 0;
 	return receive(c, vol, info.capacity - length, length, out, err);
+}
+
+/* --- reading on ------------------------------------------------------------------------------------------
+ */
+
+struct follow {
+	struct hv_conn *c;
+	virStoragePoolPtr pool;
+	char names[2][HV_VOLUME_NAME + 8]; /* the log, and what virtlogd put aside last */
+	virStorageVolPtr vols[2];
+};
+
+/* What virtlogd made is not known to libvirt until the pool was looked over. */
+static int follow_size(void *ctx, int piece, int64_t *out, struct error *err)
+{
+	struct follow *f = ctx;
+	virStorageVolPtr *vol = &f->vols[piece];
+	virStorageVolInfo info;
+
+	*out = -1;
+	if (!*vol && piece)
+		virStoragePoolRefresh(f->pool, 0);
+	if (!*vol && volume_find(f->c, f->pool, f->names[piece], vol, err) < 0)
+		return -1;
+	if (!*vol)
+		return 0;
+	if (virStorageVolGetInfo(*vol, &info) == 0)
+		*out = (int64_t)info.capacity;
+	else if (conn_last() != VIR_ERR_NO_STORAGE_VOL && conn_dead(f->c))
+		return conn_fail(f->c, "read the console", err);
+	return 0; /* a file that is gone, or being put aside just now, has nothing new */
+}
+
+static int follow_read(void *ctx, int piece, int64_t offset, size_t n, struct buf *out, struct error *err)
+{
+	struct follow *f = ctx;
+
+	return n ? receive(f->c, f->vols[piece], (uint64_t)offset, n, out, err) : 0;
+}
+
+int lv_console_follow(struct hv_conn *c, struct hv_log *log, size_t max, struct error *err)
+{
+	static const struct log_source source = { follow_size, follow_read };
+	CLEANUP(pool_free) virStoragePoolPtr pool = NULL;
+	struct follow f = { .c = c };
+	int rc;
+
+	log->lost = log->more = false;
+	if (c->link->test)
+		return 0;
+	if (!(pool = volume_pool(c, err)))
+		return -1;
+	f.pool = pool;
+	log_name(log->uuid, f.names[0]);
+	snprintf(f.names[1], sizeof f.names[1], "%.48s.0", f.names[0]);
+	rc = log_follow(log, &source, &f, max, err);
+	vol_free(&f.vols[0]);
+	vol_free(&f.vols[1]);
+	return rc;
 }

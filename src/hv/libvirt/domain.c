@@ -22,7 +22,7 @@ static const enum hv_power power_of[] = {
 	[VIR_DOMAIN_SHUTDOWN] = HV_POWER_RUNNING, /* on its way, the process is there still */
 	[VIR_DOMAIN_SHUTOFF] = HV_POWER_SHUTOFF,
 	[VIR_DOMAIN_CRASHED] = HV_POWER_CRASHED,
-	[VIR_DOMAIN_PMSUSPENDED] = HV_POWER_SUSPENDED,
+	[VIR_DOMAIN_PMSUSPENDED] = HV_POWER_PAUSED, /* asleep by its own will, in memory */
 };
 
 static enum hv_power power_from(int state)
@@ -33,30 +33,34 @@ static enum hv_power power_from(int state)
 bool lv_event_power(int event, int detail, enum hv_power *out)
 {
 	switch (event) {
-	case VIR_DOMAIN_EVENT_STARTED:
+	case VIR_DOMAIN_EVENT_STARTED: /* a guest on its way hither does not run yet */
+		*out = HV_POWER_RUNNING;
+		return detail != VIR_DOMAIN_EVENT_STARTED_MIGRATED;
 	case VIR_DOMAIN_EVENT_RESUMED:
 		*out = HV_POWER_RUNNING;
 		return true;
-	case VIR_DOMAIN_EVENT_SUSPENDED:
+	case VIR_DOMAIN_EVENT_SUSPENDED: /* nor is one paused that goes on elsewhere, or off */
 		*out = HV_POWER_PAUSED;
-		return true;
+		return detail != VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED;
 	case VIR_DOMAIN_EVENT_STOPPED:
-		*out = detail == VIR_DOMAIN_EVENT_STOPPED_CRASHED ? HV_POWER_CRASHED : HV_POWER_SHUTOFF;
-		return true;
+		*out = detail == VIR_DOMAIN_EVENT_STOPPED_CRASHED ? HV_POWER_CRASHED
+		       : detail == VIR_DOMAIN_EVENT_STOPPED_SAVED ? HV_POWER_SUSPENDED
+								  : HV_POWER_SHUTOFF;
+		return detail != VIR_DOMAIN_EVENT_STOPPED_MIGRATED;
 	case VIR_DOMAIN_EVENT_CRASHED:
 		*out = HV_POWER_CRASHED;
 		return true;
 	case VIR_DOMAIN_EVENT_PMSUSPENDED:
-		*out = HV_POWER_SUSPENDED;
+		*out = HV_POWER_PAUSED;
 		return true;
 	default: /* DEFINED, UNDEFINED (it may run on), SHUTDOWN (STOPPED follows) */
 		return false;
 	}
 }
 
-static bool is_active(enum hv_power p)
+bool lv_is_active(enum hv_power p)
 {
-	return p != HV_POWER_ABSENT && p != HV_POWER_SHUTOFF;
+	return p != HV_POWER_ABSENT && p != HV_POWER_SHUTOFF && p != HV_POWER_SUSPENDED;
 }
 
 /* --- lookup and mark ------------------------------------------------------------------------------------ */
@@ -106,8 +110,7 @@ static int not_ours(struct error *err)
 	return error_set(err, ERR_CONFLICT, "a domain with this id on the host is not ours");
 }
 
-/* The domain with its state; it must be ours. *out is NULL and seen->power ABSENT when there is none. */
-static int find_ours(
+int lv_find_ours(
 	struct hv_conn *c, const char *uuid, virDomainPtr *out, struct hv_seen *seen, struct error *err)
 {
 	struct error why;
@@ -130,10 +133,10 @@ static int find_ours(
 	return 0;
 }
 
-static int find_present(
+int lv_find_present(
 	struct hv_conn *c, const char *uuid, virDomainPtr *out, struct hv_seen *seen, struct error *err)
 {
-	if (find_ours(c, uuid, out, seen, err) < 0)
+	if (lv_find_ours(c, uuid, out, seen, err) < 0)
 		return -1;
 	return *out ? 0 : error_set(err, ERR_NOT_FOUND, "the server is not on the host");
 }
@@ -173,12 +176,12 @@ int lv_domain_define(struct hv_conn *c, const struct hv_domain *d, struct error 
 	struct hv_seen seen;
 
 	if (check(d, err) < 0 || conn_facts(c, &facts, err) < 0 ||
-		find_ours(c, d->uuid, &old, &seen, err) < 0)
+		lv_find_ours(c, d->uuid, &old, &seen, err) < 0)
 		return -1;
 	if (facts->pool_path && !c->link->test) {
 		if (lv_console_prepare(c, d->uuid, err) < 0)
 			return -1;
-		log = xasprintf("%s/%s-console.log", facts->pool_path, d->uuid);
+		log = lv_console_path(facts, d->uuid);
 	}
 	domxml_write(&xml, d,
 		&(struct domxml_host) { .type = facts->domain,
@@ -218,11 +221,11 @@ int lv_domain_start(struct hv_conn *c, const char *uuid, struct error *err)
 
 	if (fresh && virDomainCreate(fresh) == 0)
 		return 0;
-	if (find_present(c, uuid, &dom, &seen, err) < 0)
+	if (lv_find_present(c, uuid, &dom, &seen, err) < 0)
 		return -1;
 	if (seen.power == HV_POWER_CRASHED && virDomainDestroy(dom) < 0)
 		return conn_fail(c, "clear the crashed server", err);
-	if (seen.power != HV_POWER_CRASHED && is_active(seen.power))
+	if (seen.power != HV_POWER_CRASHED && lv_is_active(seen.power))
 		return 0;
 	return virDomainCreate(dom) < 0 ? arrived(c, dom, HV_POWER_RUNNING, "start the server", err) : 0;
 }
@@ -232,9 +235,9 @@ int lv_domain_shutdown(struct hv_conn *c, const char *uuid, struct error *err)
 	CLEANUP(dom_free) virDomainPtr dom = NULL;
 	struct hv_seen seen;
 
-	if (find_ours(c, uuid, &dom, &seen, err) < 0)
+	if (lv_find_ours(c, uuid, &dom, &seen, err) < 0)
 		return -1;
-	if (!is_active(seen.power))
+	if (!lv_is_active(seen.power))
 		return 0;
 	return virDomainShutdown(dom) < 0 ? arrived(c, dom, HV_POWER_SHUTOFF, "shut the server down", err)
 					  : 0;
@@ -245,9 +248,9 @@ int lv_domain_stop(struct hv_conn *c, const char *uuid, struct error *err)
 	CLEANUP(dom_free) virDomainPtr dom = NULL;
 	struct hv_seen seen;
 
-	if (find_ours(c, uuid, &dom, &seen, err) < 0)
+	if (lv_find_ours(c, uuid, &dom, &seen, err) < 0)
 		return -1;
-	if (!is_active(seen.power) || virDomainDestroy(dom) == 0 || conn_last() == VIR_ERR_NO_DOMAIN)
+	if (!lv_is_active(seen.power) || virDomainDestroy(dom) == 0 || conn_last() == VIR_ERR_NO_DOMAIN)
 		return 0;
 	return arrived(c, dom, HV_POWER_SHUTOFF, "stop the server", err);
 }
@@ -257,7 +260,7 @@ int lv_domain_reboot(struct hv_conn *c, const char *uuid, struct error *err)
 	CLEANUP(dom_free) virDomainPtr dom = NULL;
 	struct hv_seen seen;
 
-	if (find_present(c, uuid, &dom, &seen, err) < 0)
+	if (lv_find_present(c, uuid, &dom, &seen, err) < 0)
 		return -1;
 	return virDomainReboot(dom, 0) < 0 ? conn_fail(c, "reboot the server", err) : 0;
 }
@@ -268,7 +271,7 @@ int lv_domain_reset(struct hv_conn *c, const char *uuid, struct error *err)
 	struct hv_seen seen;
 	int rc;
 
-	if (find_present(c, uuid, &dom, &seen, err) < 0)
+	if (lv_find_present(c, uuid, &dom, &seen, err) < 0)
 		return -1;
 	rc = c->link->test ? virDomainReboot(dom, 0)
 			   : virDomainReset(dom, 0); /* the test driver has no reset */
@@ -280,7 +283,7 @@ int lv_domain_pause(struct hv_conn *c, const char *uuid, struct error *err)
 	CLEANUP(dom_free) virDomainPtr dom = NULL;
 	struct hv_seen seen;
 
-	if (find_present(c, uuid, &dom, &seen, err) < 0)
+	if (lv_find_present(c, uuid, &dom, &seen, err) < 0)
 		return -1;
 	if (seen.power == HV_POWER_PAUSED || virDomainSuspend(dom) == 0)
 		return 0;
@@ -292,9 +295,9 @@ int lv_domain_unpause(struct hv_conn *c, const char *uuid, struct error *err)
 	CLEANUP(dom_free) virDomainPtr dom = NULL;
 	struct hv_seen seen;
 
-	if (find_present(c, uuid, &dom, &seen, err) < 0)
+	if (lv_find_present(c, uuid, &dom, &seen, err) < 0)
 		return -1;
-	if (seen.power == HV_POWER_RUNNING || virDomainResume(dom) == 0)
+	if (seen.power == HV_POWER_RUNNING || virDomainResume(dom) == 0 || virDomainPMWakeup(dom, 0) == 0)
 		return 0;
 	return arrived(c, dom, HV_POWER_RUNNING, "unpause the server", err);
 }
@@ -326,11 +329,12 @@ int lv_domain_remove(struct hv_conn *c, const char *uuid, struct error *err)
 	CLEANUP(dom_free) virDomainPtr dom = NULL;
 	struct hv_seen seen;
 
-	if (find_ours(c, uuid, &dom, &seen, err) < 0)
+	if (lv_find_ours(c, uuid, &dom, &seen, err) < 0)
 		return -1;
 	memo_own_drop(uuid);
 	if (dom) {
-		if (is_active(seen.power) && virDomainDestroy(dom) < 0 && conn_last() != VIR_ERR_NO_DOMAIN &&
+		if (lv_is_active(seen.power) && virDomainDestroy(dom) < 0 &&
+			conn_last() != VIR_ERR_NO_DOMAIN &&
 			arrived(c, dom, HV_POWER_SHUTOFF, "stop the server", err) < 0)
 			return -1;
 		if (undefine(dom) < 0 && conn_last() != VIR_ERR_NO_DOMAIN)
@@ -345,7 +349,11 @@ static int look(struct hv_conn *c, virDomainPtr dom, struct hv_seen *out, struct
 {
 	if (virDomainGetUUIDString(dom, out->uuid) < 0)
 		return conn_fail(c, "tell the server's id", err);
-	return read_power(c, dom, out, err) < 0 ? -1 : read_mark(c, dom, out, err);
+	if (read_power(c, dom, out, err) < 0 || read_mark(c, dom, out, err) < 0)
+		return -1;
+	if (out->power == HV_POWER_SHUTOFF && virDomainHasManagedSaveImage(dom, 0) == 1)
+		out->power = HV_POWER_SUSPENDED;
+	return 0;
 }
 
 int lv_domain_look(struct hv_conn *c, const char *uuid, struct hv_seen *out, struct error *err)
@@ -395,6 +403,32 @@ static int list_one(struct hv_conn *c, const virDomainStatsRecord *r, const stru
 	return out->ours ? 0 : read_mark(c, r->dom, out, err);
 }
 
+/* Those that are off, but have their memory kept: one question more, and only where something is off. */
+static int list_saved(struct hv_conn *c, struct hv_seen *list, size_t n, struct error *err)
+{
+	virDomainPtr *saved = NULL;
+	char uuid[UUID_TEXT];
+	size_t off = 0;
+	int total;
+
+	for (size_t i = 0; i < n; i++)
+		off += list[i].power == HV_POWER_SHUTOFF;
+	if (!off)
+		return 0;
+	total = virConnectListAllDomains(c->link->conn, &saved, VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE);
+	if (total < 0)
+		return conn_fail(c, "list its servers", err);
+	for (int k = 0; k < total; k++) {
+		if (virDomainGetUUIDString(saved[k], uuid) == 0)
+			for (size_t i = 0; i < n; i++)
+				if (list[i].power == HV_POWER_SHUTOFF && str_eq(list[i].uuid, uuid))
+					list[i].power = HV_POWER_SUSPENDED;
+		virDomainFree(saved[k]);
+	}
+	free(saved);
+	return 0;
+}
+
 int lv_domain_list(struct hv_conn *c, struct arena *a, struct hv_seen **out, size_t *out_n, struct error *err)
 {
 	CLEANUP(free_ptr) struct hv_seen *marks = NULL;
@@ -418,6 +452,8 @@ int lv_domain_list(struct hv_conn *c, struct arena *a, struct hv_seen **out, siz
 		} /* else it is gone since */
 	}
 	virDomainStatsRecordListFree(records);
+	if (rc == 0)
+		rc = list_saved(c, list, n, err);
 	if (rc == 0) {
 		memo_marks_set(&c->memo, list, n);
 		*out = list;

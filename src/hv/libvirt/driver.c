@@ -77,6 +77,36 @@ CALL(domain_list, true,
 CALL(console_read, false,
 	(struct hv_conn * c, const char *uuid, size_t max, struct buf *out, struct error *err),
 	(c, uuid, max, out, err))
+CALL_UUID(domain_save)
+CALL_UUID(domain_forget)
+CALL(domain_set_password, false,
+	(struct hv_conn * c, const char *uuid, const char *user, const char *password, struct error *err),
+	(c, uuid, user, password, err))
+CALL_UUID(domain_nmi)
+CALL(domain_stats, false,
+	(struct hv_conn * c, struct arena *a, const char *uuid, struct hv_stats *out, struct error *err),
+	(c, a, uuid, out, err))
+CALL(volume_grow, false, (struct hv_conn * c, const char *name, int64_t capacity, struct error *err),
+	(c, name, capacity, err))
+CALL(volume_flatten, false,
+	(struct hv_conn * c, const char *uuid, const char *from, const char *to, struct error *err),
+	(c, uuid, from, to, err))
+CALL(volume_download, false,
+	(struct hv_conn * c, const char *name, int fd, int64_t max, int64_t *out_size, struct error *err),
+	(c, name, fd, max, out_size, err))
+CALL(volume_upload, false,
+	(struct hv_conn * c, const char *name, int fd, int64_t size, struct error *err),
+	(c, name, fd, size, err))
+CALL(volume_list, false,
+	(struct hv_conn * c, struct arena *a, struct hv_volume **out, size_t *out_n, struct error *err),
+	(c, a, out, out_n, err))
+CALL(domain_migrate, false,
+	(struct hv_conn * c, const char *uuid, const struct hv_migrate *how, struct error *err),
+	(c, uuid, how, err))
+CALL(migrate_look, false, (struct hv_conn * c, const char *uuid, struct hv_progress *out, struct error *err),
+	(c, uuid, out, err))
+CALL_UUID(migrate_cancel)
+CALL_UUID(migrate_force)
 #undef CALL
 #undef CALL_UUID
 
@@ -101,4 +131,18 @@ const struct hv_driver hv_libvirt_driver = {
 	.domain_look = call_domain_look,
 	.domain_list = call_domain_list,
 	.console_read = call_console_read,
+	.domain_save = call_domain_save,
+	.domain_forget = call_domain_forget,
+	.domain_set_password = call_domain_set_password,
+	.domain_nmi = call_domain_nmi,
+	.domain_stats = call_domain_stats,
+	.volume_grow = call_volume_grow,
+	.volume_flatten = call_volume_flatten,
+	.volume_download = call_volume_download,
+	.volume_upload = call_volume_upload,
+	.volume_list = call_volume_list,
+	.domain_migrate = call_domain_migrate,
+	.migrate_look = call_migrate_look,
+	.migrate_cancel = call_migrate_cancel,
+	.migrate_force = call_migrate_force,
 };

@@ -22,6 +22,15 @@ int volume_make(struct hv_conn *c, virStoragePoolPtr pool, const struct volume_s
 /* Gone already: fine. */
 int volume_delete(struct hv_conn *c, virStoragePoolPtr pool, const char *name, struct error *err);
 
+bool volume_name_ok(const char *name, struct error *err);
+/* As volume_find, but one must be there: ERR_NOT_FOUND. */
+int volume_want(struct hv_conn *c, virStoragePoolPtr pool, const char *name, virStorageVolPtr *out,
+	struct error *err);
+/* What a new volume is made from, as libvirt's XML. */
+void volume_xml(struct buf *out, const struct volume_spec *spec);
+/* A server's volume is named by its id: does that server run? */
+int volume_in_use(struct hv_conn *c, const char *name, bool *out, struct error *err);
+
 /* Gives the next bytes for an upload: their number, 0 at the end, -1 on failure (errno). */
 typedef long volume_source_fn(void *ctx, void *buf, size_t n);
 int volume_upload(struct hv_conn *c, virStorageVolPtr vol, int64_t size, volume_source_fn *source, void *ctx,

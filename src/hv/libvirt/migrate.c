@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Live moves of guests with their disks. The controller's own two connections drive it (libvirt's "managed
+ * direct" migration), so that hosts need no trust in each other's libvirtd; the guest's memory and disks go
+ * from QEMU to QEMU, encrypted. Which connection breaks decides nothing: libvirt keeps the guest on one side,
+ * and we ask both where it is. */
+#include <errno.h>
+#include <libvirt/virterror.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "hv/libvirt/address.h"
+#include "hv/libvirt/guestxml.h"
+#include "hv/libvirt/volume.h"
+
+enum { READONLY_MAX = 64 << 20, CANCEL_TRIES = 100, CANCEL_NAP_MS = 50 };
+
+/* --- moves of this process: found by look, cancel and force before libvirt has a job for them ----------- */
+
+struct move {
+	struct move *next;
+	const char *uuid;
+	bool handed; /* to libvirt, which from then on does the cancelling */
+	bool cancelled, forced;
+};
+
+static struct {
+	pthread_mutex_t lock;
+	struct move *list;
+} moves = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static struct move *move_find_locked(const char *uuid)
+{
+	struct move *m = moves.list;
+
+	while (m && strcmp(m->uuid, uuid) != 0)
+		m = m->next;
+	return m;
+}
+
+static int move_begin(struct move *m, struct error *err)
+{
+	bool taken;
+
+	pthread_mutex_lock(&moves.lock);
+	taken = move_find_locked(m->uuid) != NULL;
+	if (!taken) {
+		m->next = moves.list;
+		moves.list = m;
+	}
+	pthread_mutex_unlock(&moves.lock);
+	return taken ? error_set(err, ERR_CONFLICT, "the server is being moved already") : 0;
+}
+
+static void move_end(struct move *m)
+{
+	struct move **p;
+
+	pthread_mutex_lock(&moves.lock);
+	for (p = &moves.list; *p != m; p = &(*p)->next)
+		;
+	*p = m->next;
+	pthread_mutex_unlock(&moves.lock);
+}
+
+/* -1: cancelled before libvirt has heard of it. */
+static int move_hand_over(struct move *m, struct error *err)
+{
+	bool cancelled;
+
+	pthread_mutex_lock(&moves.lock);
+	cancelled = m->cancelled;
+	m->handed = true;
+	pthread_mutex_unlock(&moves.lock);
+	return cancelled ? error_set(err, ERR_CONFLICT, "the move was cancelled") : 0;
+}
+
+/* --- the other side ------------------------------------------------------------------------------------- */
+
+struct trip {
+	struct hv_conn *from, *to;
+	const char *uuid;
+	const struct hv_migrate *how;
+	struct move move;
+	virDomainPtr dom;      /* here */
+	char *xml;             /* of the running guest */
+	struct buf live, kept; /* its definitions for the other host */
+};
+
+/* A file that is made on one side must not be there on the other: else both share a directory, and a disk
+ * "copied" would be the disk itself, and one removed here would be gone there. */
+static int prove_apart(struct trip *t, virStoragePoolPtr here, virStoragePoolPtr there, struct error *err)
+{
+	CLEANUP(vol_free) virStorageVolPtr a = NULL, b = NULL;
+	CLEANUP(buf_finish) struct buf xml = { 0 };
+	char name[HV_VOLUME_NAME];
+	int rc = 0;
+
+	snprintf(name, sizeof name, "%.36s-move.ok", t->uuid);
+	volume_xml(&xml, &(struct volume_spec) { .name = name, .format = "raw", .capacity = 1 });
+	if (volume_delete(t->from, here, name, err) < 0 || volume_delete(t->to, there, name, err) < 0)
+		return -1;
+	if (!(b = virStorageVolCreateXML(there, buf_text(&xml), 0)))
+		return conn_fail(t->to, "take a server", err);
+	if (!(a = virStorageVolCreateXML(here, buf_text(&xml), 0))) {
+		rc = conn_fail(
+			t->from, "move the server (do the hosts share their storage pool's directory?)", err);
+	} else {
+		virStorageVolDelete(a, 0);
+	}
+	virStorageVolDelete(b, 0);
+	return rc;
+}
+
+static int copy_bytes(struct trip *t, const struct hv_disk *disk, struct error *err)
+{
+	CLEANUP(close_fd) int fd = memfd_create("cloudd-move", MFD_CLOEXEC);
+	int64_t size = 0;
+	void *data;
+	int rc;
+
+	if (fd < 0)
+		return error_internal(err, "memfd: %s", strerror(errno));
+	if (lv_volume_download(t->from, disk->volume, fd, READONLY_MAX, &size, err) < 0)
+		return -1;
+	data = size ? mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
+	if (data == MAP_FAILED)
+		return error_internal(err, "mmap: %s", strerror(errno));
+	rc = lv_volume_write(t->to, disk->volume, data ? data : "", (size_t)size, err);
+	if (data)
+		munmap(data, (size_t)size);
+	return rc;
+}
+
+/* An empty volume of the disk's size, which QEMU then fills. What an earlier attempt has left goes first. */
+static int make_volume(struct trip *t, virStoragePoolPtr here, virStoragePoolPtr there,
+	const struct hv_disk *disk, struct error *err)
+{
+	CLEANUP(vol_free) virStorageVolPtr vol = NULL, made = NULL;
+	struct volume_spec spec = { .name = disk->volume, .format = disk->format };
+	virStorageVolInfo info;
+
+	if (volume_delete(t->to, there, disk->volume, err) < 0)
+		return -1;
+	if (disk->readonly)
+		return copy_bytes(t, disk, err);
+	if (volume_want(t->from, here, disk->volume, &vol, err) < 0)
+		return -1;
+	if (virStorageVolGetInfo(vol, &info) < 0)
+		return conn_fail(t->from, "measure a disk", err);
+	spec.capacity = (int64_t)info.capacity;
+	return volume_make(t->to, there, &spec, &made, err);
+}
+
+static void remove_volumes(struct hv_conn *c, const struct trip *t)
+{
+	struct error ignored;
+
+	for (size_t i = 0; i < t->how->disks_n; i++)
+		lv_volume_remove(c, t->how->disks[i].volume, &ignored);
+	lv_console_remove(c, t->uuid, &ignored);
+}
+
+static int prepare(struct trip *t, struct error *err)
+{
+	CLEANUP(pool_free) virStoragePoolPtr here = volume_pool(t->from, err), there = NULL;
+	int rc = 0;
+
+	if (!here || !(there = volume_pool(t->to, err)) || prove_apart(t, here, there, err) < 0)
+		return -1;
+	for (size_t i = 0; rc == 0 && i < t->how->disks_n; i++)
+		rc = make_volume(t, here, there, &t->how->disks[i], err);
+	if (rc == 0)
+		rc = lv_console_prepare(t->to, t->uuid, err);
+	if (rc < 0)
+		remove_volumes(t->to, t);
+	return rc;
+}
+
+/* --- definitions for the other host --------------------------------------------------------------------- */
+
+static int read_guest(struct trip *t, struct guest *out, struct arena *a, struct error *err)
+{
+	t->xml = virDomainGetXMLDesc(t->dom, VIR_DOMAIN_XML_SECURE | VIR_DOMAIN_XML_MIGRATABLE);
+	if (!t->xml)
+		return conn_fail(t->from, "describe the server", err);
+	return guestxml_read(a, t->xml, out, err);
+}
+
+static int place(struct trip *t, struct error *err)
+{
+	CLEANUP(free_ptr)
+	char *kept = virDomainGetXMLDesc(
+		t->dom, VIR_DOMAIN_XML_SECURE | VIR_DOMAIN_XML_MIGRATABLE | VIR_DOMAIN_XML_INACTIVE);
+	CLEANUP(free_ptr) char *log = NULL;
+	const struct host_facts *facts;
+	struct guest_place at;
+
+	if (!kept)
+		return conn_fail(t->from, "describe the server", err);
+	if (conn_facts(t->to, &facts, err) < 0)
+		return -1;
+	if (facts->pool_path)
+		log = lv_console_path(facts, t->uuid);
+	at = (struct guest_place) { .pool = t->to->pool, .emulator = facts->emulator, .log_path = log };
+	return guestxml_place(t->xml, &at, &t->live, err) < 0 ? -1 : guestxml_place(kept, &at, &t->kept, err);
+}
+
+/* --- the move ------------------------------------------------------------------------------------------- */
+
+static const char *dev_of(const struct guest *guest, const char *volume)
+{
+	for (size_t i = 0; i < guest->disks_n; i++)
+		if (str_eq(guest->disks[i].volume, volume))
+			return guest->disks[i].dev;
+	return NULL;
+}
+
+struct params {
+	virTypedParameterPtr list;
+	int n, max;
+};
+
+static void params_free(struct params *p)
+{
+	virTypedParamsFree(p->list, p->n);
+}
+
+static void add(struct params *p, const char *name, const char *value)
+{
+	virTypedParamsAddString(&p->list, &p->n, &p->max, name, value);
+}
+
+/* Where QEMU there is reached: the name by which the controller knows the host, which its certificate holds.
+ */
+static int add_uri(struct params *p, const struct hv_target *to, struct error *err)
+{
+	char host[256], port[8], uri[300];
+
+	if (address_host(to->uri, host, sizeof host, port, err) < 0)
+		return -1;
+	snprintf(uri, sizeof uri, strchr(host, ':') ? "tcp://[%s]" : "tcp://%s", host);
+	add(p, VIR_MIGRATE_PARAM_URI, uri);
+	return 0;
+}
+
+static int fill_params(
+	struct trip *t, const struct guest *guest, struct params *p, bool *disks, struct error *err)
+{
+	*disks = false;
+	if (add_uri(p, t->how->to, err) < 0)
+		return -1;
+	add(p, VIR_MIGRATE_PARAM_DEST_XML, buf_text(&t->live));
+	add(p, VIR_MIGRATE_PARAM_PERSIST_XML, buf_text(&t->kept));
+	if (t->how->bandwidth_mib > 0)
+		virTypedParamsAddULLong(&p->list, &p->n, &p->max, VIR_MIGRATE_PARAM_BANDWIDTH,
+			(unsigned long long)t->how->bandwidth_mib);
+	for (size_t i = 0; i < t->how->disks_n; i++) {
+		const char *dev = dev_of(guest, t->how->disks[i].volume);
+
+		if (!dev)
+			return error_set(err, ERR_NOT_FOUND, "the running server has no disk %.64s",
+				t->how->disks[i].volume);
+		if (t->how->disks[i].readonly)
+			continue;
+		add(p, VIR_MIGRATE_PARAM_MIGRATE_DISKS, dev);
+		*disks = true;
+	}
+	return 0;
+}
+
+static int go(struct trip *t, const struct guest *guest, struct error *err)
+{
+	unsigned flags = VIR_MIGRATE_LIVE | VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_UNDEFINE_SOURCE |
+			 VIR_MIGRATE_AUTO_CONVERGE | VIR_MIGRATE_TLS;
+	CLEANUP(params_free) struct params p = { 0 };
+	virDomainPtr there;
+	bool disks;
+
+	if (fill_params(t, guest, &p, &disks, err) < 0 || move_hand_over(&t->move, err) < 0)
+		return -1;
+	if (disks)
+		flags |= VIR_MIGRATE_NON_SHARED_DISK;
+	/* a host that knows no such limit keeps its own */
+	if (t->how->downtime_ms > 0)
+		virDomainMigrateSetMaxDowntime(t->dom, (unsigned long long)t->how->downtime_ms, 0);
+	there = virDomainMigrate3(t->dom, t->to->link->conn, p.list, (unsigned)p.n, flags);
+	if (there) {
+		virDomainFree(there);
+		return 0;
+	}
+	if (conn_last() == VIR_ERR_OPERATION_ABORTED)
+		return error_set(err, ERR_CONFLICT, "the move was cancelled");
+	return conn_fail(t->from, "move the server", err);
+}
+
+/* --- where it is ---------------------------------------------------------------------------------------- */
+
+enum where { HERE, THERE, NOWHERE, UNKNOWN };
+
+static enum where where_is(struct trip *t)
+{
+	struct hv_seen here = { 0 }, there = { 0 };
+	struct error ignored;
+
+	if (lv_domain_look(t->from, t->uuid, &here, &ignored) < 0 ||
+		lv_domain_look(t->to, t->uuid, &there, &ignored) < 0)
+		return UNKNOWN;
+	if (lv_is_active(there.power) && there.ours)
+		return here.power == HV_POWER_ABSENT ? THERE : UNKNOWN;
+	return here.power == HV_POWER_ABSENT ? NOWHERE : HERE;
+}
+
+/* The error stands, unless the guest arrived all the same. */
+static int after_failure(struct trip *t, struct error *err)
+{
+	switch (where_is(t)) {
+	case THERE:
+		return 0;
+	case UNKNOWN:
+		err->code = ERR_UNREACHABLE;
+		return -1;
+	default:
+		remove_volumes(t->to, t);
+		/* who paused it only to get it over */
+		if (t->move.forced)
+			virDomainResume(t->dom);
+		return -1;
+	}
+}
+
+static int leave(struct trip *t, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct guest guest;
+	int rc;
+
+	if (read_guest(t, &guest, &a, err) < 0)
+		return -1;
+	if (guest.hostdevs)
+		return error_set(
+			err, ERR_CONFLICT, "a server with devices passed through cannot be moved live");
+	if (prepare(t, err) < 0)
+		return -1;
+	rc = place(t, err) < 0 ? -1 : go(t, &guest, err);
+	return rc < 0 ? after_failure(t, err) : 0;
+}
+
+/* The domain is not here: there, since an earlier call has moved it? */
+static int arrived(struct trip *t, struct error *err)
+{
+	CLEANUP(dom_free) virDomainPtr dom = NULL;
+	struct hv_seen seen;
+
+	if (lv_find_present(t->to, t->uuid, &dom, &seen, err) < 0)
+		return -1;
+	if (seen.power == HV_POWER_PAUSED && seen.reason == VIR_DOMAIN_PAUSED_MIGRATION)
+		return error_set(err, ERR_CONFLICT, "the server is being moved already");
+	return lv_is_active(seen.power) ? 0 : error_set(err, ERR_CONFLICT, "the server does not run");
+}
+
+/* What it had here goes, once the pools are known to be two. */
+static void clear_here(struct trip *t)
+{
+	struct error ignored;
+	CLEANUP(pool_free) virStoragePoolPtr here = volume_pool(t->from, &ignored);
+	CLEANUP(pool_free) virStoragePoolPtr there = volume_pool(t->to, &ignored);
+
+	if (here && there && prove_apart(t, here, there, &ignored) == 0)
+		remove_volumes(t->from, t);
+	memo_own_drop(t->uuid);
+}
+
+static int travel(struct trip *t, struct error *err)
+{
+	struct hv_seen seen;
+
+	if (lv_find_ours(t->from, t->uuid, &t->dom, &seen, err) < 0)
+		return -1;
+	if (!t->dom) {
+		if (arrived(t, err) < 0)
+			return -1;
+	} else if (!lv_is_active(seen.power)) {
+		return error_set(err, ERR_CONFLICT, "the server does not run");
+	} else if (leave(t, err) < 0) {
+		return -1;
+	}
+	clear_here(t);
+	return 0;
+}
+
+int lv_domain_migrate(struct hv_conn *c, const char *uuid, const struct hv_migrate *how, struct error *err)
+{
+	struct trip t = { .from = c, .uuid = uuid, .how = how, .move = { .uuid = uuid } };
+	struct error why;
+	int rc;
+
+	if (c->link->test)
+		return error_set(err, ERR_HYPERVISOR, "libvirt's test driver cannot move running servers");
+	if (str_starts(how->to->uri, "qemu+tls://") == false)
+		return error_set(err, ERR_HYPERVISOR, "a server can be moved to hosts of qemu+tls:// only");
+	if (move_begin(&t.move, err) < 0)
+		return -1;
+	if ((rc = lv_connect(how->to, NULL, NULL, &t.to, &why)) < 0) {
+		error_set(err, ERR_HYPERVISOR, "the other host cannot be reached");
+		error_detail(err, "%s: %s", why.msg, why.detail);
+	} else {
+		rc = travel(&t, err);
+		lv_close(t.to);
+	}
+	move_end(&t.move);
+	dom_free(&t.dom);
+	free(t.xml);
+	buf_finish(&t.live);
+	buf_finish(&t.kept);
+	return rc;
+}
+
+/* --- while it is under way ------------------------------------------------------------------------------ */
+
+static int not_moving(struct error *err)
+{
+	return error_set(err, ERR_NOT_FOUND, "the server is not being moved");
+}
+
+static int64_t figure(virTypedParameterPtr list, int n, const char *name)
+{
+	unsigned long long v = 0;
+
+	virTypedParamsGetULLong(list, n, name, &v);
+	return v > INT64_MAX ? INT64_MAX : (int64_t)v;
+}
+
+int lv_migrate_look(struct hv_conn *c, const char *uuid, struct hv_progress *out, struct error *err)
+{
+	CLEANUP(dom_free) virDomainPtr dom = NULL;
+	CLEANUP(params_free) struct params p = { 0 };
+	int type = VIR_DOMAIN_JOB_NONE, what = 0;
+	struct hv_seen seen;
+	bool known;
+
+	if (lv_find_ours(c, uuid, &dom, &seen, err) < 0)
+		return -1;
+	if (dom && !c->link->test && virDomainGetJobStats(dom, &type, &p.list, &p.n, 0) < 0)
+		return conn_fail(c, "tell how far the move is", err);
+	pthread_mutex_lock(&moves.lock);
+	known = move_find_locked(uuid) != NULL;
+	pthread_mutex_unlock(&moves.lock);
+	virTypedParamsGetInt(p.list, p.n, VIR_DOMAIN_JOB_OPERATION, &what);
+	/* without a job of libvirt's one of ours is in its beginning or end: figures of nothing */
+	if (!known && (type == VIR_DOMAIN_JOB_NONE || what != VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT))
+		return not_moving(err);
+	*out = (struct hv_progress) {
+		.ram_total = figure(p.list, p.n, VIR_DOMAIN_JOB_MEMORY_TOTAL),
+		.ram_done = figure(p.list, p.n, VIR_DOMAIN_JOB_MEMORY_PROCESSED),
+		.ram_left = figure(p.list, p.n, VIR_DOMAIN_JOB_MEMORY_REMAINING),
+		.disk_total = figure(p.list, p.n, VIR_DOMAIN_JOB_DISK_TOTAL),
+		.disk_done = figure(p.list, p.n, VIR_DOMAIN_JOB_DISK_PROCESSED),
+		.disk_left = figure(p.list, p.n, VIR_DOMAIN_JOB_DISK_REMAINING),
+	};
+	return 0;
+}
+
+/* 1: told; 0: libvirt has its job not begun, or over; -1: there is no such move. */
+static int cancel_once(const char *uuid, virDomainPtr dom)
+{
+	bool known, handed = true;
+	struct move *m;
+
+	pthread_mutex_lock(&moves.lock);
+	if ((known = (m = move_find_locked(uuid)) != NULL)) {
+		m->cancelled = true;
+		handed = m->handed;
+	}
+	pthread_mutex_unlock(&moves.lock);
+	if (!handed || (dom && virDomainAbortJob(dom) == 0))
+		return 1;
+	return known ? 0 : -1;
+}
+
+int lv_migrate_cancel(struct hv_conn *c, const char *uuid, struct error *err)
+{
+	CLEANUP(dom_free) virDomainPtr dom = NULL;
+	struct hv_progress progress;
+	int rc;
+
+	if (lv_migrate_look(c, uuid, &progress, err) < 0)
+		return -1;
+	dom = virDomainLookupByUUIDString(c->link->conn, uuid);
+	for (int i = 0; (rc = cancel_once(uuid, dom)) == 0 && i < CANCEL_TRIES; i++)
+		nanosleep(&(struct timespec) { .tv_nsec = CANCEL_NAP_MS * 1000000L }, NULL);
+	if (rc > 0)
+		return 0;
+	return rc < 0 ? not_moving(err) : error_set(err, ERR_HYPERVISOR, "the host did not cancel the move");
+}
+
+int lv_migrate_force(struct hv_conn *c, const char *uuid, struct error *err)
+{
+	CLEANUP(dom_free) virDomainPtr dom = NULL;
+	struct hv_progress progress;
+	struct hv_seen seen;
+	struct move *m;
+
+	if (lv_migrate_look(c, uuid, &progress, err) < 0 || lv_find_present(c, uuid, &dom, &seen, err) < 0)
+		return -1;
+	if (seen.power == HV_POWER_PAUSED)
+		return 0;
+	if (virDomainSuspend(dom) < 0)
+		return conn_fail(c, "pause the server for its move", err);
+	pthread_mutex_lock(&moves.lock);
+	if ((m = move_find_locked(uuid)))
+		m->forced = true;
+	pthread_mutex_unlock(&moves.lock);
+	return 0;
+}
