@@ -153,6 +153,31 @@ struct hv_progress { /* bytes */
 	int64_t ram_total, ram_done, ram_left, disk_total, disk_done, disk_left;
 };
 
+/* --- consoles ------------------------------------------------------------------------------------------- */
+
+enum { HV_LOG_TAIL = 32 };
+
+struct hv_log { /* how far a console's log was read, and what came since */
+	char uuid[UUID_TEXT];
+	int64_t offset;                  /* bytes of it that were read */
+	unsigned char tail[HV_LOG_TAIL]; /* the last of them: prove that it is the same log still */
+	size_t tail_n;
+	struct buf text; /* out: what is new; the caller's to finish */
+	bool lost;       /* out: some text before it was thrown away on the host */
+	bool more;       /* out: there is more than was asked for */
+};
+
+struct hv_console; /* an open one */
+
+/* Called on the loop's thread, possibly before the result of console_open has reached the loop. */
+struct hv_console_events {
+	void (*output)(void *ctx, const void *p, size_t n);
+	void (*room)(void *ctx); /* console_send takes bytes again */
+	/* It ended (the guest is off, another viewer took it, the connection is lost): the last call;
+	 * console_close is still due. */
+	void (*closed)(void *ctx, const struct error *why);
+};
+
 /* --- events --------------------------------------------------------------------------------------------- */
 
 enum hv_event_kind {
@@ -219,6 +244,18 @@ struct hv_driver {
 	int (*console_read)(
 		struct hv_conn *c, const char *uuid, size_t max, struct buf *out, struct error *err);
 
+	/* What the console has printed since, at most max bytes. A log that began anew (rotated, or made
+	 * again) is read on from what is left of the old one; one that is not there has nothing new. */
+	int (*console_follow)(struct hv_conn *c, struct hv_log *log, size_t max, struct error *err);
+	/* The running guest's serial console, both ways. The newest one wins: another that is open is closed.
+	 * ERR_CONFLICT: the guest does not run, or has no console. */
+	int (*console_open)(struct hv_conn *c, const char *uuid, const struct hv_console_events *events,
+		void *ctx, struct hv_console **out, struct error *err);
+	/* On the loop, never waits: how many bytes were taken. Less than n: call again after `room`. */
+	size_t (*console_send)(struct hv_console *k, const void *p, size_t n);
+	/* On the loop, never waits: no event follows. */
+	void (*console_close)(struct hv_console *k);
+
 	/* Keeps the guest's memory on the host and ends it (power SUSPENDED: off, not running); domain_start
 	 * goes on from there, with the definition that it was saved with: one that is defined meanwhile holds
 	 * from the next cold start. Saved or off already: fine. ERR_CONFLICT: devices are passed through to
@@ -245,6 +282,10 @@ struct hv_driver {
 	 * above max. Not of a disk that a running guest writes: flatten it first. */
 	int (*volume_download)(struct hv_conn *c, const char *name, int fd, int64_t max, int64_t *out_size,
 		struct error *err);
+	/* A server's disk of exactly the `size` bytes that fd has from its start, in the format that they are
+	 * in; one that is there is replaced. Not below a running guest. */
+	int (*volume_upload)(
+		struct hv_conn *c, const char *name, int fd, int64_t size, struct error *err);
 	/* Our volumes of the pool, by name: image-*, <uuid>-*; consoles' logs are not among them. */
 	int (*volume_list)(
 		struct hv_conn *c, struct arena *a, struct hv_volume **out, size_t *out_n, struct error *err);

@@ -32,6 +32,8 @@ enum sim_op {
 	SIM_DOMAIN_LOOK,
 	SIM_DOMAIN_LIST,
 	SIM_CONSOLE_READ,
+	SIM_CONSOLE_FOLLOW,
+	SIM_CONSOLE_OPEN,
 	SIM_DOMAIN_SAVE,
 	SIM_DOMAIN_FORGET,
 	SIM_DOMAIN_SET_PASSWORD,
@@ -40,6 +42,7 @@ enum sim_op {
 	SIM_VOLUME_GROW,
 	SIM_VOLUME_FLATTEN,
 	SIM_VOLUME_DOWNLOAD,
+	SIM_VOLUME_UPLOAD,
 	SIM_VOLUME_LIST,
 	SIM_DOMAIN_MIGRATE, /* on the source; the target meets SIM_CONNECT and SIM_VOLUME_ENSURE */
 	SIM_MIGRATE_LOOK,
@@ -85,6 +88,10 @@ void sim_events(const char *world, bool lose, bool repeat);
 int sim_guest_shutdown(const char *world, const char *uuid);
 int sim_guest_crash(const char *world, const char *uuid);
 int sim_undefine(const char *world, const char *uuid);
+/* Prints on the guest's console. */
+int sim_guest_print(const char *world, const char *uuid, const void *p, size_t n);
+/* The host puts the console's log aside and begins a new one; one that was put aside before is gone. */
+int sim_console_rotate(const char *world, const char *uuid);
 /* Guests have an agent until told otherwise. What it set last, "user:password"; false: nothing. */
 int sim_guest_agent(const char *world, const char *uuid, bool there);
 bool sim_guest_password(const char *world, const char *uuid, struct buf *out);

@@ -89,6 +89,7 @@ void sim_world_drop(struct sim_world *w, const char *why)
 {
 	for (struct hv_conn *c = w->conns; c; c = c->next)
 		drop_conn(c, why);
+	sim_consoles_end(w, NULL, why);
 	pthread_cond_broadcast(&w->changed); /* calls that hang see that they are cut off */
 }
 

@@ -258,22 +258,3 @@ int sim_domain_list(
 	*out_n = n;
 	return 0;
 }
-
-int sim_console_read(struct hv_conn *c, const char *uuid, size_t max, struct buf *out, struct error *err)
-{
-	CLEANUP(buf_finish) struct buf text = { 0 };
-	const struct sim_dom *d;
-	struct sim_call k;
-
-	if (sim_begin(c, SIM_CONSOLE_READ, &k, err) < 0)
-		return -1;
-	if ((d = sim_world_dom(k.w, uuid)))
-		for (unsigned i = d->starts > 8 ? d->starts - 8 : 0; i < d->starts; i++)
-			buf_printf(&text, "sim: %s (%s) boot %u\nsim: ready\n", d->name, d->node.key, i + 1);
-	if (sim_end(&k, 0, err) < 0)
-		return -1;
-	if (text.len > max)
-		buf_consume(&text, text.len - max);
-	buf_append(out, text.data, text.len);
-	return 0;
-}

@@ -95,6 +95,9 @@ static void make_dom(struct sim_move *m, const struct sim_dom *d)
 	t->power = HV_POWER_PAUSED;
 	t->disks = copy_of(d->disks, d->disks_n, sizeof *d->disks);
 	t->hostdevs = copy_of(d->hostdevs, d->hostdevs_n, sizeof *d->hostdevs);
+	t->log = t->old_log = (struct buf) { 0 }; /* its log there begins empty */
+	t->rotated = false;
+	t->logged = t->starts;
 	t->macs = copy_of(d->macs, d->nics_n, sizeof *d->macs);
 }
 

@@ -231,6 +231,8 @@ static void dom_free(struct sim_dom *d)
 	free(d->disks);
 	free(d->hostdevs);
 	free(d->macs);
+	buf_finish(&d->log);
+	buf_finish(&d->old_log);
 	free(d);
 }
 
@@ -252,6 +254,7 @@ void sim_world_dom_remove(struct sim_world *w, struct sim_dom *d)
 		note(w, &line);
 	}
 	gpus_hold(w, d, false);
+	sim_consoles_end(w, d->node.key, "the server has left the host");
 	sim_table_remove(&w->doms, &d->node);
 	dom_free(d);
 }
@@ -265,6 +268,8 @@ void sim_world_power(struct sim_world *w, struct sim_dom *d, enum hv_power power
 {
 	if (sim_power_on(power) != sim_power_on(d->power))
 		gpus_hold(w, d, sim_power_on(power));
+	if (!sim_power_on(power))
+		sim_consoles_end(w, d->node.key, "the server is off");
 	d->power = power;
 	sim_world_dom_save(w, d);
 	if (tell)

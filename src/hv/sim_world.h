@@ -51,6 +51,9 @@ struct sim_dom {
 	char password[256];    /* "user:password", set last */
 	struct sim_move *move; /* on its way to another world */
 	bool incoming;         /* on its way here: not in the file of changes */
+	struct buf log, old_log; /* of its console; not in the file of changes */
+	unsigned logged;         /* starts that are in it */
+	bool rotated;            /* there is an old one */
 };
 
 struct sim_gpu {
@@ -83,6 +86,7 @@ struct sim_world {
 	struct sim_table doms, vols;
 	struct sim_gpu *gpus;
 	struct hv_conn *conns;
+	struct hv_console *consoles; /* open ones */
 	struct sim_fault_row *faults;
 	uint64_t calls[SIM_OP_MAX];
 	int64_t used_bytes;
@@ -154,13 +158,15 @@ static inline int sim_no(struct error *err, const char *why)
 void sim_world_drop(struct sim_world *w, const char *why);
 void sim_world_tell(struct sim_world *w, const struct sim_dom *d);
 void sim_conn_release(struct hv_conn *c);
+/* Under the lock: ends the open consoles of a domain (NULL: of all). */
+void sim_consoles_end(struct sim_world *w, const char *uuid, const char *why);
 
 /* Under the lock. The domain, which must be ours: *out is NULL when there is none; the second wants one. */
 int sim_find_ours(struct sim_world *w, const char *uuid, struct sim_dom **out, struct error *err);
 int sim_find_present(struct sim_world *w, const char *uuid, struct sim_dom **out, struct error *err);
 int sim_find_running(struct sim_world *w, const char *uuid, struct sim_dom **out, struct error *err);
 
-/* --- the driver's functions: sim_volume.c, sim_domain.c, sim_guest.c, sim_migrate.c ------------------- */
+/* --- the driver's functions: sim_volume.c, sim_domain.c, sim_guest.c, sim_console.c, sim_migrate.c ------------------- */
 
 int sim_image_ensure(struct hv_conn *c, const char *name, const char *format, int fd, int64_t size,
 	int64_t virtual_size, struct error *err);
@@ -173,6 +179,7 @@ int sim_volume_flatten(
 	struct hv_conn *c, const char *uuid, const char *from, const char *to, struct error *err);
 int sim_volume_download(
 	struct hv_conn *c, const char *name, int fd, int64_t max, int64_t *out_size, struct error *err);
+int sim_volume_upload(struct hv_conn *c, const char *name, int fd, int64_t size, struct error *err);
 int sim_volume_list(
 	struct hv_conn *c, struct arena *a, struct hv_volume **out, size_t *out_n, struct error *err);
 
@@ -189,6 +196,11 @@ int sim_domain_look(struct hv_conn *c, const char *uuid, struct hv_seen *out, st
 int sim_domain_list(
 	struct hv_conn *c, struct arena *a, struct hv_seen **out, size_t *out_n, struct error *err);
 int sim_console_read(struct hv_conn *c, const char *uuid, size_t max, struct buf *out, struct error *err);
+int sim_console_follow(struct hv_conn *c, struct hv_log *log, size_t max, struct error *err);
+int sim_console_open(struct hv_conn *c, const char *uuid, const struct hv_console_events *events, void *ctx,
+	struct hv_console **out, struct error *err);
+size_t sim_console_send(struct hv_console *k, const void *p, size_t n);
+void sim_console_close(struct hv_console *k);
 int sim_domain_save(struct hv_conn *c, const char *uuid, struct error *err);
 int sim_domain_forget(struct hv_conn *c, const char *uuid, struct error *err);
 int sim_domain_set_password(

@@ -214,6 +214,8 @@ static void on_delivery(void *arg)
 {
 	struct delivery *d = arg;
 
+	if (d->event.kind == HV_EVENT_CLOSED)
+		lv_consoles_lost(d->link, d->event.text);
 	deliver(d->link, &d->event);
 	link_drop(d->link);
 	free(d);
