@@ -7,8 +7,11 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "flow/image_file.h"
 #include "flow/internal.h"
+#include "flow/move.h"
 #include "flow/run.h"
+#include "store/servers.h"
 
 static const struct flow_kind *const kinds[] = {
 	&kind_server_create,
@@ -19,6 +22,22 @@ static const struct flow_kind *const kinds[] = {
 	&kind_server_reboot_hard,
 	&kind_server_pause,
 	&kind_server_unpause,
+	&kind_server_suspend,
+	&kind_server_resume,
+	&kind_server_create_image,
+	&kind_server_create_backup,
+	&kind_server_rebuild,
+	&kind_server_rescue,
+	&kind_server_unrescue,
+	&kind_server_shelve,
+	&kind_server_offload,
+	&kind_server_unshelve,
+	&kind_server_unshelve_here,
+	&kind_server_resize,
+	&kind_server_resize_revert,
+	&kind_server_migrate_live,
+	&kind_server_evacuate,
+	&kind_leftover_remove,
 	&kind_image_stage,
 	&kind_image_unstage,
 };
@@ -26,6 +45,7 @@ static const struct flow_kind *const kinds[] = {
 static const char *const subject_texts[] = {
 	[SUBJECT_SERVER] = "server",
 	[SUBJECT_HOST_IMAGE] = "host_image",
+	[SUBJECT_ALLOCATION] = "allocation",
 };
 
 const struct flow_kind *flow_kind_find(const char *name)
@@ -173,6 +193,7 @@ static void member_savepoint(void *ctx)
 	e->mark_placement = placement_mark(e->placement);
 	e->mark_quota = quota_index_mark(e->quota);
 	e->mark_notes = e->notes_n;
+	e->mark_files = e->files_n;
 }
 
 static void member_rollback(void *ctx)
@@ -182,6 +203,7 @@ static void member_rollback(void *ctx)
 	placement_undo(e->placement, e->mark_placement);
 	quota_index_undo(e->quota, e->mark_quota);
 	notes_undo(e, e->mark_notes);
+	image_files_undo(e, e->mark_files);
 }
 
 static void member_settle(void *ctx, bool done)
@@ -193,11 +215,14 @@ static void member_settle(void *ctx, bool done)
 		placement_undo(e->placement, 0);
 		quota_index_undo(e->quota, 0);
 		notes_undo(e, 0);
+		image_files_undo(e, 0);
 	}
 	placement_forget(e->placement);
 	quota_index_forget(e->quota);
-	if (done && !e->destroyed)
+	if (done && !e->destroyed) {
 		notes_done(e);
+		image_files_done(e);
+	}
 }
 
 /* ---- beginnings and ends ---- */
@@ -275,6 +300,16 @@ int flow_drop(struct flow_engine *e, struct db *db, struct flow *f, struct error
 	return 0;
 }
 
+int flow_give_way(struct flow_engine *e, struct db *db, struct flow *f, struct error *err)
+{
+	if (f->action_id && store_server_action_finish(db, f->action_id, engine_now(e),
+				    "the server is being deleted", err))
+		return -1;
+	if (f->kind->give_way && f->kind->give_way(e, db, f, err))
+		return -1;
+	return flow_drop(e, db, f, err);
+}
+
 int flow_retry(struct flow_engine *e, struct db *db, int64_t flow_id, struct error *err)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
@@ -347,7 +382,7 @@ int flow_engine_create(const struct flow_config *config, struct flow_engine **ou
 	};
 
 	e->cfg = *config;
-	e->refs = 2; /* its timers */
+	e->refs = 3; /* its timers */
 	links_create(e);
 	if (capacity_create(e, store_ro(config->store), err) || flows_load(e, err)) {
 		flow_engine_destroy(e);
@@ -383,6 +418,8 @@ void flow_engine_start(struct flow_engine *e)
 {
 	e->started = true;
 	links_start(e);
+	shelf_start(e);
+	consoles_start(e);
 	each_flow(e, resume_one);
 	run_timer(e);
 }
@@ -416,6 +453,7 @@ void flow_engine_stop(struct flow_engine *e, unsigned grace_ms, void (*stopped)(
 	e->stopped = stopped;
 	e->stopped_ctx = ctx;
 	loop_timer_stop(&e->timer);
+	loop_timer_stop(&e->shelf);
 	/* the report comes in a later turn, also when there is nothing to wait for */
 	loop_timer_set(e->cfg.loop, &e->grace, e->running || e->committing ? grace_ms : 0, grace_over);
 }
@@ -435,6 +473,11 @@ static void timer_closed(struct loop_timer *t)
 	engine_unref(CONTAINER_OF(t, struct flow_engine, timer));
 }
 
+static void shelf_closed(struct loop_timer *t)
+{
+	engine_unref(CONTAINER_OF(t, struct flow_engine, shelf));
+}
+
 static void grace_closed(struct loop_timer *t)
 {
 	engine_unref(CONTAINER_OF(t, struct flow_engine, grace));
@@ -445,12 +488,15 @@ void flow_engine_destroy(struct flow_engine *e)
 	if (!e)
 		return;
 	e->dead = e->destroyed = true;
+	consoles_destroy(e);
 	links_destroy(e);
 	notes_undo(e, 0);
 	each_flow(e, flow_release);
+	image_files_destroy(e);
 	capacity_destroy(e);
 	loop_timer_close(&e->timer, timer_closed);
 	loop_timer_close(&e->grace, grace_closed);
+	loop_timer_close(&e->shelf, shelf_closed);
 }
 
 void flow_engine_hooks(struct flow_engine *e, const struct flow_hooks *hooks)

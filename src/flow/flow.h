@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/error.h"
 #include "domain/quota.h"
 #include "loop/lane.h"
@@ -20,6 +21,7 @@
 #include "store/db.h"
 
 struct flow_engine;
+struct server_pair;
 
 struct flow_gpu_model { /* configuration: what a vendor:product is called in flavors */
 	const char *name;
@@ -34,6 +36,7 @@ struct flow_config { /* strings are borrowed and live as long as the engine */
 	const char *cloud_id; /* marks our domains */
 	const char *pki_dir;  /* client certificate for hosts */
 	const char *image_dir;
+	int64_t image_size_max; /* bytes of an image made of a server; 0: any */
 	const char *default_zone;
 	const struct flow_gpu_model *gpu_models;
 	size_t gpu_models_n;
@@ -41,6 +44,11 @@ struct flow_config { /* strings are borrowed and live as long as the engine */
 	unsigned retry_min_ms, retry_max_ms; /* back-off of steps and of connections */
 	unsigned connects_max;               /* connections being opened at once */
 	unsigned poll_ms;                    /* how often a connected host is looked over */
+	struct history *history;             /* of consoles; NULL: none is kept */
+	unsigned console_poll_ms;            /* how often it is brought up to date */
+	int64_t shelved_offload_s;           /* how long a shelved server stays on its host; -1: for ever */
+	bool resize_elsewhere;               /* a resize always goes to another host */
+	int64_t resize_confirm_s;            /* how long one waits for its confirmation; 0: for ever */
 };
 
 /* Builds memory (placement, quota use) from the rows. Does not start anything yet; adds its member to the
@@ -78,6 +86,10 @@ int flow_host_add(struct flow_engine *e, struct db *db, const struct host_add *w
 /* state: up, draining, disabled */
 int flow_host_set_state(struct flow_engine *e, struct db *db, int64_t host_id, const char *state,
 	const char *reason, struct error *err);
+/* The operator's word that the host is dead, or is not: a dead one gets no servers, and what was on it may be
+ * made anew elsewhere. */
+int flow_host_force_down(
+	struct flow_engine *e, struct db *db, int64_t host_id, bool down, struct error *err);
 /* Refused (ERR_CONFLICT) while servers are there. */
 int flow_host_remove(struct flow_engine *e, struct db *db, int64_t host_id, struct error *err);
 /* Any time on the loop: reads inventory and domains again soon. */
@@ -95,6 +107,23 @@ bool flow_host_link(struct flow_engine *e, int64_t host_id, struct host_link *ou
 
 /* An image was deleted: its copies on the hosts go when no server there needs them (inside a unit). */
 int flow_image_deleted(struct flow_engine *e, struct db *db, int64_t image_id, struct error *err);
+
+/* --- aggregates of hosts (inside a unit) --- */
+
+struct aggregate;
+struct aggregate_change {
+	const char *name;              /* NULL: as it is */
+	int64_t add_host, remove_host; /* 0: none */
+	const struct server_pair *metadata;
+	size_t metadata_n; /* a value of NULL: the key goes */
+};
+/* ERR_CONFLICT: a name or a host that it has already, a host that would be in two zones, or leave its zone while
+ * servers are there. */
+int flow_aggregate_change(struct flow_engine *e, struct db *db, struct arena *a, int64_t id,
+	const struct aggregate_change *change, int64_t now_us, struct error *err);
+/* The image's copies on all hosts of the aggregate are made, or are there. */
+int flow_aggregate_cache(struct flow_engine *e, struct db *db, struct arena *a, const struct aggregate *g,
+	int64_t image_id, const char *request_id, int64_t now_us, struct error *err);
 
 /* A stuck or waiting flow runs again now (inside a unit). ERR_NOT_FOUND. */
 int flow_retry(struct flow_engine *e, struct db *db, int64_t flow_id, struct error *err);

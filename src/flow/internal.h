@@ -15,7 +15,7 @@ struct act;
 
 /* ---- kinds and steps: const tables ---- */
 
-enum flow_subject { SUBJECT_SERVER, SUBJECT_HOST_IMAGE };
+enum flow_subject { SUBJECT_SERVER, SUBJECT_HOST_IMAGE, SUBJECT_ALLOCATION };
 
 enum flow_verdict {
 	FLOW_NEXT, /* on to the next step, or the end after the last */
@@ -60,6 +60,8 @@ struct flow_kind {
 	int64_t deadline_s;
 	/* After the last step, in the unit that ends the flow. */
 	int (*end)(struct flow_engine *e, struct db *db, struct act *act, struct error *err);
+	/* Gives way to a deletion, in the unit that ends the flow. NULL: nothing of it is left. */
+	int (*give_way)(struct flow_engine *e, struct db *db, struct flow *f, struct error *err);
 	/* Given up with `why`, in the unit that ends the flow. */
 	int (*fail)(struct flow_engine *e, struct db *db, struct flow *f, const struct error *why,
 		struct error *err);
@@ -67,6 +69,9 @@ struct flow_kind {
 
 extern const struct flow_kind kind_server_create, kind_server_delete, kind_server_start, kind_server_stop,
 	kind_server_reboot_soft, kind_server_reboot_hard, kind_server_pause, kind_server_unpause,
+	kind_server_suspend, kind_server_resume, kind_server_create_image, kind_server_create_backup,
+	kind_server_rebuild, kind_server_rescue, kind_server_unrescue, kind_server_shelve, kind_server_offload,
+	kind_server_unshelve, kind_server_unshelve_here,
 	kind_image_stage, kind_image_unstage;
 
 /* ---- a pass through a step: what the lane works on ---- */
@@ -77,6 +82,7 @@ struct act {
 	const struct flow_step *step;
 	void *facts; /* the step's, in the arena */
 	int64_t host_id, wait_for, link_epoch, now_us;
+	struct history *history; /* for console_last_read; NULL: none is kept */
 	bool want_delete; /* set by load */
 	bool twice;       /* a test's wish */
 	int64_t since_us; /* when the step began: some have a patience of their own */
@@ -141,14 +147,20 @@ struct flow_engine {
 	struct map flows; /* by subject id */
 	struct map links; /* by host id */
 	struct link_set *link_set;
+	struct console_set *consoles; /* NULL: no console history is kept */
 	struct flow **heap;
 	size_t heap_n, heap_cap;
-	struct loop_timer timer, grace;
+	struct loop_timer timer, grace, shelf;
+	struct tick_unit shelf_unit;
 	unsigned refs; /* timers, links: the memory goes with the last */
 	struct note *notes;
 	size_t notes_n, notes_cap;
+	/* files of images that are gone, once the tick is on disk: image_file.c */
+	char (*files)[UUID_TEXT];
+	size_t files_n, files_cap;
+	struct lane *files_lane;
 	/* marks of the unit under way */
-	size_t mark_placement, mark_quota, mark_notes;
+	size_t mark_placement, mark_quota, mark_notes, mark_files;
 	bool started, stopping, dead, destroyed;
 	unsigned running, committing;
 	void (*stopped)(void *ctx);
@@ -172,6 +184,8 @@ struct flow_start {
 int flow_begin(struct flow_engine *e, struct db *db, const struct flow_start *start, struct error *err);
 /* Ends one; its row is removed. Not one that acts or commits, but in its own unit. */
 int flow_drop(struct flow_engine *e, struct db *db, struct flow *f, struct error *err);
+/* Ends one for a deletion to take its place. */
+int flow_give_way(struct flow_engine *e, struct db *db, struct flow *f, struct error *err);
 /* The flow on a subject, those of this tick included; NULL none. */
 struct flow *flow_find(const struct flow_engine *e, int64_t subject_id);
 bool flow_is_busy(const struct flow *f);
@@ -187,11 +201,18 @@ unsigned engine_backoff_ms(const struct flow_engine *e, unsigned tries);
 void flow_wake(struct flow *f);
 /* A new look at a polling flow is worth it. */
 void flow_kick(struct flow_engine *e, int64_t subject_id);
+/* What happened is unknown, or it may go better later: such an error is waited out. */
+bool flow_error_passes(enum err code);
 void act_unref(struct act *act);
 /* On a lane, between two calls to the host: -1 when the act was given up meanwhile, and another may be at
  * work. */
 int act_abandoned(struct act *act, struct error *err);
 void engine_unref(struct flow_engine *e);
+
+/* ---- console_history.c ---- */
+
+void consoles_start(struct flow_engine *e);
+void consoles_destroy(struct flow_engine *e);
 
 /* ---- queue.c ---- */
 
@@ -228,6 +249,11 @@ int capacity_hosts_compare(
 /* Which hosts are connected is taken from `like`; NULL: as their links begin. */
 int capacity_placement_rebuild(const struct flow_engine *e, const struct placement *like, struct db *db,
 	struct placement *p, struct error *err);
+
+/* ---- hosts.c ---- */
+
+/* The host's link is brought in line with its row, once that is on disk. */
+void host_sync_later(struct flow_engine *e, int64_t host_id);
 
 /* ---- image_stage.c: inside a unit ---- */
 

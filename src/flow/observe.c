@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "flow/internal.h"
+#include "flow/move.h"
 #include "flow/server_parts.h"
 #include "store/devices.h"
 #include "store/hosts.h"
@@ -39,6 +40,15 @@ static const struct {
 	{ VM_PAUSED, HV_POWER_ABSENT, VM_ERROR },
 	{ VM_PAUSED, HV_POWER_RUNNING, VM_ACTIVE },
 	{ VM_STOPPED, HV_POWER_RUNNING, VM_ACTIVE },
+	/* memory that was saved, by us or by hand on the host */
+	{ VM_ACTIVE, HV_POWER_SUSPENDED, VM_SUSPENDED },
+	{ VM_PAUSED, HV_POWER_SUSPENDED, VM_SUSPENDED },
+	{ VM_STOPPED, HV_POWER_SUSPENDED, VM_SUSPENDED },
+	{ VM_SUSPENDED, HV_POWER_RUNNING, VM_ACTIVE },
+	{ VM_SUSPENDED, HV_POWER_PAUSED, VM_PAUSED },
+	{ VM_SUSPENDED, HV_POWER_SHUTOFF, VM_STOPPED },
+	{ VM_SUSPENDED, HV_POWER_ABSENT, VM_ERROR },
+	{ VM_RESCUED, HV_POWER_ABSENT, VM_ERROR },
 };
 
 static enum vm_state state_after(enum vm_state from, enum hv_power seen)
@@ -97,7 +107,7 @@ static int server_changed(struct db *db, const struct host_look *look, const str
 				      NULL, look->started_us, err))
 		return -1;
 	return store_usage_switch(
-		db, &s, server_usage_state(to), capacity_gpus(p->extra_specs), look->started_us, err);
+		db, &s, vm_state_text(to), capacity_gpus(p->extra_specs), look->started_us, err);
 }
 
 static bool says_something(const struct host_look *look, const struct server_power *p, enum hv_power seen)
@@ -155,20 +165,67 @@ bool observe_event(struct flow_engine *e, int64_t host_id, const struct hv_seen 
 	return false;
 }
 
-/* A server that is deleted has no domain; a domain whose server is not known at all is left for the operator:
- * these rows may be older than the domain. */
-static void orphan(struct flow_engine *e, int64_t host_id, const char *uuid)
-{
-	struct db *ro = store_ro(e->cfg.store);
-	struct error err;
-	bool deleted;
-	int rc = store_server_is_deleted(ro, uuid, &deleted, &err);
+struct stray { /* a domain of an older epoch, where its server holds nothing */
+	struct tick_unit unit;
+	struct flow_engine *e;
+	int64_t host_id, epoch;
+	char uuid[UUID_TEXT];
+};
 
+static int stray_run(struct tick_unit *u, struct error *err)
+{
+	struct stray *y = CONTAINER_OF(u, struct stray, unit);
+	struct db *db = store_rw(y->e->cfg.store);
+	struct server_elsewhere s;
+	int rc;
+
+	if (y->e->dead)
+		return error_set(err, ERR_UNAVAILABLE, "the engine has stopped");
+	rc = store_server_elsewhere(db, y->uuid, y->host_id, &s, err);
+	if (rc <= 0 || s.deleted || s.holds || y->epoch >= s.epoch)
+		return rc < 0 ? -1 : 0;
+	return leftover_seen(y->e, db, s.id, y->host_id, engine_now(y->e), err);
+}
+
+static void stray_finish(struct tick_unit *u, enum tick_outcome outcome, const struct error *err)
+{
+	(void)outcome; /* the next look finds it again */
+	(void)err;
+	free(CONTAINER_OF(u, struct stray, unit));
+}
+
+static void stray_clear(struct flow_engine *e, int64_t host_id, const struct hv_seen *seen)
+{
+	struct stray *y = xcalloc(1, sizeof *y);
+
+	y->unit = (struct tick_unit) { .run = stray_run, .finish = stray_finish };
+	y->e = e;
+	y->host_id = host_id;
+	y->epoch = seen->epoch;
+	str_copy(y->uuid, sizeof y->uuid, seen->uuid);
+	tick_submit(e->cfg.tick, &y->unit);
+}
+
+/* A server that is deleted has no domain; one that lives elsewhere and holds nothing here has none here, and
+ * what carries an older epoch came late. A domain whose server is not known at all, or that is newer than its
+ * row, is left for the operator: the rows may be older than the domain. */
+static void orphan(struct flow_engine *e, int64_t host_id, const struct hv_seen *seen)
+{
+	struct server_elsewhere s;
+	struct error err;
+	int rc = store_server_elsewhere(store_ro(e->cfg.store), seen->uuid, host_id, &s, &err);
+
+	if (rc < 0 || !link_find(e, host_id))
+		return;
 	if (rc == 0)
-		log_event(LOG_WARNING, "a domain with our mark belongs to no known server", "domain", uuid,
+		log_event(LOG_WARNING, "a domain with our mark belongs to no known server", "domain", seen->uuid,
 			NULL);
-	else if (rc > 0 && deleted && link_find(e, host_id))
-		link_clear(link_find(e, host_id), uuid);
+	else if (s.deleted)
+		link_clear(link_find(e, host_id), seen->uuid);
+	else if (!s.holds && seen->epoch < s.epoch)
+		stray_clear(e, host_id, seen);
+	else if (!s.holds)
+		log_event(LOG_WARNING, "a server has a domain where it does not live", "server", seen->uuid, NULL);
 }
 
 void observe_orphans(struct flow_engine *e, const struct host_look *look)
@@ -185,7 +242,7 @@ void observe_orphans(struct flow_engine *e, const struct host_look *look)
 		while (i < n && strcmp(rows[i].uid, look->seen[k].uuid) < 0)
 			i++;
 		if (look->seen[k].ours && (i == n || strcmp(rows[i].uid, look->seen[k].uuid) != 0))
-			orphan(e, look->host_id, look->seen[k].uuid);
+			orphan(e, look->host_id, &look->seen[k]);
 	}
 }
 

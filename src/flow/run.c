@@ -14,6 +14,7 @@
 #include "flow/internal.h"
 #include "flow/run.h"
 #include "flow/server_parts.h"
+#include "store/history.h"
 #include "store/server_power.h"
 
 enum { REFUSALS_MAX = 3, POLL_MS = 1000, DEADLINE_SLACK_US = 1000 };
@@ -24,6 +25,7 @@ void act_unref(struct act *act)
 {
 	if (--act->refs)
 		return;
+	history_unref(act->history);
 	arena_finish(&act->arena);
 	free(act);
 }
@@ -213,9 +215,8 @@ static int unit_run(struct tick_unit *u, struct error *err)
 		return -1;
 	f->to_delete = wished > 0;
 	if (f->to_delete) {
-		if (finish_action(f, db, "the server is being deleted", err))
-			return -1;
-		return flow_drop(f->e, db, f, err) || server_delete_takeover(f->e, db, f->subject_id, err)
+		return flow_give_way(f->e, db, f, err) ||
+				       server_delete_takeover(f->e, db, f->subject_id, err)
 			       ? -1
 			       : 0;
 	}
@@ -334,12 +335,16 @@ static void submit(struct flow *f, enum flow_verdict verdict)
 	tick_submit(f->e->cfg.tick, &f->unit);
 }
 
+bool flow_error_passes(enum err code)
+{
+	return code == ERR_UNREACHABLE || code == ERR_TIMEOUT || code == ERR_BUSY || code == ERR_UNAVAILABLE;
+}
+
 /* Something went wrong: does it pass? What happened on a host that could not be heard is unknown, so it is
  * done again; a host that says no is asked a few times. */
 static void submit_error(struct flow *f, const struct error *err)
 {
-	bool passes = err->code == ERR_UNREACHABLE || err->code == ERR_TIMEOUT || err->code == ERR_BUSY ||
-		      err->code == ERR_UNAVAILABLE;
+	bool passes = flow_error_passes(err->code);
 
 	let_go(f);
 	f->err = *err;
@@ -455,6 +460,7 @@ static struct act *act_new(struct flow *f)
 
 	act->step = &f->kind->steps[f->step];
 	act->flow = f;
+	act->history = history_ref(f->e->cfg.history);
 	act->refs = 1;
 	act->now_us = engine_now(f->e);
 	act->since_us = f->since_us;

@@ -12,6 +12,8 @@ void run_dispatch(struct flow *f);
 void run_timer(struct flow_engine *e);
 /* Frees a flow that is in no table any more. */
 void flow_release(struct flow *f);
+/* Sets the timer of the look for shelved servers that shall leave their hosts (shelf.c). */
+void shelf_start(struct flow_engine *e);
 /* Tells who stops the engine when nothing runs any more. */
 void engine_check_stopped(struct flow_engine *e);
 

@@ -13,6 +13,7 @@
 #include "domain/ipam.h"
 #include "domain/names.h"
 #include "flow/server.h"
+#include "flow/server_groups.h"
 #include "flow/server_parts.h"
 #include "store/allocations.h"
 #include "store/quotas.h"
@@ -32,12 +33,7 @@ static enum flow_verdict disks_load(struct flow_engine *e, struct db *ro, struct
 		return v;
 	f = act->facts;
 	v = server_image_wait(ro, act, f->s.root_image_id, err);
-	if (v != FLOW_NEXT || !f->s.config_drive)
-		return v;
-	if (store_server_metadata(ro, &act->arena, f->s.id, &f->metadata, &f->metadata_n, err))
-		return FLOW_FAIL;
-	e->cfg.loop->rng->fill(e->cfg.loop->rng->ctx, f->seed, sizeof f->seed);
-	return FLOW_NEXT;
+	return v == FLOW_NEXT ? server_drive_load(e, ro, act, err) : v;
 }
 
 static int disks_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
@@ -51,7 +47,7 @@ static int disks_act(struct act *act, const struct hv_driver *drv, struct hv_con
 	return FLOW_NEXT;
 }
 
-int server_spawn_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+int server_define(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	const struct server_facts *f = act->facts;
 	char name[32];
@@ -77,7 +73,14 @@ int server_spawn_act(struct act *act, const struct hv_driver *drv, struct hv_con
 	for (size_t i = 0; i < f->ports_n; i++)
 		nics[i] = (struct hv_nic) { f->ports[i].mac, f->ports[i].is_bridge, f->ports[i].source,
 			f->ports[i].mtu };
-	if (drv->domain_define(conn, &d, err) || act_abandoned(act, err) ||
+	return drv->domain_define(conn, &d, err);
+}
+
+int server_spawn_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+{
+	const struct server_facts *f = act->facts;
+
+	if (server_define(act, drv, conn, err) || act_abandoned(act, err) ||
 		drv->domain_start(conn, f->s.uid, err))
 		return -1;
 	return FLOW_NEXT;
@@ -88,8 +91,7 @@ static int create_end(struct flow_engine *e, struct db *db, struct act *act, str
 	return server_settle(e, db, act, VM_ACTIVE, err);
 }
 
-/* The host has lost its copy of the image: the next server that needs it there brings a new one. */
-static int create_fail(
+int server_fail_disks(
 	struct flow_engine *e, struct db *db, struct flow *f, const struct error *why, struct error *err)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
@@ -121,7 +123,7 @@ const struct flow_kind kind_server_create = {
 	.steps_n = ARRAY_LEN(create_steps),
 	.deadline_s = 2 * 3600,
 	.end = create_end,
-	.fail = create_fail,
+	.fail = server_fail_disks,
 };
 
 /* ---- the request ---- */
@@ -138,6 +140,17 @@ struct making { /* one request's worth */
 	bool placed;
 	struct error no_host;
 };
+
+static int check_members(struct making *m, int64_t limit, struct error *err)
+{
+	int64_t members = 0;
+
+	if (!m->want->group_id)
+		return 0;
+	if (store_server_group_count(m->db, m->want->group_id, &members, err))
+		return -1;
+	return quota_check(QUOTA_SERVER_GROUP_MEMBERS, limit, members, m->want->count, err);
+}
 
 static int check_quota(struct making *m, struct error *err)
 {
@@ -169,7 +182,7 @@ static int check_quota(struct making *m, struct error *err)
 			    r, limits[r], quota_index_get(q, w->base.project_id, r), each * w->count, err))
 			return -1;
 	}
-	return 0;
+	return check_members(m, limits[QUOTA_SERVER_GROUP_MEMBERS], err);
 }
 
 /* The image fits the disk, and how much of a host's disk the server takes. */
@@ -218,9 +231,12 @@ static void fill_request(const struct making *m, struct placement_request *req)
 
 static int place(struct making *m, struct placement_request *req, struct error *err)
 {
+	struct server_rules rules = { m->want->group_id, m->want->hints, m->want->hints_n };
 	size_t n = (size_t)m->want->count;
 
 	fill_request(m, req);
+	if (server_rules_fill(m->db, m->a, &rules, &m->wants, 0, req, err))
+		return -1;
 	m->choices = ARENA_ARRAY(m->a, struct placement_choice, n);
 	if (placement_choose(m->e->placement, req, n, m->choices, &m->no_host) == 0) {
 		m->placed = true;
@@ -328,6 +344,16 @@ static int make_tags(const struct making *m, const struct server *s, struct erro
 	return 0;
 }
 
+static int make_rules(const struct making *m, const struct server *s, struct error *err)
+{
+	if (m->want->group_id && store_server_group_join(m->db, m->want->group_id, s->id, err))
+		return -1;
+	for (size_t i = 0; i < m->want->hints_n; i++)
+		if (store_server_hint_add(m->db, s->id, &m->want->hints[i], err))
+			return -1;
+	return 0;
+}
+
 /* What a placed server holds, and the flow that brings it to life. */
 static int make_holdings(const struct making *m, const struct server *s, const struct placement_request *req,
 	const struct placement_choice *c, int64_t action_id, struct error *err)
@@ -340,6 +366,7 @@ static int make_holdings(const struct making *m, const struct server *s, const s
 		.disk_gib = m->disk_gib,
 		.devices = c->gpu_ids,
 		.devices_n = c->gpus_n,
+		.exclusive = req->exclusive,
 	};
 	int64_t now_us = m->origin->now_us;
 
@@ -373,7 +400,7 @@ static int make_one(const struct making *m, const struct placement_request *req,
 	fill_row(m, &s, i);
 	if (store_server_insert(m->db, &s, err) ||
 		store_server_metadata_set(m->db, s.id, m->want->metadata, m->want->metadata_n, false, err) ||
-		make_tags(m, &s, err) ||
+		make_tags(m, &s, err) || make_rules(m, &s, err) ||
 		store_server_action_start(m->db, s.id, "create", o->request_id, o->user_uid, o->project_uid,
 			o->now_us, &action_id, err))
 		return -1;

@@ -3,14 +3,27 @@
  * there; until then it waits, however long the host cannot be heard. A server that never had a host goes at
  * once. */
 #include "base/util.h"
+#include "flow/console.h"
+#include "flow/move.h"
 #include "flow/server.h"
 #include "flow/server_parts.h"
 #include "store/allocations.h"
+#include "store/server_groups.h"
 #include "store/server_power.h"
+
+/* A host that the operator declared dead is not waited for: what is left there is cleared when it comes back. */
+static enum flow_verdict remove_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
+{
+	enum flow_verdict v = server_load_row(e, ro, act, err);
+
+	return v == FLOW_NEXT && host_is_dead(e, ro, act->host_id) ? FLOW_DONE : v;
+}
 
 static int remove_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	const struct server_facts *f = act->facts;
+
+	console_last_read(act, drv, conn, f->s.uid);
 	if (drv->domain_remove(conn, f->s.uid, err) || server_disks_remove(&f->s, drv, conn, err))
 		return -1;
 	return FLOW_NEXT;
@@ -24,11 +37,13 @@ static int remove_end(struct flow_engine *e, struct db *db, struct act *act, str
 
 	if (store_server_load(db, &a, f->s.id, &s, err))
 		return -1;
+	if (!act->link_epoch && leftover_make(e, db, &s, act->flow->request_id, act->now_us, err))
+		return -1; /* its host was not asked */
 	return server_delete_finish(e, db, &s, act->flow->request_id, act->now_us, err);
 }
 
 static const struct flow_step delete_steps[] = {
-	{ "remove", server_load_row, remove_act, NULL, TASK_DELETING, LINK_OPS, TIME_CALL },
+	{ "remove", remove_load, remove_act, NULL, TASK_DELETING, LINK_OPS, TIME_CALL },
 };
 
 const struct flow_kind kind_server_delete = {
@@ -49,7 +64,9 @@ int server_delete_finish(struct flow_engine *e, struct db *db, const struct serv
 	struct server gone = *s;
 	int64_t ports = 0;
 
-	if (store_usage_switch(db, s, NULL, 0, now_us, err) || store_allocation_remove(db, s->id, err) ||
+	if (server_shelved_forget(e, db, &gone, err) || store_usage_switch(db, s, NULL, 0, now_us, err) || store_allocation_remove(db, s->id, err) ||
+		move_abandon(e, db, s, request_id, now_us, err) ||
+		store_server_group_leave(db, s->id, err) ||
 		store_server_port_release(db, s->id, now_us, &ports, err))
 		return -1;
 	gone.vm_state = VM_DELETED;
@@ -107,9 +124,7 @@ static int delete_start(struct flow_engine *e, struct db *db, struct server *s, 
 
 	if (f && flow_is_busy(f) && !f->gave_up)
 		return 0;
-	if (f && ((f->action_id && store_server_action_finish(db, f->action_id, o->now_us,
-					   "the server is being deleted", err)) ||
-			 flow_drop(e, db, f, err)))
+	if (f && flow_give_way(e, db, f, err))
 		return -1;
 	return flow_begin(e, db,
 		&(struct flow_start) { .kind = &kind_server_delete,

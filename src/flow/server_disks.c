@@ -7,12 +7,15 @@
 
 enum { GIB_SHIFT = 30, MIB_SHIFT = 20, SWAP_MIB_PER_GIB = 1024 };
 
-/* In the order that the guest sees them; the serial is what it finds them by. */
+/* In the order that the guest sees them, the first of which it boots; the serial is what it finds them by. A
+ * rescue disk is left in the pool until the server is deleted when a rescue failed; no other start uses it.
+ */
 static const struct {
 	enum hv_part part;
 	const char *format, *serial; /* NULL: the server's id */
 	bool readonly;
 } disks[] = {
+	{ HV_RESCUE, "qcow2", "rescue", false },
 	{ HV_ROOT, "qcow2", NULL, false },
 	{ HV_EPHEMERAL, "qcow2", "ephemeral0", false },
 	{ HV_SWAP, "qcow2", "swap0", false },
@@ -22,6 +25,8 @@ static const struct {
 static bool has_part(const struct server *s, enum hv_part part)
 {
 	switch (part) {
+	case HV_RESCUE:
+		return s->rescue_image_id != 0;
 	case HV_ROOT:
 		return true;
 	case HV_EPHEMERAL:
@@ -41,7 +46,8 @@ const struct hv_disk *server_disks(struct arena *a, const struct server *s, size
 	size_t n = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(disks); i++)
-		if (has_part(s, disks[i].part))
+		if (has_part(s, disks[i].part) &&
+			(disks[i].part != HV_RESCUE || s->task_state == TASK_RESCUING))
 			list[n++] = (struct hv_disk) {
 				.volume = hv_server_volume(
 					s->uid, disks[i].part, arena_alloc(a, HV_VOLUME_NAME)),
@@ -68,6 +74,18 @@ int server_root_make(
 	if (!f->has_image)
 		return drv->volume_ensure(conn, root, capacity, NULL, NULL, err);
 	return drv->volume_ensure(conn, root, capacity,
+		hv_image_volume(f->image.image_uid, f->image.format, backing), f->image.format, err);
+}
+
+int server_rescue_make(
+	const struct server_facts *f, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+{
+	char name[HV_VOLUME_NAME], backing[HV_VOLUME_NAME];
+
+	hv_server_volume(f->s.uid, HV_RESCUE, name);
+	if (drv->volume_remove(conn, name, err))
+		return -1;
+	return drv->volume_ensure(conn, name, f->image.virtual_size,
 		hv_image_volume(f->image.image_uid, f->image.format, backing), f->image.format, err);
 }
 

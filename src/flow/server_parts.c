@@ -62,25 +62,32 @@ enum flow_verdict server_image_wait(struct db *ro, struct act *act, int64_t imag
 	return FLOW_PARK;
 }
 
-const char *server_usage_state(enum vm_state vm)
+enum flow_verdict server_drive_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
 {
-	switch (vm) {
-	case VM_BUILDING:
-		return "building";
-	case VM_PAUSED:
-		return "paused";
-	case VM_STOPPED:
-		return "stopped";
-	case VM_ERROR:
-		return "error";
-	default:
-		return "active";
-	}
+	struct server_facts *f = act->facts;
+
+	if (!f->s.config_drive)
+		return FLOW_NEXT;
+	if (store_server_metadata(ro, &act->arena, f->s.id, &f->metadata, &f->metadata_n, err))
+		return FLOW_FAIL;
+	e->cfg.loop->rng->fill(e->cfg.loop->rng->ctx, f->seed, sizeof f->seed);
+	return FLOW_NEXT;
 }
 
 static int power_of(enum vm_state vm)
 {
-	return vm == VM_PAUSED ? POWER_PAUSED : vm == VM_STOPPED ? POWER_SHUTDOWN : POWER_RUNNING;
+	switch (vm) {
+	case VM_PAUSED:
+		return POWER_PAUSED;
+	case VM_SUSPENDED:
+		return POWER_SUSPENDED;
+	case VM_STOPPED:
+	case VM_SHELVED:
+	case VM_SHELVED_OFFLOADED:
+		return POWER_SHUTDOWN;
+	default:
+		return POWER_RUNNING;
+	}
 }
 
 int server_settle(struct flow_engine *e, struct db *db, struct act *act, enum vm_state vm, struct error *err)
@@ -93,14 +100,14 @@ int server_settle(struct flow_engine *e, struct db *db, struct act *act, enum vm
 		.seen_epoch = act->link_epoch,
 		.now_us = act->now_us,
 		.launched = vm == VM_ACTIVE,
-		.forget_pass = vm == VM_ACTIVE,
+		.forget_pass = true,
 	};
 
 	(void)e;
 	if (store_server_settle(db, &to, err))
 		return -1;
 	return store_usage_switch(
-		db, &f->s, server_usage_state(vm), capacity_gpus(f->s.extra_specs), act->now_us, err);
+		db, &f->s, vm_state_text(vm), capacity_gpus(f->s.extra_specs), act->now_us, err);
 }
 
 int server_fail(
@@ -115,6 +122,44 @@ int server_fail(
 	if (store_server_fault(db, s.id, 500, why->msg, why->detail[0] ? why->detail : NULL, now_us, err))
 		return -1;
 	return store_usage_switch(db, &s, "error", capacity_gpus(s.extra_specs), now_us, err);
+}
+
+int server_fail_kept(
+	struct flow_engine *e, struct db *db, struct flow *f, const struct error *why, struct error *err)
+{
+	(void)why;
+	return store_server_task(db, f->subject_id, TASK_NONE, engine_now(e), err);
+}
+
+int server_may(const struct server *s, enum server_action action, bool is_admin, struct error *err)
+{
+	if (server_action_allowed(action, s->uid, s->vm_state, s->task_state, s->locked, is_admin, err))
+		return -1;
+	if (s->host_id)
+		return 0;
+	return error_set(err, ERR_CONFLICT, "Cannot '%s' instance %s: it is on no host",
+		server_action_rule(action)->name, s->uid);
+}
+
+int server_start(struct flow_engine *e, struct db *db, struct server *s, const struct server_start *start,
+	const struct flow_origin *origin, struct error *err)
+{
+	struct flow_start flow = {
+		.kind = start->kind,
+		.subject_id = s->id,
+		.arg_id = start->arg_id,
+		.request_id = origin->request_id,
+		.now_us = origin->now_us,
+	};
+
+	s->task_state = start->kind->steps[0].task;
+	s->updated_us = origin->now_us;
+	if (store_server_save(db, s, err) ||
+		store_server_action_start(db, s->id, server_action_rule(start->action)->event,
+			origin->request_id, origin->user_uid, origin->project_uid, origin->now_us,
+			&flow.action_id, err))
+		return -1;
+	return flow_begin(e, db, &flow, err);
 }
 
 void flow_note_event(struct flow *f, int64_t host_id, const struct hv_seen *seen)

@@ -19,13 +19,18 @@ static bool is_off(enum hv_power p)
 	return p == HV_POWER_SHUTOFF || p == HV_POWER_CRASHED || p == HV_POWER_ABSENT;
 }
 
+int server_cut(const char *uid, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+{
+	return drv->domain_stop(conn, uid, err) || drv->domain_forget(conn, uid, err) ? -1 : 0;
+}
+
 /* A refusal is no error: `off` goes on without the guest's help. */
 static int ask_guest(const struct hv_driver *drv, struct hv_conn *conn, const char *uid, struct error *err)
 {
 	return drv->domain_shutdown(conn, uid, err) && err->code != ERR_HYPERVISOR ? -1 : 0;
 }
 
-static int shutdown_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+int server_shutdown_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	const struct server_facts *f = act->facts;
 	struct hv_seen seen;
@@ -46,7 +51,7 @@ static bool asks_again(const struct act *act)
 	return waited_ms >= ASK_AGAIN_MS && waited_ms % ASK_AGAIN_MS < ASK_AGAIN_MS / 4;
 }
 
-static int off_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+int server_off_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	const struct server_facts *f = act->facts;
 	struct hv_seen seen;
@@ -57,14 +62,28 @@ static int off_act(struct act *act, const struct hv_driver *drv, struct hv_conn 
 		return FLOW_NEXT;
 	if (!f->late && seen.power == HV_POWER_RUNNING)
 		return asks_again(act) && ask_guest(drv, conn, f->s.uid, err) ? -1 : FLOW_POLL;
-	return drv->domain_stop(conn, f->s.uid, err) ? -1 : FLOW_NEXT;
+	return server_cut(f->s.uid, drv, conn, err) ? -1 : FLOW_NEXT;
 }
 
 static int cut_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	const struct server_facts *f = act->facts;
 
-	return drv->domain_stop(conn, f->s.uid, err) ? -1 : FLOW_NEXT;
+	return server_cut(f->s.uid, drv, conn, err) ? -1 : FLOW_NEXT;
+}
+
+static int suspend_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+{
+	const struct server_facts *f = act->facts;
+
+	return drv->domain_save(conn, f->s.uid, err) ? -1 : FLOW_NEXT;
+}
+
+static int resume_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+{
+	const struct server_facts *f = act->facts;
+
+	return drv->domain_start(conn, f->s.uid, err) ? -1 : FLOW_NEXT;
 }
 
 static int pause_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
@@ -96,6 +115,11 @@ static int end_paused(struct flow_engine *e, struct db *db, struct act *act, str
 	return server_settle(e, db, act, VM_PAUSED, err);
 }
 
+static int end_suspended(struct flow_engine *e, struct db *db, struct act *act, struct error *err)
+{
+	return server_settle(e, db, act, VM_SUSPENDED, err);
+}
+
 /* ---- the tables ---- */
 
 #define STEP(name, load, act, task)                              \
@@ -107,12 +131,12 @@ static const struct flow_step start_steps[] = {
 	STEP("spawn", server_load_domain, server_spawn_act, TASK_POWERING_ON),
 };
 static const struct flow_step stop_steps[] = {
-	STEP("shutdown", server_load_row, shutdown_act, TASK_POWERING_OFF),
-	STEP("off", server_load_row, off_act, TASK_POWERING_OFF),
+	STEP("shutdown", server_load_row, server_shutdown_act, TASK_POWERING_OFF),
+	STEP("off", server_load_row, server_off_act, TASK_POWERING_OFF),
 };
 static const struct flow_step soft_steps[] = {
-	STEP("shutdown", server_load_row, shutdown_act, TASK_REBOOTING),
-	STEP("off", server_load_row, off_act, TASK_REBOOT_PENDING),
+	STEP("shutdown", server_load_row, server_shutdown_act, TASK_REBOOTING),
+	STEP("off", server_load_row, server_off_act, TASK_REBOOT_PENDING),
 	STEP("spawn", server_load_domain, server_spawn_act, TASK_REBOOT_STARTED),
 };
 static const struct flow_step hard_steps[] = {
@@ -126,19 +150,33 @@ static const struct flow_step unpause_steps[] = {
 	STEP("unpause", server_load_row, unpause_act, TASK_UNPAUSING),
 };
 
+static const struct flow_step suspend_steps[] = {
+	STEP("save", server_load_row, suspend_act, TASK_SUSPENDING),
+};
+static const struct flow_step resume_steps[] = {
+	STEP("start", server_load_row, resume_act, TASK_RESUMING),
+};
+
 #undef STEP
-#define KIND(kind_name, kind_steps, kind_end)                                                                \
-	{                                                                                                    \
-		.name = (kind_name), .subject = SUBJECT_SERVER, .steps = (kind_steps),                       \
-		.steps_n = ARRAY_LEN(kind_steps), .deadline_s = 3600, .end = (kind_end), .fail = server_fail \
+#define KIND(kind_name, kind_steps, kind_end, kind_fail)                                                   \
+	{                                                                                                  \
+		.name = (kind_name), .subject = SUBJECT_SERVER, .steps = (kind_steps),                     \
+		.steps_n = ARRAY_LEN(kind_steps), .deadline_s = 3600, .end = (kind_end), .fail = kind_fail \
 	}
 
-const struct flow_kind kind_server_start = KIND("server_start", start_steps, end_active);
-const struct flow_kind kind_server_stop = KIND("server_stop", stop_steps, end_stopped);
-const struct flow_kind kind_server_reboot_soft = KIND("server_reboot_soft", soft_steps, end_active);
-const struct flow_kind kind_server_reboot_hard = KIND("server_reboot_hard", hard_steps, end_active);
-const struct flow_kind kind_server_pause = KIND("server_pause", pause_steps, end_paused);
-const struct flow_kind kind_server_unpause = KIND("server_unpause", unpause_steps, end_active);
+const struct flow_kind kind_server_start = KIND("server_start", start_steps, end_active, server_fail);
+const struct flow_kind kind_server_stop = KIND("server_stop", stop_steps, end_stopped, server_fail);
+const struct flow_kind kind_server_reboot_soft =
+	KIND("server_reboot_soft", soft_steps, end_active, server_fail);
+const struct flow_kind kind_server_reboot_hard =
+	KIND("server_reboot_hard", hard_steps, end_active, server_fail);
+const struct flow_kind kind_server_pause = KIND("server_pause", pause_steps, end_paused, server_fail);
+const struct flow_kind kind_server_unpause = KIND("server_unpause", unpause_steps, end_active, server_fail);
+
+/* A host that does not save a guest leaves it running. */
+const struct flow_kind kind_server_suspend =
+	KIND("server_suspend", suspend_steps, end_suspended, server_fail_kept);
+const struct flow_kind kind_server_resume = KIND("server_resume", resume_steps, end_active, server_fail);
 
 #undef KIND
 
@@ -153,32 +191,27 @@ static const struct {
 	[SERVER_REBOOT_HARD] = { ACTION_REBOOT_HARD, &kind_server_reboot_hard, true },
 	[SERVER_PAUSE] = { ACTION_PAUSE, &kind_server_pause, false },
 	[SERVER_UNPAUSE] = { ACTION_UNPAUSE, &kind_server_unpause, false },
+	[SERVER_SUSPEND] = { ACTION_SUSPEND, &kind_server_suspend, false },
+	[SERVER_RESUME] = { ACTION_RESUME, &kind_server_resume, false },
 };
+
+/* What a device holds of a guest cannot be saved with its memory. */
+static int check_suspend(const struct server *s, struct error *err)
+{
+	if (!capacity_gpus(s->extra_specs))
+		return 0;
+	return error_set(err, ERR_CONFLICT,
+		"Cannot 'suspend' instance %s: what its GPUs hold cannot be saved; stop or shelve it",
+		s->uid);
+}
 
 int flow_server_act(struct flow_engine *e, struct db *db, struct server *s, enum server_op op, bool is_admin,
 	const struct flow_origin *origin, struct error *err)
 {
-	const struct server_action_rule *rule = server_action_rule(ops[op].action);
-	int64_t action_id;
+	const struct server_start start = { .action = ops[op].action, .kind = ops[op].kind };
 
-	if (server_action_allowed(
-		    ops[op].action, s->uid, s->vm_state, s->task_state, s->locked, is_admin, err))
+	if (server_may(s, ops[op].action, is_admin, err) || (op == SERVER_SUSPEND && check_suspend(s, err)))
 		return -1;
-	if (!s->host_id)
-		return error_set(err, ERR_CONFLICT, "Cannot '%s' instance %s: it was never on a host",
-			rule->name, s->uid);
-	s->task_state = ops[op].kind->steps[0].task;
 	s->epoch += ops[op].starts;
-	s->updated_us = origin->now_us;
-	if (store_server_save(db, s, err) ||
-		store_server_action_start(db, s->id, rule->event, origin->request_id, origin->user_uid,
-			origin->project_uid, origin->now_us, &action_id, err))
-		return -1;
-	return flow_begin(e, db,
-		&(struct flow_start) { .kind = ops[op].kind,
-			.subject_id = s->id,
-			.action_id = action_id,
-			.request_id = origin->request_id,
-			.now_us = origin->now_us },
-		err);
+	return server_start(e, db, s, &start, origin, err);
 }

@@ -49,7 +49,12 @@ static const struct {
 		"AND s.host_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM allocation a WHERE a.id = "
 		"s.id)" },
 	{ "server-host", "SELECT s.uid, 'is ' || s.vm_state || ' and on no host' FROM server s "
-			 "WHERE s.deleted_us = 0 AND s.host_id IS NULL AND s.vm_state != 'error'" },
+			 "WHERE s.deleted_us = 0 AND s.host_id IS NULL AND s.vm_state NOT IN "
+			 "('error', 'shelved_offloaded')" },
+	{ "server-shelved",
+		"SELECT s.uid, 'is shelved and has no image to come back from' FROM server s "
+		"WHERE s.deleted_us = 0 AND s.vm_state IN ('shelved', 'shelved_offloaded') "
+		"AND s.shelved_image_id IS NULL" },
 	{ "server-task", "SELECT s.uid, 'has the task ' || coalesce(s.task_state, s.vm_state) || ' and no "
 			 "flow' FROM server s "
 			 "WHERE s.deleted_us = 0 AND (s.task_state IS NOT NULL OR s.vm_state = 'building' OR "
@@ -63,7 +68,8 @@ static const struct {
 			"JOIN server s ON s.id = a.id WHERE NOT EXISTS "
 			"(SELECT 1 FROM usage u WHERE u.server_id = s.id AND u.ended_us IS NULL)" },
 	{ "usage-closed", "SELECT s.uid, 'holds nothing and a usage interval is open' FROM usage u "
-			  "JOIN server s ON s.id = u.server_id WHERE u.ended_us IS NULL AND NOT EXISTS "
+			  "JOIN server s ON s.id = u.server_id WHERE u.ended_us IS NULL "
+			  "AND u.vcpus + u.ram_mib + u.disk_gib + u.gpus > 0 AND NOT EXISTS "
 			  "(SELECT 1 FROM allocation a WHERE a.id = s.id)" },
 	{ "usage-state",
 		"SELECT s.uid, 'is ' || s.vm_state || ' and counted as ' || u.state FROM usage u "

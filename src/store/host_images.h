@@ -38,7 +38,7 @@ int store_host_image_unused(struct db *db, struct arena *a, int64_t host_id, int
 struct image_facts { /* what a create needs of an image's row */
 	const char *uid, *status, *format;
 	int64_t size, virtual_size, project_id;
-	bool deleted;
+	bool deleted, is_protected;
 };
 /* 1 found, 0 none, -1. */
 int store_image_facts(

@@ -169,13 +169,43 @@ int store_server_delete_action(struct db *db, struct arena *a, int64_t server_id
 	return rc;
 }
 
-int store_server_is_deleted(struct db *db, const char *uid, bool *out, struct error *err)
+int store_server_shelved_before(struct db *db, struct arena *a, int64_t before_us, int64_t max, int64_t **out,
+	size_t *out_n, struct error *err)
 {
-	int64_t deleted = 0;
-	int rc =
-		db_int_query(db, err, &deleted, "SELECT deleted_us != 0 FROM server WHERE uid = ?", "s", uid);
+	static const char sql[] =
+		"SELECT id FROM server WHERE deleted_us = 0 AND shelved_us != 0 AND shelved_us <= ? "
+		"AND vm_state = 'shelved' AND task_state IS NULL ORDER BY shelved_us LIMIT ?";
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	int64_t *ids = ARENA_ARRAY(a, int64_t, (size_t)max);
+	size_t n = 0;
+	int rc;
 
+	if (db_query(db, err, &st, sql, "ii", before_us, max))
+		return -1;
+	while ((rc = db_row(st, err)) > 0)
+		ids[n++] = db_int(st, 0);
+	*out = ids;
+	*out_n = n;
+	return rc;
+}
+
+int store_server_elsewhere(struct db *db, const char *uid, int64_t host_id, struct server_elsewhere *out,
+	struct error *err)
+{
+	static const char sql[] = "SELECT id, epoch, deleted_us != 0, EXISTS (SELECT 1 FROM allocation a WHERE "
+				  "a.server_id = server.id AND a.host_id = ?2) FROM server WHERE uid = ?1";
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	int rc;
+
+	if (db_query(db, err, &st, sql, "si", uid, host_id))
+		return -1;
+	rc = db_row(st, err);
 	if (rc > 0)
-		*out = deleted != 0;
+		*out = (struct server_elsewhere) {
+			.id = db_int(st, 0),
+			.epoch = db_int(st, 1),
+			.deleted = db_int(st, 2) != 0,
+			.holds = db_int(st, 3) != 0,
+		};
 	return rc;
 }

@@ -46,8 +46,17 @@ int store_server_set_power(struct db *db, int64_t id, enum vm_state vm_state, in
 int store_server_find_power(
 	struct db *db, int64_t host_id, const char *uid, int64_t *out_id, int *out_power, struct error *err);
 
-/* Is the server that has this uuid deleted? 1 found, 0 never heard of it, -1. */
-int store_server_is_deleted(struct db *db, const char *uid, bool *out, struct error *err);
+/* Row ids (at most max) of idle servers shelved before that time and still on their hosts, longest first. */
+int store_server_shelved_before(struct db *db, struct arena *a, int64_t before_us, int64_t max, int64_t **out,
+	size_t *out_n, struct error *err);
+
+struct server_elsewhere { /* of the server that a domain's uuid names */
+	int64_t id, epoch;
+	bool deleted, holds; /* holds: anything on the host that was looked at */
+};
+/* 1 found, 0 never heard of it, -1. */
+int store_server_elsewhere(struct db *db, const char *uid, int64_t host_id, struct server_elsewhere *out,
+	struct error *err);
 /* What a domain's mark and its config drive say of the project. */
 int store_server_project(
 	struct db *db, struct arena *a, int64_t project_id, const char **out_uid, struct error *err);

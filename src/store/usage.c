@@ -16,8 +16,8 @@ struct open_interval {
 static int open_find(struct db *db, const struct server *s, const char *state, int gpus,
 	struct open_interval *out, struct error *err)
 {
-	static const char sql[] =
-		"SELECT id, started_us, state, gpus FROM usage WHERE server_id = ? AND ended_us IS NULL";
+	static const char sql[] = "SELECT id, started_us, state, gpus, vcpus, ram_mib, disk_gib FROM usage "
+				  "WHERE server_id = ? AND ended_us IS NULL";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	int rc;
 
@@ -28,7 +28,8 @@ static int open_find(struct db *db, const struct server *s, const char *state, i
 		return rc;
 	out->id = db_int(st, 0);
 	out->started_us = db_int(st, 1);
-	out->same = state && strcmp(db_text(st, 2), state) == 0 && db_int(st, 3) == gpus;
+	out->same = state && strcmp(db_text(st, 2), state) == 0 && db_int(st, 3) == gpus &&
+		    db_int(st, 4) == s->vcpus && db_int(st, 5) == s->ram_mib && db_int(st, 6) == s->disk_gib;
 	return 1;
 }
 

@@ -5,7 +5,10 @@
  * act run twice, as after a lost reply. */
 #include "flow_fixture.h"
 
+#include <dirent.h>
+
 #include "base/log.h"
+#include "store/images.h"
 
 #define HOST "vcpus=16&ram_gib=64&disk_gib=500&gpus=4&gpu=10de:2330"
 
@@ -14,7 +17,7 @@ static struct {
 	int seen;
 	bool crashed;
 	char where[128];
-	char names[64][96]; /* points seen, once each */
+	char names[192][96]; /* points seen, once each */
 	int names_n;
 } points;
 
@@ -42,9 +45,20 @@ struct deed {
 	enum vm_state then;
 	enum hv_power power;
 };
-enum { DEED_CREATE = 100, DEED_DELETE, DEED_IMAGE };
+enum {
+	DEED_CREATE = 100,
+	DEED_DELETE,
+	DEED_IMAGE,
+	DEED_CREATE_IMAGE,
+	DEED_BACKUP,
+	DEED_REBUILD,
+	DEED_RESCUE,
+	DEED_UNRESCUE,
+	DEED_SHELVE,
+	DEED_UNSHELVE
+};
 
-static const struct deed life[] = {
+static const struct deed life_gpu[] = {
 	{ DEED_CREATE, VM_ACTIVE, HV_POWER_RUNNING },
 	{ SERVER_STOP, VM_STOPPED, HV_POWER_SHUTOFF },
 	{ SERVER_START, VM_ACTIVE, HV_POWER_RUNNING },
@@ -52,9 +66,113 @@ static const struct deed life[] = {
 	{ SERVER_UNPAUSE, VM_ACTIVE, HV_POWER_RUNNING },
 	{ SERVER_REBOOT_SOFT, VM_ACTIVE, HV_POWER_RUNNING },
 	{ SERVER_REBOOT_HARD, VM_ACTIVE, HV_POWER_RUNNING },
+	{ DEED_SHELVE, VM_SHELVED_OFFLOADED, HV_POWER_ABSENT },
+	{ DEED_UNSHELVE, VM_ACTIVE, HV_POWER_RUNNING },
 	{ DEED_DELETE, VM_DELETED, HV_POWER_ABSENT },
 	{ DEED_IMAGE, VM_DELETED, HV_POWER_ABSENT },
 };
+
+static const struct deed life_plain[] = {
+	{ DEED_CREATE, VM_ACTIVE, HV_POWER_RUNNING },
+	{ SERVER_SUSPEND, VM_SUSPENDED, HV_POWER_SUSPENDED },
+	{ SERVER_RESUME, VM_ACTIVE, HV_POWER_RUNNING },
+	{ DEED_CREATE_IMAGE, VM_ACTIVE, HV_POWER_RUNNING },
+	{ DEED_BACKUP, VM_ACTIVE, HV_POWER_RUNNING },
+	{ DEED_RESCUE, VM_RESCUED, HV_POWER_RUNNING },
+	{ DEED_UNRESCUE, VM_ACTIVE, HV_POWER_RUNNING },
+	{ DEED_REBUILD, VM_ACTIVE, HV_POWER_RUNNING },
+	{ DEED_DELETE, VM_DELETED, HV_POWER_ABSENT },
+	{ DEED_IMAGE, VM_DELETED, HV_POWER_ABSENT },
+};
+
+static const struct life {
+	const char *extra_specs;
+	int gpus;
+	const struct deed *deeds;
+	size_t n;
+} lives[] = {
+	{ "{\"pci_passthrough:alias\": \"h100:1\"}", 1, life_gpu, ARRAY_LEN(life_gpu) },
+	{ "{}", 0, life_plain, ARRAY_LEN(life_plain) },
+};
+
+/* An image's row as a request makes it. */
+static int make_image(struct cloud *c, struct db *db, const char *server_uid, bool backup, int64_t *out_id,
+	struct error *err)
+{
+	struct image_property properties[] = { { "image_type", backup ? "backup" : "snapshot" },
+		{ "instance_uuid", server_uid }, { "backup_type", "daily" }, { "backup_rotation", "1" } };
+	char uid[UUID_TEXT];
+	struct image i = {
+		.id = store_next_id(c->store),
+		.project_id = c->project,
+		.uid = uid,
+		.name = "made",
+		.status = "saving",
+		.visibility = "private",
+		.disk_format = "qcow2",
+		.container_format = "bare",
+		.created_us = clock_wall(&clock_system),
+		.updated_us = clock_wall(&clock_system),
+		.properties = properties,
+		.properties_n = ARRAY_LEN(properties),
+	};
+
+	uuid_make(&rng_system, uid);
+	*out_id = i.id;
+	return store_image_insert(db, &i, err);
+}
+
+static int do_change(struct cloud *c, struct db *db, void *arg, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	const struct server_unshelve anywhere = { .zone = "" };
+	const struct server_rebuild rebuild = { .image_id = c->image };
+	const struct op *op = arg;
+	struct flow_origin o = origin_now();
+	int64_t image = 0;
+	struct server s;
+
+	if (store_server_get(db, &a, c->project, op->uid, &s, err))
+		return -1;
+	switch ((int)op->op) {
+	case DEED_CREATE_IMAGE:
+		return make_image(c, db, op->uid, false, &image, err) ||
+		       flow_server_image(c->e, db, &s, ACTION_CREATE_IMAGE, image, false, &o, err);
+	case DEED_BACKUP:
+		return make_image(c, db, op->uid, true, &image, err) ||
+		       flow_server_image(c->e, db, &s, ACTION_CREATE_BACKUP, image, false, &o, err);
+	case DEED_SHELVE:
+		return make_image(c, db, op->uid, false, &image, err) ||
+		       flow_server_shelve(c->e, db, &s, image, false, &o, err);
+	case DEED_UNSHELVE:
+		return flow_server_unshelve(c->e, db, &a, &s, &anywhere, false, &o, err);
+	case DEED_REBUILD:
+		s.name = "anew";
+		s.admin_pass = "secret2";
+		return flow_server_rebuild(c->e, db, &s, &rebuild, false, &o, err);
+	case DEED_RESCUE:
+		s.admin_pass = "secret3";
+		return flow_server_rescue(c->e, db, &s, c->image, false, &o, err);
+	default:
+		return flow_server_unrescue(c->e, db, &s, false, &o, err);
+	}
+}
+
+/* The files are the seed's and one of each image that was made: what is gone goes from a thread. */
+static bool files_match(struct cloud *c, void *arg)
+{
+	int64_t made = cloud_count(
+		c, "SELECT count(*) FROM image WHERE status = 'active' AND deleted_us = 0 AND name = 'made'");
+	DIR *dir = opendir(c->image_dir);
+	int64_t files = 0;
+
+	(void)arg;
+	assert_non_null(dir);
+	for (const struct dirent *d; (d = readdir(dir));)
+		files += d->d_name[0] != '.';
+	closedir(dir);
+	return files == made + 1;
+}
 
 static int do_image_delete(struct cloud *c, struct db *db, void *arg, struct error *err)
 {
@@ -74,6 +192,8 @@ static void begin(struct cloud *c, const struct deed *d, struct want *w)
 		cloud_ok(c, do_delete, w->uid[0]);
 	else if (d->op == DEED_IMAGE)
 		cloud_ok(c, do_image_delete, NULL);
+	else if (d->op >= DEED_CREATE_IMAGE)
+		cloud_ok(c, do_change, &op);
 	else
 		cloud_ok(c, do_op, &op);
 }
@@ -83,20 +203,21 @@ static bool settled_or_crashed(struct cloud *c, void *arg)
 	return points.crashed || flows_gone(c, arg);
 }
 
-static void check_end(struct cloud *c, const struct deed *d, const char *uid)
+static void check_end(struct cloud *c, const struct life *life, const struct deed *d, const char *uid)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
 	struct server s = cloud_server(c, &a, uid);
 	struct sim_domain dom = { .power = HV_POWER_ABSENT };
-	bool gone = d->then == VM_DELETED;
+	char volume[HV_VOLUME_NAME];
+	bool gone = d->then == VM_DELETED, away = gone || d->then == VM_SHELVED_OFFLOADED;
 
 	sim_domain_get(c->worlds[0], uid, &dom);
 	assert_string_equal(vm_state_text(s.vm_state), vm_state_text(d->then));
 	assert_int_equal(s.task_state, TASK_NONE);
 	assert_int_equal(dom.power, d->power);
-	assert_int_equal(sim_domain_count(c->worlds[0]), gone ? 0 : 1);
-	assert_int_equal(cloud_count(c, "SELECT count(*) FROM allocation"), gone ? 0 : 1);
-	assert_int_equal(cloud_count(c, "SELECT count(*) FROM allocation_device"), gone ? 0 : 1);
+	assert_int_equal(sim_domain_count(c->worlds[0]), away ? 0 : 1);
+	assert_int_equal(cloud_count(c, "SELECT count(*) FROM allocation"), away ? 0 : 1);
+	assert_int_equal(cloud_count(c, "SELECT count(*) FROM allocation_device"), away ? 0 : life->gpus);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM usage WHERE ended_us IS NULL"), gone ? 0 : 1);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM port"), gone ? 0 : 1);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM server_action WHERE finish_us IS NULL"), 0);
@@ -104,10 +225,16 @@ static void check_end(struct cloud *c, const struct deed *d, const char *uid)
 	assert_int_equal(sim_devices_shared(c->worlds[0]), 0);
 	if (d->op == DEED_IMAGE)
 		assert_int_equal(sim_volume_count(c->worlds[0]), 0);
+	/* one snapshot and one backup at most; a shelved server's image goes with the wait */
+	assert_int_equal(cloud_count(c, "SELECT count(*) FROM image WHERE status != 'active'"), 0);
+	cloud_until(c, files_match, NULL);
+	assert_false(sim_volume_exists(c->worlds[0], hv_server_volume(uid, HV_SNAPSHOT, volume)));
+	assert_int_equal(sim_volume_exists(c->worlds[0], hv_server_volume(uid, HV_RESCUE, volume)),
+		d->then == VM_RESCUED);
 	cloud_clean(c);
 }
 
-static void do_deed(struct cloud *c, const struct deed *d, struct want *w)
+static void do_deed(struct cloud *c, const struct life *life, const struct deed *d, struct want *w)
 {
 	unsigned host = 0;
 
@@ -120,24 +247,22 @@ static void do_deed(struct cloud *c, const struct deed *d, struct want *w)
 		cloud_until(c, flows_gone, NULL);
 		cloud_until(c, host_connected, &host);
 	}
-	check_end(c, d, w->uid[0]);
+	check_end(c, life, d, w->uid[0]);
 }
 
 /* A whole life with a crash at the n-th point; false when there is none such. */
-static bool live(int crash_at, bool twice)
+static bool live(const struct life *life, int crash_at, bool twice)
 {
 	struct cloud c = { .hooks = { .crash = crash_here, .act_twice = twice } };
-	struct want w = {
-		.drive = true, .pass = "secret", .extra_specs = "{\"pci_passthrough:alias\": \"h100:1\"}"
-	};
+	struct want w = { .drive = true, .pass = "secret", .extra_specs = life->extra_specs };
 
 	points.crash_at = crash_at;
 	points.seen = 0;
 	points.where[0] = 0;
 	cloud_make(&c);
 	cloud_host(&c, HOST);
-	for (size_t i = 0; i < ARRAY_LEN(life); i++)
-		do_deed(&c, &life[i], &w);
+	for (size_t i = 0; i < life->n; i++)
+		do_deed(&c, life, &life->deeds[i], &w);
 	cloud_close(&c);
 	cloud_remove(&c);
 	return points.where[0] != 0;
@@ -145,29 +270,32 @@ static bool live(int crash_at, bool twice)
 
 static void test_every_point(void **state)
 {
-	int n = 0;
+	int crashes = 0;
 
 	(void)state;
-	while (live(n, false))
-		n++;
-	print_message("%d crashes, %d different points\n", n, points.names_n);
-	/* ten kinds of flows have fifteen steps with three points each: those of the last step's commit
+	for (size_t i = 0; i < ARRAY_LEN(lives); i++)
+		for (int n = 0; live(&lives[i], n, false); n++)
+			crashes++;
+	print_message("%d crashes, %d different points\n", crashes, points.names_n);
+	/* nineteen kinds of flows have 32 steps with three points each: those of the last step's commit
 	 * included */
-	assert_true(points.names_n >= 45);
-	assert_true(n >= points.names_n);
+	assert_true(points.names_n >= 96);
+	assert_true(crashes >= points.names_n);
 }
 
 static void test_every_act_twice(void **state)
 {
 	(void)state;
-	assert_false(live(-1, true));
+	for (size_t i = 0; i < ARRAY_LEN(lives); i++)
+		assert_false(live(&lives[i], -1, true));
 }
 
 static void test_every_point_and_twice(void **state)
 {
 	(void)state;
-	for (int n = 0; live(n, true); n += 4)
-		;
+	for (size_t i = 0; i < ARRAY_LEN(lives); i++)
+		for (int n = 0; live(&lives[i], n, true); n += 4)
+			;
 }
 
 /* The deletion comes while each point of the creation is passed. */
