@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "domain/ipam.h"
+#include "domain/password.h"
 
 /* --- what texts must be -------------------------------------------------------------------------------- */
 
@@ -137,6 +138,8 @@ const struct config_key config_keys[] = {
 	INT("api", min_rate, "1024", 1, 1000000000, false,
 		"bytes a second below which a sender or reader is cut off"),
 	INT("api", list_max, "1000", 1, 10000, false, "entries on a page of a list"),
+	INT("api", audit_denied_max, "30", 0, 100000, false,
+		"audit rows a minute and peer for requests without a valid token; more are counted in one row"),
 	INT("api", image_max_gib, "100", 1, 100000, false, "largest image"),
 	INT("identity", token_ttl_s, "14400", 60, 2592000, false, "life of a token"),
 	INT("identity", password_threads, "1", 1, 64, false,
@@ -147,9 +150,26 @@ const struct config_key config_keys[] = {
 		"wrong passwords in a row until the user has to wait"),
 	INT("identity", lockout_s, "30", 1, 86400, false,
 		"first wait; doubles with each further failure, up to an hour"),
+	INT("identity", password_min_length, "1", 1, 128, false, "characters that a new password needs"),
+	TEXT_OF("identity", password_regex, "", false,
+		"extended regular expression that new passwords must match; empty: none",
+		password_regex_valid, "an extended regular expression"),
+	TEXT("identity", password_regex_says, "", false, "the same in words, for those who are refused"),
+	INT("identity", password_expires_days, "0", 0, 3650, false,
+		"life of a new password; then its user has to change it; 0: for ever"),
+	INT("identity", password_unique_last, "0", 0, 24, false,
+		"passwords of a user that are remembered and not taken again; each costs 0.2 s at a change"),
+	INT("identity", password_min_age_days, "0", 0, 365, false,
+		"before users may change their password again"),
+	BOOL("identity", password_change_first, "false", false,
+		"a password that an administrator has set must be changed at its first use"),
+	INT("identity", app_credential_max_days, "0", 0, 3650, false,
+		"longest life of an application credential, which then needs expires_at; 0: any"),
 	BOOL("compute", force_config_drive, "true", false,
 		"give every server a config drive, asked for or not: without it a guest learns neither its "
 		"key nor its address"),
+	INT("compute", shelved_offload_s, "0", -1, 31536000, false,
+		"how long a shelved server stays on its host before its room is given back; -1: for ever"),
 	TEXT("hosts", pki_dir, "/etc/cloudd/pki/client", false,
 		"cacert.pem, clientcert.pem and clientkey.pem for the hosts"),
 	INT("hosts", connect_timeout_ms, "10000", 100, 600000, false, "to open a connection to a host"),
@@ -161,6 +181,16 @@ const struct config_key config_keys[] = {
 	INT("hosts", retry_max_ms, "30000", 10, 3600000, false, "longest wait between tries"),
 	INT("hosts", connects_max, "16", 1, 1000, false, "connections being opened at once"),
 	INT("hosts", poll_s, "30", 1, 3600, false, "how often a connected host is looked over"),
+	INT("consoles", console_keep_h, "24", 1, 744, false, "how long what servers print is kept, in hours"),
+	INT("consoles", console_keep_mib, "4", 1, 1024, false, "and how much of one server's; the oldest goes"),
+	INT("consoles", console_total_mib, "4096", 1, 1048576, false, "and of all together"),
+	INT("consoles", console_poll_s, "10", 1, 3600, false,
+		"how often it is read from the hosts; of quiet servers up to six times as seldom"),
+	INT("consoles", console_token_s, "600", 1, 86400, false, "life of a remote console's one-time address"),
+	INT("consoles", console_idle_s, "1800", 0, 86400, false,
+		"after which a remote console without input or output is closed; 0: never"),
+	INT("consoles", console_life_s, "14400", 0, 604800, false, "after which it is closed; 0: never"),
+	INT("consoles", consoles_max, "256", 0, 10000, false, "remote consoles open at once"),
 };
 const size_t config_keys_n = ARRAY_LEN(config_keys);
 

@@ -23,16 +23,24 @@ struct config {
 	/* [api] */
 	const char *listen, *tls_cert, *tls_key, *socket;
 	int64_t body_max_kib, connections_max, header_timeout_ms, idle_timeout_ms, body_timeout_ms, min_rate,
-		list_max;
+		list_max, audit_denied_max;
 	int64_t image_max_gib;
 	/* [identity] */
-	int64_t token_ttl_s, password_threads, password_queue, lockout_failures, lockout_s;
+	int64_t token_ttl_s, password_threads, password_queue, lockout_failures, lockout_s,
+		password_min_length, password_expires_days, password_unique_last, password_min_age_days,
+		app_credential_max_days;
+	const char *password_regex, *password_regex_says;
+	bool password_change_first;
 	/* [compute] */
 	bool force_config_drive;
+	int64_t shelved_offload_s;
 	/* [hosts] */
 	const char *pki_dir;
 	int64_t connect_timeout_ms, call_timeout_ms, stage_timeout_s, stop_timeout_s, retry_min_ms,
 		retry_max_ms, connects_max, poll_s;
+	/* [consoles] */
+	int64_t console_keep_h, console_keep_mib, console_total_mib, console_poll_s, console_token_s,
+		console_idle_s, console_life_s, consoles_max;
 	/* [gpu NAME] */
 	struct flow_gpu_model gpus[CONFIG_GPUS_MAX];
 	size_t gpus_n;

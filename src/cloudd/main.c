@@ -25,6 +25,7 @@
 #include "flow/flow.h"
 #include "http/http.h"
 #include "hv/hv.h"
+#include "store/history.h"
 #include "store/meta.h"
 
 /* LINGER_MS: what flows write waits that long for company while no request writes; a commit costs as much as
@@ -36,6 +37,7 @@ struct daemon {
 	struct config config;
 	struct loop loop;
 	struct store *store;
+	struct history *history;
 	struct tick *tick;
 	struct lane_pool *lanes;
 	struct flow_engine *flows;
@@ -97,6 +99,7 @@ static void stop(struct daemon *d)
 	log_msg(LOG_NOTICE, "stopping: no new work; guests run on");
 	sd_notify(0, "STOPPING=1");
 	loop_timer_set(&d->loop, &d->stop_limit, STOP_GRACE_MS + 5000, on_stop_limit);
+	api_stop(&d->api);
 	if (d->http)
 		http_server_drain(d->http, on_http_drained, d);
 	else
@@ -250,6 +253,19 @@ static struct api_config api_config_of(const struct daemon *d)
 		.password_queue = (unsigned)c->password_queue,
 		.lockout_failures = (unsigned)c->lockout_failures,
 		.lockout_s = (unsigned)c->lockout_s,
+		.passwords = { .min_length = c->password_min_length,
+			.regex = c->password_regex,
+			.regex_says = c->password_regex_says,
+			.expires_days = c->password_expires_days,
+			.unique_last = c->password_unique_last,
+			.min_age_days = c->password_min_age_days,
+			.change_first = c->password_change_first },
+		.credential_max_days = c->app_credential_max_days,
+		.audit_denied_max = (unsigned)c->audit_denied_max,
+		.console_token_s = c->console_token_s,
+		.console_idle_s = c->console_idle_s,
+		.console_life_s = c->console_life_s,
+		.consoles_max = (unsigned)c->consoles_max,
 		.show_config = show_config,
 		.show_config_ctx = (void *)&d->config,
 	};
@@ -277,6 +293,10 @@ static int start_flows(struct daemon *d, struct error *err)
 		.retry_max_ms = (unsigned)c->retry_max_ms,
 		.connects_max = (unsigned)c->connects_max,
 		.poll_ms = (unsigned)c->poll_s * 1000,
+		.history = d->history,
+		.console_poll_ms = (unsigned)c->console_poll_s * 1000,
+		.image_size_max = c->image_max_gib << 30,
+		.shelved_offload_s = c->shelved_offload_s,
 	};
 
 	if (hv_init(&d->loop.uv, d->cloud_id, err) < 0)
@@ -386,6 +406,18 @@ static void on_reading(void *ctx)
 	uv_prepare_start(&d->turn, on_turn_end);
 }
 
+static int open_history(struct daemon *d, struct error *err)
+{
+	const struct config *c = &d->config;
+	CLEANUP(free_ptr) char *path = xasprintf("%s/console.db", c->state_dir);
+	struct history_config hc = { .path = path,
+		.keep_us = c->console_keep_h * 3600 * 1000000,
+		.server_bytes = c->console_keep_mib << 20,
+		.total_bytes = c->console_total_mib << 20 };
+
+	return history_open(&hc, &d->history, err);
+}
+
 static int open_state(struct daemon *d, struct error *err)
 {
 	const struct config *c = &d->config;
@@ -399,7 +431,7 @@ static int open_state(struct daemon *d, struct error *err)
 
 	if (make_dir(c->state_dir, 0700, err) < 0 || make_dir(c->image_dir, 0700, err) < 0)
 		return -1;
-	if (store_open(&sc, &d->store, err) < 0)
+	if (store_open(&sc, &d->store, err) < 0 || open_history(d, err) < 0)
 		return -1;
 	d->tick = tick_create(&tc);
 	member.ctx = d->store;
@@ -435,6 +467,7 @@ static unsigned close_all(struct daemon *d)
 	loop_finish(&d->loop);
 	if (d->store)
 		store_close(d->store);
+	history_unref(d->history);
 	config_finish(&d->config);
 	return lost;
 }

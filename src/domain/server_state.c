@@ -2,6 +2,7 @@
 #include "domain/server_state.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -226,7 +227,8 @@ static const struct server_action_rule rules[ACTION_MAX] = {
 	[ACTION_REMOVE_FLOATING_IP] = { "removeFloatingIp", NULL, ANY, 0, 0, 43 },
 	[ACTION_VNC_CONSOLE]     = { "os-getVNCConsole", NULL, M(ACTIVE), ASIDE, 0, 5 },
 	[ACTION_SPICE_CONSOLE]   = { "os-getSPICEConsole", NULL, M(ACTIVE), ASIDE, 0, 5 },
-	[ACTION_SERIAL_CONSOLE]  = { "os-getSerialConsole", NULL, M(ACTIVE), ASIDE, 0, 5 },
+	[ACTION_SERIAL_CONSOLE]  = { "os-getSerialConsole", NULL,
+		M(ACTIVE) | M(PAUSED) | M(RESCUED) | M(RESIZED), ASIDE, 0, 5 },
 	[ACTION_RDP_CONSOLE]     = { "os-getRDPConsole", NULL, M(ACTIVE), ASIDE, 0, 5 },
 	[ACTION_RESET_STATE]     = { "os-resetState", NULL, ANY, ASIDE | ACTION_ADMIN, 0, 0 },
 	[ACTION_MIGRATE]         = { "migrate", "migrate", M(ACTIVE) | M(STOPPED), ACTION_ADMIN, 0, 0 },
@@ -275,16 +277,30 @@ bool server_action_find(const char *name, int version, enum server_action *out)
 	return false;
 }
 
+/* "active, stopped" */
+static const char *allowed_states(unsigned vm_mask, char *out, size_t size)
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (int i = 0; i < VM_STATE_MAX; i++)
+		if ((vm_mask >> i & 1) && n < size)
+			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "", vm_texts[i]);
+	return out;
+}
+
 int server_action_allowed(enum server_action action, const char *server_id, enum vm_state vm,
 	enum task_state task, bool locked, bool is_admin, struct error *err)
 {
 	const struct server_action_rule *r = &rules[action];
+	char states[160];
 
 	if (locked && !is_admin && !(r->flags & ACTION_WHEN_LOCKED))
 		return error_set(err, ERR_CONFLICT, "Instance %s is locked", server_id);
 	if (!(r->vm_mask >> vm & 1))
-		return error_set(err, ERR_CONFLICT, "Cannot '%s' instance %s while it is in vm_state %s",
-			r->name, server_id, vm_texts[vm]);
+		return error_set(err, ERR_CONFLICT,
+			"Cannot '%s' instance %s while it is in vm_state %s; it can be done in: %s", r->name,
+			server_id, vm_texts[vm], allowed_states(r->vm_mask, states, sizeof states));
 	if (task != TASK_NONE && !(r->flags & ACTION_ANY_TASK))
 		return error_set(err, ERR_CONFLICT, "Cannot '%s' instance %s while it is in task_state %s",
 			r->name, server_id, task_texts[task]);

@@ -2,18 +2,9 @@
 /* POST /servers/{id}/action: one key in the body says what to do. */
 #include <string.h>
 
-#include "api/compute/compute.h"
+#include "api/compute/server_act.h"
 #include "base/util.h"
 #include "store/allocations.h"
-
-struct act {
-	struct server *s;
-	json_t *args;   /* the key's value */
-	const void *in; /* the same as the struct of its table; NULL: null */
-	const struct flow_origin *origin;
-};
-
-typedef int act_fn(struct api_call *c, const struct act *a, struct error *err);
 
 /* --- the bodies: one key, its value by the key's own table */
 
@@ -83,12 +74,34 @@ static const struct bind_field action_fields[] = {
 	WITH("reboot", reboot_table),
 	PLAIN("pause"),
 	PLAIN("unpause"),
+	PLAIN("suspend"),
+	PLAIN("resume"),
+	WITH("rebuild", server_rebuild_args),
+	PERHAPS("rescue", server_rescue_args),
+	PLAIN("unrescue"),
+	WITH("createImage", server_create_image_args),
+	WITH("createBackup", server_create_backup_args),
+	PLAIN("shelve"),
+	PLAIN("shelveOffload"),
+	{ .name = "unshelve", .type = BIND_OBJ, .flags = BIND_NULL, .until = 76, .table = &nothing },
+	{ .name = "unshelve", .type = BIND_OBJ, .flags = BIND_NULL, .since = 77, .until = 90,
+		.table = &server_unshelve_az_args },
+	{ .name = "unshelve", .type = BIND_OBJ, .flags = BIND_NULL, .since = 91, .table = &server_unshelve_args },
+	WITH("changePassword", server_password_args),
+	{ .name = "trigger_crash_dump", .type = BIND_OBJ, .flags = BIND_NULL, .since = 17, .table = &nothing },
+	PLAIN("restore"),
+	PLAIN("injectNetworkInfo"),
+	PLAIN("resetNetwork"),
 	{ .name = "lock", .type = BIND_OBJ, .flags = BIND_NULL, .until = 72, .table = &nothing },
 	{ .name = "lock", .type = BIND_OBJ, .flags = BIND_NULL, .since = 73, .table = &lock_table },
 	PLAIN("unlock"),
 	WITH("os-resetState", reset_table),
 	PLAIN("forceDelete"),
 	PERHAPS("os-getConsoleOutput", console_table),
+	{ .name = "os-getVNCConsole", .type = BIND_OBJ, .until = 5, .table = &server_vnc_console_args },
+	{ .name = "os-getSPICEConsole", .type = BIND_OBJ, .until = 5, .table = &server_spice_console_args },
+	{ .name = "os-getSerialConsole", .type = BIND_OBJ, .until = 5, .table = &server_serial_console_args },
+	{ .name = "os-getRDPConsole", .type = BIND_OBJ, .until = 5, .table = &server_rdp_console_args },
 	/* clang-format on */
 };
 
@@ -99,39 +112,49 @@ const struct bind_table compute_action_body = { BIND_TABLE(action_body, action_f
 
 /* --- power: one row of the flow room each */
 
-static int power(struct api_call *c, const struct act *a, enum server_op op, struct error *err)
+static int power(struct api_call *c, const struct server_act *a, enum server_op op, struct error *err)
 {
 	return flow_server_act(c->api->flows, c->db, a->s, op, api_is_admin(c), a->origin, err);
 }
 
-static int act_start(struct api_call *c, const struct act *a, struct error *err)
+static int act_start(struct api_call *c, const struct server_act *a, struct error *err)
 {
 	return power(c, a, SERVER_START, err);
 }
 
-static int act_stop(struct api_call *c, const struct act *a, struct error *err)
+static int act_stop(struct api_call *c, const struct server_act *a, struct error *err)
 {
 	return power(c, a, SERVER_STOP, err);
 }
 
-static int act_pause(struct api_call *c, const struct act *a, struct error *err)
+static int act_pause(struct api_call *c, const struct server_act *a, struct error *err)
 {
 	return power(c, a, SERVER_PAUSE, err);
 }
 
-static int act_unpause(struct api_call *c, const struct act *a, struct error *err)
+static int act_unpause(struct api_call *c, const struct server_act *a, struct error *err)
 {
 	return power(c, a, SERVER_UNPAUSE, err);
 }
 
-static int act_reboot(struct api_call *c, const struct act *a, struct error *err)
+static int act_suspend(struct api_call *c, const struct server_act *a, struct error *err)
+{
+	return power(c, a, SERVER_SUSPEND, err);
+}
+
+static int act_resume(struct api_call *c, const struct server_act *a, struct error *err)
+{
+	return power(c, a, SERVER_RESUME, err);
+}
+
+static int act_reboot(struct api_call *c, const struct server_act *a, struct error *err)
 {
 	const struct reboot_body *in = a->in;
 
 	return power(c, a, str_eq(in->type, "SOFT") ? SERVER_REBOOT_SOFT : SERVER_REBOOT_HARD, err);
 }
 
-static int act_delete(struct api_call *c, const struct act *a, struct error *err)
+static int act_delete(struct api_call *c, const struct server_act *a, struct error *err)
 {
 	return flow_server_delete(c->api->flows, c->db, a->s, api_is_admin(c), a->origin, err);
 }
@@ -139,7 +162,7 @@ static int act_delete(struct api_call *c, const struct act *a, struct error *err
 /* --- those that change rows only */
 
 /* Notes an action that is over as soon as it is committed. */
-static int log_done(struct api_call *c, const struct act *a, const char *name, struct error *err)
+static int log_done(struct api_call *c, const struct server_act *a, const char *name, struct error *err)
 {
 	int64_t id;
 
@@ -149,10 +172,15 @@ static int log_done(struct api_call *c, const struct act *a, const char *name, s
 	return store_server_action_finish(c->db, id, c->now_us, NULL, err);
 }
 
-static int act_lock(struct api_call *c, const struct act *a, struct error *err)
+static int act_lock(struct api_call *c, const struct server_act *a, struct error *err)
 {
 	const struct lock_body *in = a->in;
+	bool is_owner = c->who->project.id == a->s->project_id;
 
+	/* a tenant does not make an administrator's lock its own, to open it then */
+	if (a->s->locked && str_eq(a->s->locked_by, "admin") && !api_is_admin(c))
+		return 0;
+	a->s->locked_by = is_owner ? "owner" : "admin";
 	a->s->locked_reason = in ? in->reason : NULL;
 	a->s->locked = true;
 	a->s->updated_us = c->now_us;
@@ -161,10 +189,15 @@ static int act_lock(struct api_call *c, const struct act *a, struct error *err)
 	return log_done(c, a, "lock", err);
 }
 
-static int act_unlock(struct api_call *c, const struct act *a, struct error *err)
+static int act_unlock(struct api_call *c, const struct server_act *a, struct error *err)
 {
+	if (a->s->locked && str_eq(a->s->locked_by, "admin") && !api_is_admin(c))
+		return error_set(err, ERR_FORBIDDEN,
+			"You are not authorized to unlock instance %s: an administrator locked it.",
+			a->s->uid);
 	a->s->locked = false;
 	a->s->locked_reason = NULL;
+	a->s->locked_by = "";
 	a->s->updated_us = c->now_us;
 	if (store_server_edit(c->db, a->s, err) < 0)
 		return -1;
@@ -183,7 +216,7 @@ static int meter(struct api_call *c, const struct server *s, struct error *err)
 		c->db, s, s->vm_state == VM_ERROR ? "error" : "active", (int)held.devices_n, c->now_us, err);
 }
 
-static int act_reset_state(struct api_call *c, const struct act *a, struct error *err)
+static int act_reset_state(struct api_call *c, const struct server_act *a, struct error *err)
 {
 	const struct reset_body *in = a->in;
 	bool is_error = str_eq(in->state, "error");
@@ -198,6 +231,10 @@ static int act_reset_state(struct api_call *c, const struct act *a, struct error
 	if (!is_error && !a->s->host_id)
 		return error_set(
 			err, ERR_CONFLICT, "Instance %s is on no host: it cannot be active", a->s->uid);
+	if (a->s->vm_state == VM_SHELVED_OFFLOADED)
+		return error_set(err, ERR_CONFLICT,
+			"Instance %s is shelved and on no host: only unshelving can bring it back",
+			a->s->uid);
 	a->s->vm_state = is_error ? VM_ERROR : VM_ACTIVE;
 	a->s->task_state = TASK_NONE;
 	a->s->updated_us = c->now_us;
@@ -206,11 +243,43 @@ static int act_reset_state(struct api_call *c, const struct act *a, struct error
 	return meter(c, a->s, err);
 }
 
+/* --- what this cloud has no use for, and says so */
+
+/* Nothing is ever deleted softly, so that no state allows it. */
+static int act_restore(struct api_call *c, const struct server_act *a, struct error *err)
+{
+	return server_action_allowed(ACTION_RESTORE, a->s->uid, a->s->vm_state, a->s->task_state,
+		a->s->locked, api_is_admin(c), err);
+}
+
+/* What a guest needs to know of its networks is on its config drive, always. */
+static int act_inject_network(struct api_call *c, const struct server_act *a, struct error *err)
+{
+	return server_action_allowed(ACTION_INJECT_NETWORK, a->s->uid, a->s->vm_state, a->s->task_state,
+		a->s->locked, api_is_admin(c), err);
+}
+
+static int act_reset_network(struct api_call *c, const struct server_act *a, struct error *err)
+{
+	(void)c;
+	(void)a;
+	return error_set(err, ERR_GONE, "resetNetwork was removed from the API.");
+}
+
+static int act_console_url(struct api_call *c, const struct server_act *a, struct error *err)
+{
+	(void)c;
+	return error_set(err, ERR_BAD_REQUEST,
+		"Instance %s has a serial console and no display: ask for it by POST "
+		"/servers/{id}/remote-consoles with type serial, from microversion 2.6.",
+		a->s->uid);
+}
+
 /* --- the table */
 
 static const struct {
 	enum server_action action;
-	act_fn *fn;
+	server_act_fn *fn;
 } acts[] = {
 	{ ACTION_START, act_start },
 	{ ACTION_STOP, act_stop },
@@ -221,6 +290,27 @@ static const struct {
 	{ ACTION_UNLOCK, act_unlock },
 	{ ACTION_RESET_STATE, act_reset_state },
 	{ ACTION_FORCE_DELETE, act_delete },
+	{ ACTION_VNC_CONSOLE, server_act_console },
+	{ ACTION_SPICE_CONSOLE, server_act_console },
+	{ ACTION_SERIAL_CONSOLE, server_act_console },
+	{ ACTION_RDP_CONSOLE, server_act_console },
+	{ ACTION_SUSPEND, act_suspend },
+	{ ACTION_RESUME, act_resume },
+	{ ACTION_REBUILD, server_act_rebuild },
+	{ ACTION_RESCUE, server_act_rescue },
+	{ ACTION_UNRESCUE, server_act_unrescue },
+	{ ACTION_CREATE_IMAGE, server_act_create_image },
+	{ ACTION_CREATE_BACKUP, server_act_create_backup },
+	{ ACTION_SHELVE, server_act_shelve },
+	{ ACTION_SHELVE_OFFLOAD, server_act_shelve_offload },
+	{ ACTION_UNSHELVE, server_act_unshelve },
+	{ ACTION_RESTORE, act_restore },
+	{ ACTION_INJECT_NETWORK, act_inject_network },
+	{ ACTION_RESET_NETWORK, act_reset_network },
+	{ ACTION_VNC_CONSOLE, act_console_url },
+	{ ACTION_SPICE_CONSOLE, act_console_url },
+	{ ACTION_SERIAL_CONSOLE, act_console_url },
+	{ ACTION_RDP_CONSOLE, act_console_url },
 };
 
 static int run(struct api_call *c, struct error *err)
@@ -228,7 +318,7 @@ static int run(struct api_call *c, struct error *err)
 	struct flow_origin origin = compute_origin(c);
 	struct server s;
 	const struct action_body *in = c->in;
-	struct act a = { .s = &s, .in = in->args, .origin = &origin };
+	struct server_act a = { .s = &s, .in = in->args, .origin = &origin };
 	enum server_action action = ACTION_MAX;
 	const char *key = compute_only_key(c, &a.args, err);
 
@@ -297,6 +387,10 @@ int compute_server_action(struct api_call *c, struct error *err)
 			"You are not authorized to perform '%s': it needs the role admin.", key);
 	if (action == ACTION_CONSOLE_OUTPUT)
 		return console(c, err);
+	if (action == ACTION_CHANGE_PASSWORD)
+		return server_change_password(c, ((const struct action_body *)c->in)->args, err);
+	if (action == ACTION_CRASH_DUMP)
+		return server_crash_dump(c, err);
 	api_submit(c, run);
 	return 0;
 }

@@ -2,8 +2,11 @@
 #include "api/compute/server_body.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/crypto.h"
+#include "base/util.h"
 #include "domain/names.h"
 #include "store/quotas.h"
 
@@ -26,6 +29,65 @@ int server_check_disk_config(const char *text, struct error *err)
 	if (strcmp(text, "AUTO") == 0 || strcmp(text, "MANUAL") == 0)
 		return 0;
 	return error_set(err, ERR_BAD_REQUEST, "OS-DCF:diskConfig must be AUTO or MANUAL");
+}
+
+int server_check_user_data(const char *text, struct error *err)
+{
+	size_t n;
+	unsigned char *raw = base64_decode(text, strlen(text), &n);
+
+	free(raw);
+	return raw || !*text ? 0 : error_set(err, ERR_BAD_REQUEST, "User data needs to be valid base 64.");
+}
+
+int server_find_image(struct api_call *c, int64_t project_id, const char *uid, int64_t ram_mib,
+	int64_t disk_gib, struct server_image_ref *out, struct error *err)
+{
+	int rc;
+
+	if (!uuid_valid(uid))
+		return error_set(err, ERR_BAD_REQUEST, "imageRef must be an image's id, not '%.64s'", uid);
+	rc = store_ref_image(c->db, project_id, api_is_admin(c), uid, out, err);
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		return error_set(err, ERR_BAD_REQUEST, "Image %s could not be found.", uid);
+	if (!out->active)
+		return error_set(err, ERR_BAD_REQUEST, "Image %s is not active.", uid);
+	if (out->min_ram_mib > ram_mib)
+		return error_set(err, ERR_BAD_REQUEST, "Flavor's memory is too small for requested image.");
+	if (disk_gib && (out->min_disk_gib > disk_gib || out->virtual_size > disk_gib << 30))
+		return error_set(err, ERR_BAD_REQUEST,
+			"Flavor's disk is too small for requested image: it has %lld GiB.",
+			(long long)disk_gib);
+	return 0;
+}
+
+char *server_random_text(struct api_call *c, const char *prefix, const char *from, size_t n)
+{
+	size_t at = strlen(prefix), kinds = strlen(from);
+	char *text = arena_alloc(c->arena, at + n + 1);
+	const struct rng *rng = c->api->loop->rng;
+
+	memcpy(text, prefix, at);
+	while (n) {
+		unsigned char byte;
+
+		rng->fill(rng->ctx, &byte, 1);
+		if (byte >= 256 - 256 % kinds)
+			continue;
+		text[at++] = from[byte % kinds];
+		n--;
+	}
+	return text;
+}
+
+const char *server_random_password(struct api_call *c)
+{
+	enum { LENGTH = 12 };
+	static const char from[] = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+
+	return server_random_text(c, "", from, LENGTH);
 }
 
 int server_read_metadata(

@@ -4,8 +4,9 @@
 #define API_COMPUTE_SERVER_BODY_H
 
 #include "api/compute/compute.h"
+#include "store/server_refs.h"
 
-enum { SERVER_TAGS_MAX = 50 };
+enum { SERVER_TAGS_MAX = 50, SERVER_USER_DATA_MAX = 65535 };
 
 /* "" or an address of the family. ERR_BAD_REQUEST naming the field. */
 int server_check_address(const char *field, const char *text, bool is_v6, struct error *err);
@@ -15,6 +16,15 @@ extern const struct bind_table server_metadata_table;
 extern const struct bind_field server_tag_item;
 /* AUTO or MANUAL. */
 int server_check_disk_config(const char *text, struct error *err);
+/* Base64, or empty. */
+int server_check_user_data(const char *text, struct error *err);
+/* An active image that the project may use and that fits (disk_gib 0: any disk). ERR_BAD_REQUEST. */
+int server_find_image(struct api_call *c, int64_t project_id, const char *uid, int64_t ram_mib,
+	int64_t disk_gib, struct server_image_ref *out, struct error *err);
+/* n characters by chance, each as likely as the other, behind the prefix; in the request's arena. */
+char *server_random_text(struct api_call *c, const char *prefix, const char *from, size_t n);
+/* A password for a guest. */
+const char *server_random_password(struct api_call *c);
 /* An object of texts within the limits of keys and values. */
 int server_read_metadata(
 	struct api_call *c, const json_t *map, struct server_pair **out, size_t *out_n, struct error *err);

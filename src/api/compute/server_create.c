@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/compute/server_body.h"
+#include "api/compute/server_hints.h"
 #include "api/compute/server_place.h"
 #include "base/crypto.h"
 #include "base/util.h"
@@ -15,7 +16,7 @@
 #include "store/quotas.h"
 #include "store/server_refs.h"
 
-enum { COUNT_MAX = 500, USER_DATA_MAX = 65535, PASSWORD_LENGTH = 12 };
+enum { COUNT_MAX = 500 };
 
 struct body {
 	const char *name, *image, *flavor, *key_name, *zone, *admin_pass, *user_data, *disk_config;
@@ -39,7 +40,7 @@ static const struct bind_field body_fields[] = {
 	TEXT(key_name, "key_name", 0, 1, 255),
 	TEXT(zone, "availability_zone", 0, 1, 255),
 	TEXT(admin_pass, "adminPass", 0, 1, 255),
-	TEXT(user_data, "user_data", 0, 0, USER_DATA_MAX),
+	TEXT(user_data, "user_data", 0, 0, SERVER_USER_DATA_MAX),
 	TEXT(disk_config, "OS-DCF:diskConfig", 0, 0, 0),
 	TEXT(access_ipv4, "accessIPv4", 0, 0, 0),
 	TEXT(access_ipv6, "accessIPv6", 0, 0, 0),
@@ -76,8 +77,11 @@ struct create {
 
 /* --- what has no place here */
 
-static int refuse_hints(const struct api_call *c, struct error *err)
+static int read_hints(struct create *k, struct error *err)
 {
+	const struct bind_table *t = &server_hints_table;
+	struct server_hints_body in = { 0 };
+	struct api_call *c = k->c;
 	const char *key;
 	json_t *value;
 
@@ -86,17 +90,15 @@ static int refuse_hints(const struct api_call *c, struct error *err)
 		bool hints = strcmp(key, "os:scheduler_hints") == 0 ||
 			     strcmp(key, "OS-SCH-HNT:scheduler_hints") == 0;
 
-		if (strcmp(key, "server") == 0 ||
-			(hints &&
-				(json_is_null(value) || (json_is_object(value) && !json_object_size(value)))))
+		if (strcmp(key, "server") == 0 || (hints && json_is_null(value)))
 			continue;
-		if (hints)
+		if (!hints)
 			return error_set(err, ERR_BAD_REQUEST,
-				"%s: scheduler hints are not supported by this cloud", key);
-		return error_set(err, ERR_BAD_REQUEST,
-			"Additional properties are not allowed ('%.64s' was unexpected)", key);
+				"Additional properties are not allowed ('%.64s' was unexpected)", key);
+		if (bind_object(value, key, t->fields, t->n, c->version, c->arena, &in, NULL, err) < 0)
+			return -1;
 	}
-	return 0;
+	return server_find_hints(c, k->project_id, &in, &k->want, err);
 }
 
 /* The one form that says nothing new: boot from a local disk made of imageRef. */
@@ -164,15 +166,6 @@ static int refuse_parts(const struct body *in, struct error *err)
 
 /* --- plain values */
 
-static int check_user_data(const char *text, struct error *err)
-{
-	size_t n;
-	unsigned char *raw = base64_decode(text, strlen(text), &n);
-
-	free(raw);
-	return raw || !*text ? 0 : error_set(err, ERR_BAD_REQUEST, "User data needs to be valid base 64.");
-}
-
 static int check_counts(struct body *in, struct error *err)
 {
 	if (!in->min_count)
@@ -194,7 +187,7 @@ static int check_values(struct body *in, struct error *err)
 		(in->access_ipv4 && server_check_address("accessIPv4", in->access_ipv4, false, err) < 0) ||
 		(in->access_ipv6 && server_check_address("accessIPv6", in->access_ipv6, true, err) < 0) ||
 		(in->disk_config && server_check_disk_config(in->disk_config, err) < 0) ||
-		(in->user_data && check_user_data(in->user_data, err) < 0) || check_counts(in, err) < 0)
+		(in->user_data && server_check_user_data(in->user_data, err) < 0) || check_counts(in, err) < 0)
 		return -1;
 	if (in->hostname && !hostname_valid(in->hostname))
 		return error_set(err, ERR_BAD_REQUEST,
@@ -237,30 +230,13 @@ static int find_flavor(struct create *k, struct error *err)
 
 static int find_image(struct create *k, struct error *err)
 {
-	struct api_call *c = k->c;
 	const struct flavor *f = &k->flavor;
-	int rc;
 
 	if (!k->in.image || !*k->in.image)
 		return error_set(
 			err, ERR_BAD_REQUEST, "imageRef is required: this cloud has no volumes to boot from");
-	if (!uuid_valid(k->in.image))
-		return error_set(
-			err, ERR_BAD_REQUEST, "imageRef must be an image's id, not '%.64s'", k->in.image);
-	rc = store_ref_image(c->db, k->project_id, api_is_admin(c), k->in.image, &k->image, err);
-	if (rc < 0)
-		return -1;
-	if (rc == 0)
-		return error_set(err, ERR_BAD_REQUEST, "Image %s could not be found.", k->in.image);
-	if (!k->image.active)
-		return error_set(err, ERR_BAD_REQUEST, "Image %s is not active.", k->in.image);
-	if (k->image.min_ram_mib > f->ram_mib)
-		return error_set(err, ERR_BAD_REQUEST, "Flavor's memory is too small for requested image.");
-	if (f->disk_gib && (k->image.min_disk_gib > f->disk_gib || k->image.virtual_size > f->disk_gib << 30))
-		return error_set(err, ERR_BAD_REQUEST,
-			"Flavor's disk is too small for requested image: it has %lld GiB.",
-			(long long)f->disk_gib);
-	return 0;
+	return server_find_image(
+		k->c, k->project_id, k->in.image, f->ram_mib, f->disk_gib, &k->image, err);
 }
 
 static int find_key(struct create *k, struct error *err)
@@ -280,26 +256,6 @@ static int find_key(struct create *k, struct error *err)
 }
 
 /* --- made here */
-
-/* Characters by chance, each as likely as the other. */
-static char *random_text(struct create *k, const char *prefix, const char *from, size_t n)
-{
-	size_t at = strlen(prefix), kinds = strlen(from);
-	char *text = arena_alloc(k->c->arena, at + n + 1);
-	const struct rng *rng = k->c->api->loop->rng;
-
-	memcpy(text, prefix, at);
-	while (n) {
-		unsigned char byte;
-
-		rng->fill(rng->ctx, &byte, 1);
-		if (byte >= 256 - 256 % kinds)
-			continue;
-		text[at++] = from[byte % kinds];
-		n--;
-	}
-	return text;
-}
 
 static int64_t made_ports(const struct create *k)
 {
@@ -347,7 +303,6 @@ static int settle_count(struct create *k, struct error *err)
 static void fill_base(struct create *k)
 {
 	static const char lower[] = "abcdefghijklmnopqrstuvwxyz0123456789";
-	static const char password[] = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 	const struct body *in = &k->in;
 	const struct flavor *f = &k->flavor;
 	struct server *s = &k->want.base;
@@ -367,12 +322,12 @@ static void fill_base(struct create *k)
 	s->image_id = k->image.id;
 	s->user_data = in->user_data && *in->user_data ? in->user_data : NULL;
 	s->config_drive = in->config_drive || k->c->api->config.force_config_drive;
-	s->admin_pass = in->admin_pass ? in->admin_pass : random_text(k, "", password, PASSWORD_LENGTH);
+	s->admin_pass = in->admin_pass ? in->admin_pass : server_random_password(k->c);
 	s->zone = k->want.zone ? k->want.zone : "";
 	s->access_ipv4 = in->access_ipv4 ? in->access_ipv4 : "";
 	s->access_ipv6 = in->access_ipv6 ? in->access_ipv6 : "";
 	s->disk_config = in->disk_config ? in->disk_config : "MANUAL";
-	s->reservation_id = random_text(k, "r-", lower, 8);
+	s->reservation_id = server_random_text(k->c, "r-", lower, 8);
 	s->created_us = s->updated_us = k->c->now_us;
 }
 
@@ -414,7 +369,7 @@ static int read_request(struct create *k, struct error *err)
 	const char **tags = NULL;
 
 	if (api_bind(c, "server", body_fields, ARRAY_LEN(body_fields), &k->in, NULL, err) < 0 ||
-		refuse_hints(c, err) < 0 || check_values(&k->in, err) < 0 || refuse_parts(in, err) < 0)
+		read_hints(k, err) < 0 || check_values(&k->in, err) < 0 || refuse_parts(in, err) < 0)
 		return -1;
 	if (in->tags && server_read_tags(c, in->tags, &tags, &k->want.tags_n, err) < 0)
 		return -1;

@@ -266,7 +266,9 @@ static int put_host_status(struct view *v, struct error *err)
 
 	(void)err;
 	if (v->r->host_name) {
-		if (strcmp(v->r->host_state, "up") != 0)
+		if (v->r->host_forced_down)
+			text = "DOWN";
+		else if (strcmp(v->r->host_state, "up") != 0)
 			text = "MAINTENANCE";
 		else if (!flow_host_link(v->c->api->flows, v->r->s.host_id, &link) ||
 			 strcmp(link.state, "connecting") == 0)
@@ -292,6 +294,20 @@ static int put_tags(struct view *v, struct error *err)
 	return 0;
 }
 
+static int put_groups(struct view *v, struct error *err)
+{
+	const char *uid;
+	int64_t id;
+
+	if (store_server_group_of(v->c->db, v->c->arena, v->r->s.id, &id, &uid, err) < 0)
+		return -1;
+	jw_array(&v->c->out);
+	if (uid)
+		jw_str(&v->c->out, uid);
+	jw_end_array(&v->c->out);
+	return 0;
+}
+
 static bool has_progress(const struct view *v)
 {
 	static const char *const with[] = { "ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE",
@@ -309,6 +325,11 @@ static bool has_fault(const struct view *v)
 	return v->r->s.fault_code && (v->r->s.vm_state == VM_ERROR || v->r->s.vm_state == VM_DELETED);
 }
 
+static bool is_reduced(const struct view *v)
+{
+	return v->reduced;
+}
+
 enum field_type { F_STR, F_INT, F_BOOL, F_TIME, F_TIME_US, F_LINKS, F_FN };
 
 enum field_flags {
@@ -316,6 +337,7 @@ enum field_flags {
 	F_NOT_PUT = 2,    /* not in PUT's answer below 2.75 */
 	F_NOT_LIST = 4,   /* not in lists */
 	F_OPEN_AT_90 = 8, /* with F_ADMIN: for all from 2.90 */
+	F_REBUILD = 16    /* only in rebuild's answer */
 };
 
 #define ROW(member) offsetof(struct server_row, member)
@@ -373,8 +395,11 @@ static const struct field {
 	{ "description", 19, 0, F_STR, ROW(s.description), NULL, NULL },
 	{ "tags", 26, 0, FN(put_tags), NULL },
 	{ "trusted_image_certificates", 63, 0, FN(put_null), NULL },
-	{ "server_groups", 71, F_NOT_LIST, FN(put_empty_list), NULL },
+	{ "server_groups", 71, F_NOT_LIST, FN(put_groups), NULL },
 	{ "locked_reason", 73, 0, F_STR, ROW(s.locked_reason), NULL, NULL },
+	{ "adminPass", 0, F_REBUILD, F_STR, ROW(s.admin_pass), NULL, NULL },
+	{ "key_name", 54, F_REBUILD, F_STR, ROW(s.key_name), NULL, is_reduced },
+	{ "user_data", 57, F_REBUILD, F_STR, ROW(s.user_data), NULL, NULL },
 	/* clang-format on */
 };
 
@@ -412,6 +437,8 @@ static bool shown(const struct view *v, const struct field *f)
 		return false;
 	if ((f->flags & F_NOT_LIST) && v->kind == SERVER_VIEW_LIST)
 		return false;
+	if ((f->flags & F_REBUILD) && v->kind != SERVER_VIEW_REBUILD)
+		return false;
 	if ((f->flags & F_ADMIN) && !api_is_admin(v->c) && !((f->flags & F_OPEN_AT_90) && since(v->c, 90)))
 		return false;
 	return !f->when || f->when(v);
@@ -420,7 +447,10 @@ static bool shown(const struct view *v, const struct field *f)
 int server_view(struct api_call *c, const struct server_row *r, enum server_view_kind kind, struct error *err)
 {
 	struct view v = {
-		.c = c, .r = r, .kind = kind, .reduced = kind == SERVER_VIEW_UPDATE && !since(c, 75)
+		.c = c,
+		.r = r,
+		.kind = kind,
+		.reduced = (kind == SERVER_VIEW_UPDATE || kind == SERVER_VIEW_REBUILD) && !since(c, 75),
 	};
 
 	jw_object(&c->out);

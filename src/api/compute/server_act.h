@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The handlers of POST /servers/{id}/action, and the tables of their arguments, by file. */
+#ifndef API_COMPUTE_SERVER_ACT_H
+#define API_COMPUTE_SERVER_ACT_H
+
+#include "api/compute/compute.h"
+
+struct server_act {
+	struct server *s;
+	json_t *args;   /* the key's value */
+	const void *in; /* the same as the struct of its table; NULL: null */
+	const struct flow_origin *origin;
+};
+
+/* In the tick, after versions, roles and arguments were checked. c->status is 202 until it says otherwise. */
+typedef int server_act_fn(struct api_call *c, const struct server_act *a, struct error *err);
+
+/* server_rebuild.c */
+extern const struct bind_table server_rebuild_args, server_rescue_args;
+server_act_fn server_act_rebuild, server_act_rescue, server_act_unrescue;
+/* server_images.c */
+extern const struct bind_table server_create_image_args, server_create_backup_args;
+server_act_fn server_act_create_image, server_act_create_backup;
+/* server_shelve.c */
+extern const struct bind_table server_unshelve_az_args, server_unshelve_args;
+server_act_fn server_act_shelve, server_act_shelve_offload, server_act_unshelve;
+/* server_guest.c: they answer by themselves, when the guest has */
+extern const struct bind_table server_password_args;
+int server_change_password(struct api_call *c, const void *in, struct error *err);
+int server_crash_dump(struct api_call *c, struct error *err);
+
+/* consoles.c */
+extern const struct bind_table server_vnc_console_args, server_spice_console_args, server_serial_console_args,
+	server_rdp_console_args;
+server_act_fn server_act_console;
+
+/* server_images.c: the row of an image that is made of the server, in status saving. `extra`: the tenant's
+ * properties. ERR_OVER_QUOTA. */
+struct server_snapshot {
+	const char *name, *type; /* image_type: snapshot or backup */
+	const struct server_pair *extra;
+	size_t extra_n;
+	const char *uid; /* out */
+	int64_t id;      /* out */
+};
+int server_snapshot_make(struct api_call *c, const struct server *s, int64_t project_id,
+	struct server_snapshot *snapshot, struct error *err);
+
+#endif
