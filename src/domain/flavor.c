@@ -53,6 +53,7 @@ int64_t flavor_wants_gpus(const struct flavor_wants *w)
 	return n;
 }
 
+static const char aggregate_prefix[] = "aggregate_instance_extra_specs:";
 static const char model_chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
 
 static int add_gpus(const struct flavor_gpu_want *want, struct flavor_wants *wants, struct error *err)
@@ -124,6 +125,36 @@ static int spec_cpu_policy(const char *value, struct flavor_wants *wants, struct
 	return error_set(err, ERR_BAD_REQUEST, "hw:cpu_policy must be shared: hosts here do not pin vCPUs");
 }
 
+static int spec_exclusive(const char *value, struct flavor_wants *wants, struct error *err)
+{
+	if (str_bool(value, &wants->exclusive_host))
+		return 0;
+	return error_set(
+		err, ERR_BAD_REQUEST, FLAVOR_EXCLUSIVE_HOST " must be true or false, not '%.64s'", value);
+}
+
+/* Metadata that an aggregate of the host has: the whole value, no operators. */
+static int spec_aggregate(const char *key, const char *value, struct flavor_wants *wants, struct error *err)
+{
+	static const char *const operators[] = { "=", "<", ">", "!=", "s==", "s!=", "s<", "s>" };
+	struct flavor_aggregate_want *w = &wants->aggregates[wants->aggregates_n];
+
+	for (size_t i = 0; i < ARRAY_LEN(operators); i++)
+		if (str_starts(value, operators[i]))
+			return error_set(err, ERR_BAD_REQUEST,
+				"%s%.64s is compared as a whole: the operator '%s' is not understood here",
+				aggregate_prefix, key, operators[i]);
+	if (wants->aggregates_n == FLAVOR_AGGREGATES_MAX)
+		return error_set(err, ERR_BAD_REQUEST,
+			"a flavor may name metadata of aggregates at most %d times", FLAVOR_AGGREGATES_MAX);
+	if (!*key || !str_copy(w->key, sizeof w->key, key) || !str_copy(w->value, sizeof w->value, value))
+		return error_set(err, ERR_BAD_REQUEST,
+			"%sKEY needs a key of 1 to %zu bytes and a value of at most %zu", aggregate_prefix,
+			sizeof w->key - 1, sizeof w->value - 1);
+	wants->aggregates_n++;
+	return 0;
+}
+
 static const struct {
 	const char *key;
 	int (*parse)(const char *value, struct flavor_wants *wants, struct error *err);
@@ -131,12 +162,13 @@ static const struct {
 	{ "pci_passthrough:alias", spec_gpus },
 	{ "hw_rng:allowed", spec_rng },
 	{ "hw:cpu_policy", spec_cpu_policy },
+	{ FLAVOR_EXCLUSIVE_HOST, spec_exclusive },
 };
 
 int flavor_extra_spec(const char *key, const char *value, struct flavor_wants *wants, struct error *err)
 {
 	struct flavor_wants scratch = { .gpus_n = 0 };
-	char known[160] = "";
+	char known[200] = "";
 	size_t n = 0;
 
 	if (name_check(NAME_EXTRA_SPEC_KEY, key, err) < 0 ||
@@ -145,9 +177,12 @@ int flavor_extra_spec(const char *key, const char *value, struct flavor_wants *w
 	for (size_t i = 0; i < ARRAY_LEN(specs); i++)
 		if (strcmp(specs[i].key, key) == 0)
 			return specs[i].parse(value, wants ? wants : &scratch, err);
+	if (str_starts(key, aggregate_prefix))
+		return spec_aggregate(key + strlen(aggregate_prefix), value, wants ? wants : &scratch, err);
 	for (size_t i = 0; i < ARRAY_LEN(specs); i++)
 		n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", specs[i].key);
 	return error_set(err, ERR_BAD_REQUEST,
-		"the extra spec '%.80s' is not understood here and would have no effect; understood are: %s",
-		key, known);
+		"the extra spec '%.60s' is not understood here and would have no effect; understood are: %s, "
+		"%s*",
+		key, known, aggregate_prefix);
 }

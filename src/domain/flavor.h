@@ -14,11 +14,15 @@ enum {
 	FLAVOR_MODEL = 64, /* a GPU model's name with its NUL */
 	FLAVOR_GPU_KINDS_MAX = 4,
 	FLAVOR_GPUS_MAX = 64, /* in one server */
+	FLAVOR_AGGREGATES_MAX = 8,
 	FLAVOR_VCPUS_MAX = 4096,
 	FLAVOR_RAM_MIB_MAX = 64 << 20, /* 64 TiB */
 	FLAVOR_DISK_GIB_MAX = 1 << 20, /* 1 PiB */
 	FLAVOR_EXTRA_SPECS_MAX = 64
 };
+
+/* The extra spec, and the metadata of an aggregate, by which a host takes one server. */
+#define FLAVOR_EXCLUSIVE_HOST "cloudd:exclusive_host"
 
 struct flavor_values {
 	const char *id, *name, *description; /* id and description may be NULL: made, none */
@@ -35,10 +39,17 @@ struct flavor_gpu_want {
 	int count;
 };
 
+struct flavor_aggregate_want { /* metadata that an aggregate of the host must have */
+	char key[128], value[256];
+};
+
 /* What a flavor's extra specs ask of a host. */
 struct flavor_wants {
 	struct flavor_gpu_want gpus[FLAVOR_GPU_KINDS_MAX];
 	size_t gpus_n;
+	struct flavor_aggregate_want aggregates[FLAVOR_AGGREGATES_MAX];
+	size_t aggregates_n;
+	bool exclusive_host; /* no other server there */
 };
 
 /* The number of GPUs of all kinds: what quota and usage count. */

@@ -25,6 +25,8 @@ enum name_kind {
 	NAME_IMAGE,   /* may be empty, as network's */
 	NAME_NETWORK, /* networks, subnets, ports */
 	NAME_SERVER_GROUP,
+	NAME_AGGREGATE,
+	NAME_AGGREGATE_KEY, /* of its metadata */
 	NAME_TAG,
 	NAME_METADATA_KEY,
 	NAME_METADATA_VALUE,

@@ -61,7 +61,7 @@ int capacity_quota_rebuild(struct db *db, struct quota_index *q, struct error *e
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
 	struct quota_use_row *servers;
-	struct quota_use_count *ports;
+	struct quota_use_count *ports, *groups;
 	size_t n;
 
 	if (store_quota_use_servers(db, &a, &servers, &n, err))
@@ -81,6 +81,10 @@ int capacity_quota_rebuild(struct db *db, struct quota_index *q, struct error *e
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		quota_index_add(q, ports[i].project_id, QUOTA_PORTS, ports[i].n);
+	if (store_quota_use_groups(db, &a, &groups, &n, err))
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		quota_index_add(q, groups[i].project_id, QUOTA_SERVER_GROUPS, groups[i].n);
 	quota_index_forget(q);
 	return 0;
 }
@@ -93,7 +97,7 @@ static enum placement_host_state placement_state(const struct host_row *h, bool 
 		return PLACEMENT_DISABLED;
 	if (strcmp(h->state, "draining") == 0)
 		return PLACEMENT_DRAINING;
-	return connected ? PLACEMENT_UP : PLACEMENT_DOWN;
+	return connected && !h->forced_down ? PLACEMENT_UP : PLACEMENT_DOWN;
 }
 
 static void host_set(struct placement *p, const struct host_row *h, const struct device_row *devices,
@@ -110,6 +114,7 @@ static void host_set(struct placement *p, const struct host_row *h, const struct
 		.vcpu_ratio_milli = h->vcpu_ratio_milli,
 		.ram_ratio_milli = h->ram_ratio_milli,
 		.disk_ratio_milli = h->disk_ratio_milli,
+		.exclusive = h->exclusive,
 		.gpus = gpus,
 	};
 
@@ -161,6 +166,7 @@ static int take_rows(struct db *db, struct arena *a, struct placement *p, struct
 			.vcpus = rows[i].vcpus,
 			.ram_mib = rows[i].ram_mib,
 			.disk_gib = rows[i].disk_gib,
+			.exclusive = rows[i].exclusive,
 		};
 		struct placement_choice choice = { .host_id = rows[i].host_id };
 
@@ -232,7 +238,7 @@ int capacity_hosts_compare(
 	for (size_t i = 0; i < n; i++) {
 		const struct link *l = link_find(e, hosts[i].id);
 
-		if (!l || link_telling(l) || strcmp(hosts[i].state, "up") != 0)
+		if (!l || link_telling(l) || strcmp(hosts[i].state, "up") != 0 || hosts[i].forced_down)
 			continue;
 		if (link_placed(l) != connected_in(verdicts, known, hosts[i].id))
 			found(ctx, "memory-hosts", hosts[i].name,

@@ -40,13 +40,15 @@ static void sync_finish(struct tick_unit *u, enum tick_outcome outcome, const st
 	if (store_host_load(store_ro(y->e->cfg.store), &a, y->host_id, &h, &local) == 0) {
 		link_set_host(y->e, &h);
 		link_look_over(link_find(y->e, y->host_id), true);
+		if (h.forced_down) /* those that need not wait for it give way */
+			link_wake_parked(link_find(y->e, y->host_id));
 	} else if (local.code == ERR_NOT_FOUND) {
 		link_remove(y->e, y->host_id);
 	}
 	free(y);
 }
 
-static void sync_later(struct flow_engine *e, int64_t host_id)
+void host_sync_later(struct flow_engine *e, int64_t host_id)
 {
 	struct sync *y = xcalloc(1, sizeof *y);
 
@@ -114,7 +116,7 @@ int flow_host_add(struct flow_engine *e, struct db *db, const struct host_add *w
 	h.created_us = now_us;
 	if (store_host_insert(db, &h, err) || capacity_host_set(e, db, h.id, false, err))
 		return -1;
-	sync_later(e, h.id);
+	host_sync_later(e, h.id);
 	*out_id = h.id;
 	return 0;
 }
@@ -132,7 +134,17 @@ int flow_host_set_state(struct flow_engine *e, struct db *db, int64_t host_id, c
 		return error_set(err, ERR_BAD_REQUEST, "state must be up, draining or disabled");
 	if (store_host_set_state(db, host_id, state, reason, err))
 		return -1;
-	sync_later(e, host_id);
+	host_sync_later(e, host_id);
+	return capacity_host_set(e, db, host_id, l && link_placed(l), err);
+}
+
+int flow_host_force_down(struct flow_engine *e, struct db *db, int64_t host_id, bool down, struct error *err)
+{
+	struct link *l = link_find(e, host_id);
+
+	if (store_host_set_forced_down(db, host_id, down, err))
+		return -1;
+	host_sync_later(e, host_id);
 	return capacity_host_set(e, db, host_id, l && link_placed(l), err);
 }
 
@@ -154,6 +166,6 @@ int flow_host_remove(struct flow_engine *e, struct db *db, int64_t host_id, stru
 		return -1;
 	if (!placement_host_remove(e->placement, host_id))
 		return error_set(err, ERR_CONFLICT, "host %s is in use", h.name);
-	sync_later(e, host_id);
+	host_sync_later(e, host_id);
 	return 0;
 }

@@ -25,16 +25,16 @@ int store_allocation_insert(struct db *db, const struct allocation_row *a, struc
 {
 	/* the index allocation_host covers the sums */
 	static const char sql[] =
-		"INSERT INTO allocation (id, server_id, host_id, vcpus, ram_mib, disk_gib) "
-		"SELECT ?6, ?1, h.id, ?3, ?4, ?5 FROM host h, "
+		"INSERT INTO allocation (id, server_id, host_id, vcpus, ram_mib, disk_gib, exclusive) "
+		"SELECT ?6, ?1, h.id, ?3, ?4, ?5, ?7 FROM host h, "
 		"(SELECT coalesce(sum(vcpus), 0) AS vcpus, coalesce(sum(ram_mib), 0) AS ram_mib, "
 		"coalesce(sum(disk_gib), 0) AS disk_gib FROM allocation WHERE host_id = ?2) u WHERE h.id = "
 		"?2 "
 		"AND (u.vcpus + ?3) * 1000 <= h.vcpus * h.vcpu_ratio_milli "
 		"AND (u.ram_mib + ?4) * 1000 <= (h.ram_mib - h.ram_reserved_mib) * h.ram_ratio_milli "
 		"AND (u.disk_gib + ?5) * 1000 <= h.disk_gib * h.disk_ratio_milli";
-	int rc = db_run(db, err, sql, "iiiiii", a->server_id, a->host_id, a->vcpus, a->ram_mib, a->disk_gib,
-		key_of(a));
+	int rc = db_run(db, err, sql, "iiiiiii", a->server_id, a->host_id, a->vcpus, a->ram_mib, a->disk_gib,
+		key_of(a), (int64_t)a->exclusive);
 
 	if (rc < 0)
 		return -1;
@@ -50,9 +50,10 @@ int store_allocation_insert(struct db *db, const struct allocation_row *a, struc
 int store_allocation_restore(struct db *db, const struct allocation_row *a, struct error *err)
 {
 	if (db_run(db, err,
-		    "INSERT INTO allocation (id, server_id, host_id, vcpus, ram_mib, disk_gib) "
-		    "VALUES (?, ?, ?, ?, ?, ?)",
-		    "iiiiii", key_of(a), a->server_id, a->host_id, a->vcpus, a->ram_mib, a->disk_gib) < 0)
+		    "INSERT INTO allocation (id, server_id, host_id, vcpus, ram_mib, disk_gib, exclusive) "
+		    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+		    "iiiiiii", key_of(a), a->server_id, a->host_id, a->vcpus, a->ram_mib, a->disk_gib,
+		    (int64_t)a->exclusive) < 0)
 		return -1;
 	for (size_t i = 0; i < a->devices_n; i++)
 		if (db_run(db, err, "INSERT INTO allocation_device (device_id, allocation_id) VALUES (?, ?)",
@@ -98,14 +99,15 @@ static struct allocation_row row_read(sqlite3_stmt *st)
 		.vcpus = db_int(st, 3),
 		.ram_mib = db_int(st, 4),
 		.disk_gib = db_int(st, 5),
+		.exclusive = db_int(st, 6) != 0,
 	};
 }
 
 int store_allocation_get(
 	struct db *db, struct arena *a, int64_t id, struct allocation_row *out, struct error *err)
 {
-	static const char sql[] =
-		"SELECT id, server_id, host_id, vcpus, ram_mib, disk_gib FROM allocation WHERE id = ?";
+	static const char sql[] = "SELECT id, server_id, host_id, vcpus, ram_mib, disk_gib, exclusive FROM "
+				  "allocation WHERE id = ?";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	struct allocation_row row;
 	int rc;
@@ -125,10 +127,10 @@ int store_allocation_get(
 int store_allocation_list(struct db *db, struct arena *a, int64_t server_id, struct allocation_row **out,
 	size_t *out_n, struct error *err)
 {
-	static const char all[] = "SELECT id, server_id, host_id, vcpus, ram_mib, disk_gib, "
+	static const char all[] = "SELECT id, server_id, host_id, vcpus, ram_mib, disk_gib, exclusive, "
 				  "EXISTS (SELECT 1 FROM allocation_device d WHERE d.allocation_id = a.id) "
 				  "FROM allocation a ORDER BY id";
-	static const char one[] = "SELECT id, server_id, host_id, vcpus, ram_mib, disk_gib, "
+	static const char one[] = "SELECT id, server_id, host_id, vcpus, ram_mib, disk_gib, exclusive, "
 				  "EXISTS (SELECT 1 FROM allocation_device d WHERE d.allocation_id = a.id) "
 				  "FROM allocation a WHERE server_id = ? ORDER BY id";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
@@ -137,15 +139,15 @@ int store_allocation_list(struct db *db, struct arena *a, int64_t server_id, str
 	size_t n = 0;
 	int rc = 0;
 
-	if ((server_id ? db_int_query(db, err, &count,
-				 "SELECT count(*) FROM allocation WHERE server_id = ?", "i", server_id)
+	if ((server_id ? db_int_query(db, err, &count, "SELECT count(*) FROM allocation WHERE server_id = ?",
+				 "i", server_id)
 		       : db_int_query(db, err, &count, "SELECT count(*) FROM allocation", NULL)) < 0 ||
 		(server_id ? db_query(db, err, &st, one, "i", server_id) : db_query(db, err, &st, all, NULL)))
 		return -1;
 	rows = ARENA_ARRAY(a, struct allocation_row, (size_t)count + 1);
 	while (n < (size_t)count && (rc = db_row(st, err)) > 0) {
 		rows[n] = row_read(st);
-		if (db_int(st, 6) && devices_read(db, a, &rows[n], err))
+		if (db_int(st, 7) && devices_read(db, a, &rows[n], err))
 			return -1;
 		n++;
 	}

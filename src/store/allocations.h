@@ -3,6 +3,7 @@
 #ifndef STORE_ALLOCATIONS_H
 #define STORE_ALLOCATIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -13,6 +14,7 @@ struct allocation_row {
 	int64_t server_id, host_id, vcpus, ram_mib, disk_gib;
 	const int64_t *devices; /* ids of device rows */
 	size_t devices_n;
+	bool exclusive; /* no other server on the host */
 };
 
 /* The last guard against giving twice: ERR_CONFLICT when the rows on the host would pass its capacity, a
@@ -28,7 +30,7 @@ int store_allocation_remove(struct db *db, int64_t id, struct error *err);
 int store_allocation_list(struct db *db, struct arena *a, int64_t server_id, struct allocation_row **out,
 	size_t *out_n, struct error *err);
 /* PCI addresses of the devices that it holds, by address. */
-int store_allocation_addresses(struct db *db, struct arena *a, int64_t id, const char ***out, size_t *out_n,
-	struct error *err);
+int store_allocation_addresses(
+	struct db *db, struct arena *a, int64_t id, const char ***out, size_t *out_n, struct error *err);
 
 #endif

@@ -44,3 +44,62 @@ int store_host_use_servers(struct db *db, struct arena *a, int64_t host_id, stru
 	*out_n = (size_t)i;
 	return 0;
 }
+
+int store_host_use_projects(struct db *db, struct arena *a, int64_t host_id, const char ***out_uids,
+	struct host_use **out, size_t *out_n, struct error *err)
+{
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	struct host_use *uses;
+	const char **uids;
+	int64_t max = 0;
+	size_t n = 0;
+	int rc = 0;
+
+	if (db_int_query(db, err, &max, "SELECT count(*) FROM allocation WHERE host_id = ?", "i", host_id) <
+			0 ||
+		db_query(db, err, &st,
+			"SELECT p.uid, count(DISTINCT s.id), sum(x.vcpus), sum(x.ram_mib), sum(x.disk_gib)"
+			" FROM allocation x JOIN server s ON s.id = x.server_id JOIN project p"
+			" ON p.id = s.project_id WHERE x.host_id = ? GROUP BY p.id ORDER BY p.id",
+			"i", host_id) < 0)
+		return -1;
+	uids = ARENA_ARRAY(a, const char *, (size_t)max + 1);
+	uses = ARENA_ARRAY(a, struct host_use, (size_t)max + 1);
+	for (; n < (size_t)max && (rc = db_row(st, err)) > 0; n++) {
+		uids[n] = db_dup(st, 0, a);
+		uses[n] = (struct host_use) { db_int(st, 1), db_int(st, 2), db_int(st, 3), db_int(st, 4) };
+	}
+	*out_uids = uids;
+	*out = uses;
+	*out_n = n;
+	return rc < 0 ? -1 : 0;
+}
+
+int store_host_use_metered(struct db *db, struct arena *a, int64_t from_us, int64_t to_us,
+	const char ***out_names, int64_t **out_servers, size_t *out_n, struct error *err)
+{
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	const char **names;
+	int64_t max = 0, *servers;
+	size_t n = 0;
+	int rc = 0;
+
+	if (db_int_query(db, err, &max, "SELECT count(*) FROM host", NULL) < 0 ||
+		db_query(db, err, &st,
+			"SELECT h.name, coalesce(m.n, 0) FROM host h LEFT JOIN (SELECT s.host_id AS host_id,"
+			" count(DISTINCT u.server_id) AS n FROM usage u JOIN server s ON s.id = u.server_id"
+			" WHERE u.started_us < ?2 AND (u.ended_us IS NULL OR u.ended_us > ?1)"
+			" GROUP BY s.host_id) m ON m.host_id = h.id ORDER BY h.name",
+			"ii", from_us, to_us) < 0)
+		return -1;
+	names = ARENA_ARRAY(a, const char *, (size_t)max + 1);
+	servers = ARENA_ARRAY(a, int64_t, (size_t)max + 1);
+	for (; n < (size_t)max && (rc = db_row(st, err)) > 0; n++) {
+		names[n] = db_dup(st, 0, a);
+		servers[n] = db_int(st, 1);
+	}
+	*out_names = names;
+	*out_servers = servers;
+	*out_n = n;
+	return rc < 0 ? -1 : 0;
+}

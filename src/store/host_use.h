@@ -14,5 +14,11 @@ int store_host_use(struct db *db, int64_t host_id, struct host_use *out, struct 
 /* Live servers there: key is the name, value the uid. */
 int store_host_use_servers(struct db *db, struct arena *a, int64_t host_id, struct server_pair **out,
 	size_t *out_n, struct error *err);
+/* The same by project, with the projects' uids in the same order. */
+int store_host_use_projects(struct db *db, struct arena *a, int64_t host_id, const char ***out_uids,
+	struct host_use **out, size_t *out_n, struct error *err);
+/* Servers that were metered at some time of [from, to), by host; names and numbers in the same order. */
+int store_host_use_metered(struct db *db, struct arena *a, int64_t from_us, int64_t to_us,
+	const char ***out_names, int64_t **out_servers, size_t *out_n, struct error *err);
 
 #endif

@@ -4,12 +4,17 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "domain/flavor.h"
 
+#define EXCLUSIVE                                                                    \
+	"EXISTS (SELECT 1 FROM aggregate_host xh JOIN aggregate_metadata xm"         \
+	" ON xm.aggregate_id = xh.aggregate_id AND xm.key = '" FLAVOR_EXCLUSIVE_HOST \
+	"' AND xm.value = 'true' WHERE xh.host_id = host.id)"
 #define COLUMNS                                                                                           \
-	"id, uid, name, uri, zone, pool, accel, state, state_reason, vcpu_ratio_milli, ram_ratio_milli, " \
-	"disk_ratio_milli, ram_reserved_mib, created_us, inventory_us, hv_uuid, hv_hostname, hv_type, "   \
-	"arch, cpu_model, hv_version, vcpus, cpu_sockets, cpu_cores, cpu_threads, ram_mib, disk_gib, "    \
-	"disk_free_gib, kvm"
+	"id, uid, name, uri, " STORE_HOST_ZONE ", pool, accel, state, state_reason, vcpu_ratio_milli, "   \
+	"ram_ratio_milli, disk_ratio_milli, ram_reserved_mib, created_us, inventory_us, hv_uuid, "        \
+	"hv_hostname, hv_type, arch, cpu_model, hv_version, vcpus, cpu_sockets, cpu_cores, cpu_threads, " \
+	"ram_mib, disk_gib, disk_free_gib, kvm, forced_down, " EXCLUSIVE
 
 static void host_read(sqlite3_stmt *st, struct arena *a, struct host_row *out)
 {
@@ -43,6 +48,8 @@ static void host_read(sqlite3_stmt *st, struct arena *a, struct host_row *out)
 		.disk_gib = db_int(st, 26),
 		.disk_free_gib = db_int(st, 27),
 		.kvm = db_int(st, 28) != 0,
+		.forced_down = db_int(st, 29) != 0,
+		.exclusive = db_int(st, 30) != 0,
 	};
 }
 
@@ -132,6 +139,15 @@ int store_host_set_state(struct db *db, int64_t id, const char *state, const cha
 	return rc < 0 ? -1 : 0;
 }
 
+int store_host_set_forced_down(struct db *db, int64_t id, bool down, struct error *err)
+{
+	int rc = db_run(db, err, "UPDATE host SET forced_down = ? WHERE id = ?", "ii", (int64_t)down, id);
+
+	if (rc == 0)
+		return error_set(err, ERR_NOT_FOUND, "Host could not be found.");
+	return rc < 0 ? -1 : 0;
+}
+
 int store_host_set_inventory(struct db *db, const struct host_row *h, struct error *err)
 {
 	static const char sql[] =
@@ -170,6 +186,7 @@ int store_host_remove(struct db *db, int64_t id, struct error *err)
 		"DELETE FROM host_cell WHERE host_id = ?",
 		"DELETE FROM host_image WHERE host_id = ?",
 		"DELETE FROM device WHERE host_id = ?",
+		"DELETE FROM aggregate_host WHERE host_id = ?",
 		"UPDATE server SET host_id = NULL WHERE host_id = ? AND deleted_us != 0",
 		"UPDATE migration SET source_host_id = NULL WHERE source_host_id = ? AND ended_us > 0",
 		"UPDATE migration SET dest_host_id = NULL WHERE dest_host_id = ? AND ended_us > 0",

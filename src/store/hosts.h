@@ -20,7 +20,15 @@ struct host_row {
 	const char *hv_uuid, *hv_hostname, *hv_type, *arch, *cpu_model;
 	int64_t hv_version, vcpus, cpu_sockets, cpu_cores, cpu_threads, ram_mib, disk_gib, disk_free_gib;
 	bool kvm;
+	bool forced_down; /* the operator's word that it is dead */
+	bool exclusive;   /* an aggregate says so: one server at a time */
 };
+
+/* The zone of a row of host: that of an aggregate it is in, else the one it was added with. */
+#define STORE_HOST_ZONE                                                                             \
+	"coalesce((SELECT min(zm.value) FROM aggregate_host zh JOIN aggregate_metadata zm "         \
+	"ON zm.aggregate_id = zh.aggregate_id AND zm.key = 'availability_zone' WHERE zh.host_id = " \
+	"host.id), host.zone)"
 
 struct host_cell_row {
 	int64_t cell, ram_mib, cpus;
@@ -35,6 +43,7 @@ int store_host_get(
 /* All, by name. */
 int store_host_list(struct db *db, struct arena *a, struct host_row **out, size_t *out_n, struct error *err);
 int store_host_set_state(struct db *db, int64_t id, const char *state, const char *reason, struct error *err);
+int store_host_set_forced_down(struct db *db, int64_t id, bool down, struct error *err);
 /* Writes the columns that were read from the host. */
 int store_host_set_inventory(struct db *db, const struct host_row *h, struct error *err);
 /* How many servers live there, or still hold something there. */

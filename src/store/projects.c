@@ -164,6 +164,8 @@ int store_project_delete(struct db *db, int64_t id, int64_t now_us, struct error
 		"DELETE FROM token WHERE project_id = ?",
 		"DELETE FROM project_tag WHERE project_id = ?",
 		"DELETE FROM quota WHERE project_id = ?",
+		"DELETE FROM server_group WHERE project_id = ?", /* without members, as there are no servers
+								  */
 		"DELETE FROM image_member WHERE project_id = ?",
 		"DELETE FROM flavor_access WHERE project_id = ?",
 	};

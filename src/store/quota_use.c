@@ -43,16 +43,14 @@ int store_quota_use_servers(
 	return rc;
 }
 
-int store_quota_use_ports(
-	struct db *db, struct arena *a, struct quota_use_count **out, size_t *out_n, struct error *err)
+/* Rows of a project and a number. */
+static int read_counts(
+	sqlite3_stmt *st, struct arena *a, struct quota_use_count **out, size_t *out_n, struct error *err)
 {
-	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	struct quota_use_count *rows = NULL;
 	size_t n = 0, cap = 0;
 	int rc;
 
-	if (db_query(db, err, &st, "SELECT project_id, count(*) FROM port GROUP BY project_id", NULL))
-		return -1;
 	while ((rc = db_row(st, err)) > 0) {
 		if (n == cap) {
 			struct quota_use_count *more =
@@ -68,4 +66,24 @@ int store_quota_use_ports(
 	*out = rows;
 	*out_n = n;
 	return rc;
+}
+
+int store_quota_use_ports(
+	struct db *db, struct arena *a, struct quota_use_count **out, size_t *out_n, struct error *err)
+{
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+
+	if (db_query(db, err, &st, "SELECT project_id, count(*) FROM port GROUP BY project_id", NULL))
+		return -1;
+	return read_counts(st, a, out, out_n, err);
+}
+
+int store_quota_use_groups(
+	struct db *db, struct arena *a, struct quota_use_count **out, size_t *out_n, struct error *err)
+{
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+
+	if (db_query(db, err, &st, "SELECT project_id, count(*) FROM server_group GROUP BY project_id", NULL))
+		return -1;
+	return read_counts(st, a, out, out_n, err);
 }

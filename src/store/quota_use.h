@@ -21,5 +21,8 @@ struct quota_use_count {
 };
 int store_quota_use_ports(
 	struct db *db, struct arena *a, struct quota_use_count **out, size_t *out_n, struct error *err);
+/* Server groups of each project. */
+int store_quota_use_groups(
+	struct db *db, struct arena *a, struct quota_use_count **out, size_t *out_n, struct error *err);
 
 #endif

@@ -10,23 +10,18 @@ int store_quota_limit(
 	int64_t limit = info->default_limit;
 
 	if (db_int_query(db, err, &limit,
-		    "SELECT hard_limit FROM quota WHERE project_id = ? AND resource = ?", "is", project_id,
-		    info->name) < 0)
+		    "SELECT coalesce((SELECT hard_limit FROM quota WHERE project_id = ?1 AND resource = ?2),"
+		    " (SELECT hard_limit FROM quota_default WHERE resource = ?2))",
+		    "is", project_id, info->name) < 0)
 		return -1;
 	*out = limit;
 	return 0;
 }
 
-int store_quota_limits(struct db *db, int64_t project_id, int64_t out[QUOTA_MAX], struct error *err)
+static int read_limits(sqlite3_stmt *st, int64_t out[QUOTA_MAX], struct error *err)
 {
-	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	int rc;
 
-	if (db_query(db, err, &st, "SELECT resource, hard_limit FROM quota WHERE project_id = ?", "i",
-		    project_id) < 0)
-		return -1;
-	for (int r = 0; r < QUOTA_MAX; r++)
-		out[r] = quota_resource_info((enum quota_resource)r)->default_limit;
 	while ((rc = db_row(st, err)) > 0) {
 		enum quota_resource r;
 
@@ -34,6 +29,38 @@ int store_quota_limits(struct db *db, int64_t project_id, int64_t out[QUOTA_MAX]
 			out[r] = db_int(st, 1);
 	}
 	return rc;
+}
+
+int store_quota_defaults(struct db *db, int64_t out[QUOTA_MAX], struct error *err)
+{
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+
+	for (int r = 0; r < QUOTA_MAX; r++)
+		out[r] = quota_resource_info((enum quota_resource)r)->default_limit;
+	if (db_query(db, err, &st, "SELECT resource, hard_limit FROM quota_default", NULL) < 0)
+		return -1;
+	return read_limits(st, out, err);
+}
+
+int store_quota_limits(struct db *db, int64_t project_id, int64_t out[QUOTA_MAX], struct error *err)
+{
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+
+	if (store_quota_defaults(db, out, err) < 0 ||
+		db_query(db, err, &st, "SELECT resource, hard_limit FROM quota WHERE project_id = ?", "i",
+			project_id) < 0)
+		return -1;
+	return read_limits(st, out, err);
+}
+
+int store_quota_default_set(struct db *db, enum quota_resource r, int64_t limit, struct error *err)
+{
+	return db_run(db, err,
+		       "INSERT INTO quota_default (resource, hard_limit) VALUES (?, ?)"
+		       " ON CONFLICT (resource) DO UPDATE SET hard_limit = excluded.hard_limit",
+		       "si", quota_resource_info(r)->name, limit) < 0
+		       ? -1
+		       : 0;
 }
 
 int store_quota_set(

@@ -11,12 +11,12 @@
 	" s.access_ipv4, s.access_ipv6, s.disk_config, s.locked, s.locked_reason, s.reservation_id,"   \
 	" s.launch_index, s.fault_code, s.fault_message, s.fault_details, s.fault_us, s.created_us,"   \
 	" s.updated_us, s.launched_us, s.terminated_us, s.deleted_us, s.generation,"                   \
-	" p.uid, i.uid, h.name, h.hv_hostname, h.state"
+	" p.uid, i.uid, h.name, h.hv_hostname, h.state, h.forced_down"
 #define FROM                                                                                          \
 	" FROM server s JOIN project p ON p.id = s.project_id LEFT JOIN image i ON i.id = s.image_id" \
 	" LEFT JOIN host h ON h.id = s.host_id"
 
-enum { USER_DATA_COLUMN = 45 };
+enum { USER_DATA_COLUMN = 46 };
 
 /* Copies into the arena; without one the text is the statement's. */
 static const char *text(sqlite3_stmt *st, int col, struct arena *a)
@@ -77,6 +77,7 @@ static int load(sqlite3_stmt *st, struct arena *a, struct server_row *r, struct 
 	r->host_name = text(st, col++, a);
 	r->hv_hostname = text(st, col++, a);
 	r->host_state = text(st, col++, a);
+	r->host_forced_down = db_int(st, col++);
 	if (sqlite3_column_count(st) > USER_DATA_COLUMN)
 		s->user_data = text(st, USER_DATA_COLUMN, a);
 	return 0;
@@ -276,8 +277,8 @@ int store_server_edit(struct db *db, struct server *s, struct error *err)
 		" generation = generation + 1"
 		" WHERE id = ? AND generation = ?",
 		"ssssssissiii", s->name, s->description, s->hostname, s->access_ipv4, s->access_ipv6,
-		s->disk_config, (int64_t)s->locked, s->locked_reason,
-		s->locked_by ? s->locked_by : "", s->updated_us, s->id, s->generation);
+		s->disk_config, (int64_t)s->locked, s->locked_reason, s->locked_by ? s->locked_by : "",
+		s->updated_us, s->id, s->generation);
 
 	if (rc < 0)
 		return -1;

@@ -13,6 +13,7 @@ struct server_row {
 	const char *project_uid;
 	const char *image_uid;                            /* NULL: none */
 	const char *host_name, *hv_hostname, *host_state; /* NULL: on no host */
+	bool host_forced_down;
 };
 
 /* By the client's id, live ones only; project_id 0: of any project. ERR_NOT_FOUND as store_server_get. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "store/hosts.h"
 
 int store_ref_image(struct db *db, int64_t project_id, bool is_admin, const char *uid,
 	struct server_image_ref *out, struct error *err)
@@ -78,7 +79,7 @@ int store_ref_host(struct db *db, struct arena *a, const char *name, const char 
 	int rc;
 
 	if (db_query(db, err, &st,
-		    "SELECT name, zone FROM host WHERE name = ?1 OR hv_hostname = ?1"
+		    "SELECT name, " STORE_HOST_ZONE " FROM host WHERE name = ?1 OR hv_hostname = ?1"
 		    " ORDER BY name = ?1 DESC LIMIT 1",
 		    "s", name) < 0)
 		return -1;
@@ -94,5 +95,6 @@ int store_ref_zone(struct db *db, const char *zone, struct error *err)
 {
 	int64_t one;
 
-	return db_int_query(db, err, &one, "SELECT 1 FROM host WHERE zone = ? LIMIT 1", "s", zone);
+	return db_int_query(
+		db, err, &one, "SELECT 1 FROM host WHERE " STORE_HOST_ZONE " = ? LIMIT 1", "s", zone);
 }

@@ -34,6 +34,8 @@ void compute_next_link(struct api_call *c, const char *name, const char *marker)
 void compute_time(struct buf *b, const char *key, int64_t us, bool micro);
 /* The action's origin, for the action log. */
 struct flow_origin compute_origin(const struct api_call *c);
+/* From this minor version on only the named query parameters (NULL-ended) are taken: ERR_BAD_REQUEST. */
+int compute_only_query(const struct api_call *c, int from, const char *const *names, struct error *err);
 /* The body's only key, for /action: NULL with the error set. */
 const char *compute_only_key(const struct api_call *c, json_t **out_value, struct error *err);
 /* The server of the path's {server_id}; c->target is set. Changes go through `load` (all columns). */
@@ -59,6 +61,8 @@ api_handler compute_server_create;
 api_handler compute_server_list, compute_server_detail;
 api_handler compute_server_show, compute_server_update, compute_server_delete;
 api_handler compute_server_action;
+api_handler compute_remote_console, compute_console_token;
+extern const struct bind_table compute_remote_console_body;
 api_handler compute_server_metadata_list, compute_server_metadata_merge, compute_server_metadata_replace,
 	compute_server_meta_show, compute_server_meta_set, compute_server_meta_delete;
 api_handler compute_server_tags_list, compute_server_tags_replace, compute_server_tags_clear,
@@ -67,12 +71,24 @@ api_handler compute_server_ips, compute_server_ips_of, compute_server_groups_of,
 	compute_server_volumes, compute_server_password;
 api_handler compute_action_list, compute_action_show;
 api_handler compute_limits, compute_quota_show, compute_quota_detail, compute_quota_defaults,
-	compute_quota_update, compute_quota_delete, compute_quota_class;
+	compute_quota_update, compute_quota_delete, compute_quota_class, compute_quota_class_update;
 api_handler compute_usage_list, compute_usage_show;
 api_handler compute_zone_list, compute_zone_detail;
 api_handler compute_hypervisor_list, compute_hypervisor_detail, compute_hypervisor_show,
 	compute_hypervisor_statistics, compute_hypervisor_uptime, compute_hypervisor_search,
-	compute_hypervisor_servers, compute_service_list;
-api_handler compute_extensions, compute_server_groups, compute_aggregates, compute_migrations, compute_gone;
+	compute_hypervisor_servers;
+api_handler compute_service_list, compute_service_update, compute_service_delete;
+api_handler compute_os_host_list, compute_os_host_show, compute_os_host_update, compute_os_host_power;
+api_handler compute_server_group_list, compute_server_group_show, compute_server_group_create,
+	compute_server_group_delete;
+api_handler compute_aggregate_list, compute_aggregate_show, compute_aggregate_create,
+	compute_aggregate_update, compute_aggregate_delete, compute_aggregate_action,
+	compute_aggregate_images;
+api_handler compute_server_diagnostics, compute_server_topology, compute_external_events, compute_audit_log,
+	compute_audit_log_before;
+api_handler compute_extensions, compute_migrations, compute_gone;
+extern const struct bind_table compute_service_body, compute_os_host_body, compute_server_group_body,
+	compute_aggregate_create_body, compute_aggregate_update_body, compute_aggregate_action_body,
+	compute_aggregate_images_body, compute_events_body, compute_quota_body, compute_quota_class_body;
 
 #endif

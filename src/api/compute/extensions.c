@@ -6,6 +6,7 @@
 static const struct {
 	const char *alias, *name, *description;
 } extensions[] = {
+	{ "os-aggregates", "Aggregates", "Aggregates of hosts." },
 	{ "os-availability-zone", "AvailabilityZone", "Availability zones of hosts." },
 	{ "os-config-drive", "ConfigDrive", "Config drive." },
 	{ "os-console-output", "ConsoleOutput", "Console log output." },
@@ -19,13 +20,20 @@ static const struct {
 	{ "os-flavor-access", "FlavorAccess", "Flavors of some projects." },
 	{ "os-flavor-extra-specs", "FlavorExtraSpecs", "Extra specs of flavors." },
 	{ "OS-FLV-EXT-DATA", "FlavorExtraData", "Ephemeral disk of flavors." },
+	{ "os-hosts", "Hosts", "Hosts, for old clients." },
 	{ "os-hypervisors", "Hypervisors", "Hosts." },
 	{ "os-instance-actions", "InstanceActions", "What was done with a server." },
+	{ "os-instance_usage_audit_log", "OSInstanceUsageAuditLog", "Metering of hosts." },
 	{ "os-keypairs", "Keypairs", "Key pairs." },
 	{ "os-lock-server", "LockServer", "Locks of servers." },
 	{ "os-multiple-create", "MultipleCreate", "Several servers in one request." },
 	{ "os-pause-server", "PauseServer", "Pause and unpause." },
+	{ "os-quota-class-sets", "QuotaClasses", "Limits of projects that have none of their own." },
 	{ "os-quota-sets", "Quotas", "Limits of projects." },
+	{ "OS-SCH-HNT", "SchedulerHints", "Hints to the scheduler." },
+	{ "os-server-diagnostics", "ServerDiagnostics", "What running servers use." },
+	{ "os-server-external-events", "ServerExternalEvents", "What other services saw of servers." },
+	{ "os-server-groups", "ServerGroups", "Servers together, or apart." },
 	{ "os-server-usage", "ServerUsage", "When servers ran." },
 	{ "os-services", "Services", "Services of hosts." },
 	{ "os-simple-tenant-usage", "SimpleTenantUsage", "Usage of projects." },
@@ -68,18 +76,6 @@ static int empty_list(struct api_call *c, const char *key)
 	jw_end_array(&c->out);
 	jw_end_object(&c->out);
 	return 0;
-}
-
-int compute_server_groups(struct api_call *c, struct error *err)
-{
-	(void)err;
-	return empty_list(c, "server_groups");
-}
-
-int compute_aggregates(struct api_call *c, struct error *err)
-{
-	(void)err;
-	return empty_list(c, "aggregates");
 }
 
 int compute_migrations(struct api_call *c, struct error *err)

@@ -169,12 +169,15 @@ static int after_marker(
 
 static int list(struct api_call *c, bool detail, struct error *err)
 {
+	static const char *const known[] = { "limit", "marker", "is_public", "minRam", "minDisk", "sort_key",
+		"sort_dir", NULL };
 	struct flavor_filter filter;
 	struct flavor *flavors;
 	struct api_page page;
 	size_t n, i = 0, end;
 
-	if (api_page(c, sort_keys, false, &page, err) < 0 || read_filter(c, &filter, err) < 0 ||
+	if (compute_only_query(c, 75, known, err) < 0 || api_page(c, sort_keys, false, &page, err) < 0 ||
+		read_filter(c, &filter, err) < 0 ||
 		store_flavor_list(c->db, c->arena, &filter, &flavors, &n, err) < 0)
 		return -1;
 	qsort_r(flavors, n, sizeof *flavors, compare, &page);
@@ -274,7 +277,8 @@ static int read_factor(struct body *in, struct error *err)
 	if (!in->rxtx_text)
 		return 0;
 	in->rxtx_factor = strtod(in->rxtx_text, &end);
-	return *end ? error_set(err, ERR_BAD_REQUEST, "flavor.rxtx_factor must be a number") : 0;
+	return *end ? error_set(err, ERR_BAD_REQUEST, "flavor.rxtx_factor: '%s' is no number", in->rxtx_text)
+		    : 0;
 }
 
 int compute_flavor_create(struct api_call *c, struct error *err)

@@ -42,6 +42,8 @@ static int query_owner(struct api_call *c, int64_t *out, struct error *err)
 	return owner_of(c, since(c, 10) ? api_query(c, "user_id") : NULL, out, err);
 }
 
+static const char *const owner_only[] = { "user_id", NULL };
+
 /* --- views */
 
 static void view_start(struct api_call *c, const struct keypair *k)
@@ -74,12 +76,14 @@ static const char *owner_uid(struct api_call *c)
 int compute_keypair_list(struct api_call *c, struct error *err)
 {
 	static const char *const keys[] = { "name", NULL };
+	static const char *const known[] = { "limit", "marker", "user_id", NULL };
 	struct api_page page = { .limit = LIST_ALL };
 	struct keypair *list, marker;
 	int64_t owner;
 	size_t n;
 
-	if (since(c, 35) && api_page(c, keys, false, &page, err) < 0)
+	if (compute_only_query(c, 75, known, err) < 0 ||
+		(since(c, 35) && api_page(c, keys, false, &page, err) < 0))
 		return -1;
 	if (query_owner(c, &owner, err) < 0)
 		return -1;
@@ -110,7 +114,7 @@ int compute_keypair_show(struct api_call *c, struct error *err)
 	struct keypair k;
 	int64_t owner;
 
-	if (query_owner(c, &owner, err) < 0 ||
+	if (compute_only_query(c, 75, owner_only, err) < 0 || query_owner(c, &owner, err) < 0 ||
 		store_keypair_get(c->db, c->arena, owner, api_param(c, "name"), &k, err) < 0)
 		return -1;
 	view_start(c, &k);
@@ -131,7 +135,9 @@ int compute_keypair_delete(struct api_call *c, struct error *err)
 
 	c->target = api_param(c, "name");
 	c->status = since(c, 2) ? 204 : 202;
-	return query_owner(c, &owner, err) < 0 ? -1 : store_keypair_delete(c->db, owner, c->target, err);
+	if (compute_only_query(c, 75, owner_only, err) < 0 || query_owner(c, &owner, err) < 0)
+		return -1;
+	return store_keypair_delete(c->db, owner, c->target, err);
 }
 
 /* --- create */

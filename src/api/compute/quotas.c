@@ -7,42 +7,68 @@
 #include <string.h>
 
 #include "api/compute/compute.h"
+#include "api/quota_body.h"
 #include "base/util.h"
 
-enum { NO_RESOURCE = -1 }; /* never limited here: -1 */
+enum { NO_RESOURCE = QUOTA_MAX }; /* never limited here: -1 */
 
-/* Keys of a quota set; of a class set some come and go at other versions. */
-static const struct key {
-	const char *name;
+/* Key, resource, last version in a quota set, first and last in a class set (minor versions; 0: open). */
+#define KEYS(KEY)                                                                        \
+	KEY("instances", QUOTA_INSTANCES, 0, 0, 0)                                       \
+	KEY("cores", QUOTA_CORES, 0, 0, 0)                                               \
+	KEY("ram", QUOTA_RAM, 0, 0, 0)                                                   \
+	KEY("metadata_items", QUOTA_METADATA_ITEMS, 0, 0, 0)                             \
+	KEY("key_pairs", QUOTA_KEY_PAIRS, 0, 0, 0)                                       \
+	KEY("server_groups", QUOTA_SERVER_GROUPS, 0, 50, 0)                              \
+	KEY("server_group_members", QUOTA_SERVER_GROUP_MEMBERS, 0, 50, 0)                \
+	KEY("injected_files", QUOTA_INJECTED_FILES, 56, 0, 56)                           \
+	KEY("injected_file_content_bytes", QUOTA_INJECTED_FILE_CONTENT_BYTES, 56, 0, 56) \
+	KEY("injected_file_path_bytes", QUOTA_INJECTED_FILE_PATH_BYTES, 56, 0, 56)       \
+	KEY("fixed_ips", NO_RESOURCE, 35, 0, 49)                                         \
+	KEY("floating_ips", QUOTA_FLOATING_IPS, 35, 0, 49)                               \
+	KEY("security_groups", QUOTA_SECURITY_GROUPS, 35, 0, 49)                         \
+	KEY("security_group_rules", QUOTA_SECURITY_GROUP_RULES, 35, 0, 49)
+
+struct key {
+	struct bind_field field;
 	int resource;
-	int until, class_since, class_until; /* minor versions; 0: open */
-} keys[] = {
-	/* clang-format off */
-	{ "instances", QUOTA_INSTANCES, 0, 0, 0 },
-	{ "cores", QUOTA_CORES, 0, 0, 0 },
-	{ "ram", QUOTA_RAM, 0, 0, 0 },
-	{ "metadata_items", QUOTA_METADATA_ITEMS, 0, 0, 0 },
-	{ "key_pairs", QUOTA_KEY_PAIRS, 0, 0, 0 },
-	{ "server_groups", QUOTA_SERVER_GROUPS, 0, 50, 0 },
-	{ "server_group_members", QUOTA_SERVER_GROUP_MEMBERS, 0, 50, 0 },
-	{ "injected_files", QUOTA_INJECTED_FILES, 56, 0, 56 },
-	{ "injected_file_content_bytes", QUOTA_INJECTED_FILE_CONTENT_BYTES, 56, 0, 56 },
-	{ "injected_file_path_bytes", QUOTA_INJECTED_FILE_PATH_BYTES, 56, 0, 56 },
-	{ "fixed_ips", NO_RESOURCE, 35, 0, 49 },
-	{ "floating_ips", QUOTA_FLOATING_IPS, 35, 0, 49 },
-	{ "security_groups", QUOTA_SECURITY_GROUPS, 35, 0, 49 },
-	{ "security_group_rules", QUOTA_SECURITY_GROUP_RULES, 35, 0, 49 },
-	/* clang-format on */
 };
 
-static bool in_set(const struct api_call *c, const struct key *k)
-{
-	return !k->until || c->version <= k->until;
-}
+#define KEY_FIELD(name_, resource_, since_, until_)                                                 \
+	{ .field = { .name = (name_),                                                               \
+		  .type = BIND_INT,                                                                 \
+		  .offset = offsetof(struct quota_body, limits[0]) + (resource_) * sizeof(int64_t), \
+		  .min = QUOTA_UNLIMITED,                                                           \
+		  .max = INT32_MAX,                                                                 \
+		  .since = (since_),                                                                \
+		  .until = (until_) },                                                              \
+		.resource = (resource_) },
+#define SET_KEY(name, resource, until, class_since, class_until) KEY_FIELD(name, resource, 0, until)
+#define CLASS_KEY(name, resource, until, class_since, class_until) \
+	KEY_FIELD(name, resource, class_since, class_until)
 
-static bool in_class_set(const struct api_call *c, const struct key *k)
+static const struct key set_keys[] = {
+	KEYS(SET_KEY) { .field = { .name = "force",
+				.type = BIND_BOOL,
+				.offset = offsetof(struct quota_body, force),
+				.flags = BIND_LOOSE } },
+};
+static const struct key class_keys[] = { KEYS(CLASS_KEY) };
+
+enum { KEYS_N = ARRAY_LEN(class_keys) }; /* of both: what follows in set_keys is no limit */
+
+const struct bind_table compute_quota_body = { .top = "quota_set", BIND_ROWS(quota_body, set_keys) };
+const struct bind_table compute_quota_class_body = { .top = "quota_class_set",
+	BIND_ROWS(quota_body, class_keys) };
+
+#undef KEYS
+#undef KEY_FIELD
+#undef SET_KEY
+#undef CLASS_KEY
+
+static bool shown(const struct api_call *c, const struct key *k)
 {
-	return since(c, k->class_since) && (!k->class_until || c->version <= k->class_until);
+	return since(c, k->field.since) && (!k->field.until || c->version <= k->field.until);
 }
 
 static int64_t limit_of(const struct key *k, const int64_t limits[QUOTA_MAX])
@@ -56,12 +82,6 @@ static int64_t used(const struct api_call *c, int64_t project_id, int resource)
 		quota_resource_info((enum quota_resource)resource)->scope != QUOTA_PER_PROJECT)
 		return 0;
 	return quota_index_get(flow_quota(c->api->flows), project_id, (enum quota_resource)resource);
-}
-
-static void default_limits(int64_t out[QUOTA_MAX])
-{
-	for (int r = 0; r < QUOTA_MAX; r++)
-		out[r] = quota_resource_info((enum quota_resource)r)->default_limit;
 }
 
 /* --- which project */
@@ -114,10 +134,12 @@ static const struct absolute {
 
 int compute_limits(struct api_call *c, struct error *err)
 {
+	static const char *const known[] = { "tenant_id", "reserved", NULL };
 	const char *other = api_query(c, "tenant_id");
 	int64_t project = c->who->project.id, limits[QUOTA_MAX];
 
-	if ((other && named_project(c, other, &project, err) < 0) ||
+	if (compute_only_query(c, 75, known, err) < 0 ||
+		(other && named_project(c, other, &project, err) < 0) ||
 		store_quota_limits(c->db, project, limits, err) < 0)
 		return -1;
 	c->status = 200;
@@ -144,17 +166,30 @@ int compute_limits(struct api_call *c, struct error *err)
 
 /* --- quota sets */
 
-static void set_view(struct api_call *c, const char *id, const int64_t limits[QUOTA_MAX])
+/* Limits are kept by project: a user's are those of the project, and there are none of a user to change. */
+static int check_query(const struct api_call *c, bool user_too, struct error *err)
+{
+	static const char *const known[] = { "user_id", NULL };
+
+	if (compute_only_query(c, 75, known, err) < 0)
+		return -1;
+	if (!user_too && api_query(c, "user_id"))
+		return error_set(err, ERR_BAD_REQUEST, "user_id: limits are kept by project, not by user");
+	return 0;
+}
+
+static void limits_view(struct api_call *c, const char *top, const char *id, const struct key *keys,
+	const int64_t limits[QUOTA_MAX])
 {
 	c->status = 200;
 	jw_object(&c->out);
-	jw_key(&c->out, "quota_set");
+	jw_key(&c->out, top);
 	jw_object(&c->out);
 	if (id)
 		jw_kv_str(&c->out, "id", id);
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		if (in_set(c, &keys[i]))
-			jw_kv_int(&c->out, keys[i].name, limit_of(&keys[i], limits));
+	for (size_t i = 0; i < KEYS_N; i++)
+		if (shown(c, &keys[i]))
+			jw_kv_int(&c->out, keys[i].field.name, limit_of(&keys[i], limits));
 	jw_end_object(&c->out);
 	jw_end_object(&c->out);
 }
@@ -164,9 +199,10 @@ int compute_quota_show(struct api_call *c, struct error *err)
 	const char *uid = api_param(c, "project_id");
 	int64_t project, limits[QUOTA_MAX];
 
-	if (named_project(c, uid, &project, err) < 0 || store_quota_limits(c->db, project, limits, err) < 0)
+	if (check_query(c, true, err) < 0 || named_project(c, uid, &project, err) < 0 ||
+		store_quota_limits(c->db, project, limits, err) < 0)
 		return -1;
-	set_view(c, uid, limits);
+	limits_view(c, "quota_set", uid, set_keys, limits);
 	return 0;
 }
 
@@ -175,20 +211,21 @@ int compute_quota_detail(struct api_call *c, struct error *err)
 	const char *uid = api_param(c, "project_id");
 	int64_t project, limits[QUOTA_MAX];
 
-	if (named_project(c, uid, &project, err) < 0 || store_quota_limits(c->db, project, limits, err) < 0)
+	if (check_query(c, true, err) < 0 || named_project(c, uid, &project, err) < 0 ||
+		store_quota_limits(c->db, project, limits, err) < 0)
 		return -1;
 	c->status = 200;
 	jw_object(&c->out);
 	jw_key(&c->out, "quota_set");
 	jw_object(&c->out);
 	jw_kv_str(&c->out, "id", uid);
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		if (!in_set(c, &keys[i]))
+	for (size_t i = 0; i < KEYS_N; i++) {
+		if (!shown(c, &set_keys[i]))
 			continue;
-		jw_key(&c->out, keys[i].name);
+		jw_key(&c->out, set_keys[i].field.name);
 		jw_object(&c->out);
-		jw_kv_int(&c->out, "limit", limit_of(&keys[i], limits));
-		jw_kv_int(&c->out, "in_use", used(c, project, keys[i].resource));
+		jw_kv_int(&c->out, "limit", limit_of(&set_keys[i], limits));
+		jw_kv_int(&c->out, "in_use", used(c, project, set_keys[i].resource));
 		jw_kv_int(&c->out, "reserved", 0);
 		jw_end_object(&c->out);
 	}
@@ -201,39 +238,18 @@ int compute_quota_defaults(struct api_call *c, struct error *err)
 {
 	int64_t limits[QUOTA_MAX];
 
-	(void)err;
-	default_limits(limits);
-	set_view(c, api_param(c, "project_id"), limits);
+	if (store_quota_defaults(c->db, limits, err) < 0)
+		return -1;
+	limits_view(c, "quota_set", api_param(c, "project_id"), set_keys, limits);
 	return 0;
 }
 
-struct quota_body {
-	int64_t values[ARRAY_LEN(keys)];
-	bool force;
-};
-
-static int read_body(struct api_call *c, struct quota_body *out, struct bind_seen *seen, struct error *err)
+/* What cannot be limited here takes -1 only. */
+static int check_limitable(const struct key *k, int64_t limit, struct error *err)
 {
-	struct bind_field fields[ARRAY_LEN(keys) + 1];
-
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		fields[i] = (struct bind_field) { .name = keys[i].name,
-			.type = BIND_INT,
-			.offset = offsetof(struct quota_body, values) + i * sizeof(int64_t),
-			.min = QUOTA_UNLIMITED,
-			.max = INT32_MAX,
-			.until = keys[i].until };
-	fields[ARRAY_LEN(keys)] = (struct bind_field) { .name = "force",
-		.type = BIND_BOOL,
-		.offset = offsetof(struct quota_body, force),
-		.flags = BIND_LOOSE };
-	*out = (struct quota_body) { .force = false };
-	if (api_bind(c, "quota_set", fields, ARRAY_LEN(fields), out, seen, err) < 0)
-		return -1;
-	if (json_object_size(c->body) != 1)
-		return error_set(
-			err, ERR_BAD_REQUEST, "Additional properties are not allowed beside 'quota_set'");
-	return 0;
+	if (k->resource != NO_RESOURCE || limit == QUOTA_UNLIMITED)
+		return 0;
+	return error_set(err, ERR_BAD_REQUEST, "%s cannot be limited here: it must be -1", k->field.name);
 }
 
 static int set_one(struct api_call *c, int64_t project, const struct key *k, int64_t limit, bool force,
@@ -242,35 +258,30 @@ static int set_one(struct api_call *c, int64_t project, const struct key *k, int
 	int64_t in_use = used(c, project, k->resource);
 
 	if (k->resource == NO_RESOURCE)
-		return limit == QUOTA_UNLIMITED
-			       ? 0
-			       : error_set(err, ERR_BAD_REQUEST, "%s cannot be limited here: it must be -1",
-					 k->name);
+		return check_limitable(k, limit, err);
 	if (!force && limit != QUOTA_UNLIMITED && limit < in_use)
 		return error_set(err, ERR_BAD_REQUEST,
 			"Quota limit %" PRId64
 			" for %s must be greater than or equal to already used %" PRId64 ".",
-			limit, k->name, in_use);
+			limit, k->field.name, in_use);
 	return store_quota_set(c->db, project, (enum quota_resource)k->resource, limit, err);
 }
 
 int compute_quota_update(struct api_call *c, struct error *err)
 {
+	const struct quota_body *in = c->in;
 	int64_t project, limits[QUOTA_MAX];
-	struct quota_body in;
-	struct bind_seen seen;
 
-	if (read_body(c, &in, &seen, err) < 0 ||
-		named_project(c, api_param(c, "project_id"), &project, err) < 0)
+	if (check_query(c, false, err) < 0 || named_project(c, api_param(c, "project_id"), &project, err) < 0)
 		return -1;
-	if (api_query(c, "user_id"))
-		return error_set(err, ERR_BAD_REQUEST, "user_id: limits are kept by project, not by user");
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		if ((seen.present >> i & 1) && set_one(c, project, &keys[i], in.values[i], in.force, err) < 0)
+	for (size_t i = 0; i < KEYS_N; i++)
+		if ((c->seen.present >> i & 1) &&
+			set_one(c, project, &set_keys[i], in->limits[set_keys[i].resource], in->force, err) <
+				0)
 			return -1;
 	if (store_quota_limits(c->db, project, limits, err) < 0)
 		return -1;
-	set_view(c, NULL, limits);
+	limits_view(c, "quota_set", NULL, set_keys, limits);
 	return 0;
 }
 
@@ -278,27 +289,47 @@ int compute_quota_delete(struct api_call *c, struct error *err)
 {
 	int64_t project;
 
-	if (named_project(c, api_param(c, "project_id"), &project, err) < 0)
+	if (check_query(c, false, err) < 0 || named_project(c, api_param(c, "project_id"), &project, err) < 0)
 		return -1;
 	c->status = 202;
 	return store_quota_reset(c->db, project, QUOTA_COMPUTE, err);
 }
 
+/* --- class sets: only `default` has an effect, on projects that have no limits of their own */
+
 int compute_quota_class(struct api_call *c, struct error *err)
 {
 	int64_t limits[QUOTA_MAX];
 
-	(void)err;
-	default_limits(limits);
-	c->status = 200;
-	jw_object(&c->out);
-	jw_key(&c->out, "quota_class_set");
-	jw_object(&c->out);
-	jw_kv_str(&c->out, "id", api_param(c, "class"));
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		if (in_class_set(c, &keys[i]))
-			jw_kv_int(&c->out, keys[i].name, limit_of(&keys[i], limits));
-	jw_end_object(&c->out);
-	jw_end_object(&c->out);
+	if (store_quota_defaults(c->db, limits, err) < 0)
+		return -1;
+	limits_view(c, "quota_class_set", api_param(c, "class"), class_keys, limits);
+	return 0;
+}
+
+int compute_quota_class_update(struct api_call *c, struct error *err)
+{
+	const struct quota_body *in = c->in;
+	int64_t limits[QUOTA_MAX];
+
+	c->target = api_param(c, "class");
+	if (strcmp(c->target, "default") != 0)
+		return error_set(err, ERR_BAD_REQUEST,
+			"the class %.64s would have no effect here: there is only 'default'", c->target);
+	for (size_t i = 0; i < KEYS_N; i++) {
+		const struct key *k = &class_keys[i];
+		int64_t limit = in->limits[k->resource];
+
+		if (!(c->seen.present >> i & 1))
+			continue;
+		if (check_limitable(k, limit, err) < 0 ||
+			(k->resource != NO_RESOURCE &&
+				store_quota_default_set(c->db, (enum quota_resource)k->resource, limit, err) <
+					0))
+			return -1;
+	}
+	if (store_quota_defaults(c->db, limits, err) < 0)
+		return -1;
+	limits_view(c, "quota_class_set", NULL, class_keys, limits);
 	return 0;
 }

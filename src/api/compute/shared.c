@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What all of compute's handlers use. */
 #include "api/compute/compute.h"
+
+#include <string.h>
+
 #include "base/util.h"
 
 int64_t compute_scope(const struct api_call *c)
@@ -79,4 +82,19 @@ int compute_server_load(struct api_call *c, struct server *out, struct error *er
 {
 	c->target = api_param(c, "server_id");
 	return store_server_get(c->db, c->arena, compute_scope(c), c->target, out, err);
+}
+
+int compute_only_query(const struct api_call *c, int from, const char *const *names, struct error *err)
+{
+	for (size_t i = 0; since(c, from) && i < c->http->query_n; i++) {
+		const char *const *name = names;
+
+		while (*name && strcmp(*name, c->http->query[i].name) != 0)
+			name++;
+		if (!*name)
+			return error_set(err, ERR_BAD_REQUEST,
+				"Additional properties are not allowed ('%.64s' was unexpected)",
+				c->http->query[i].name);
+	}
+	return 0;
 }

@@ -40,7 +40,10 @@ static int read_time(struct api_call *c, const char *name, int64_t *out, struct 
 static int read_query(struct report *r, struct api_page *page, struct error *err)
 {
 	static const char *const any_key[] = { "id", NULL };
+	static const char *const known[] = { "start", "end", "detailed", "limit", "marker", NULL };
 
+	if (compute_only_query(r->c, 75, known, err) < 0)
+		return -1;
 	*page = (struct api_page) { .limit = INT64_MAX };
 	if (read_time(r->c, "start", &r->from_us, err) < 0 || read_time(r->c, "end", &r->to_us, err) < 0)
 		return -1;

@@ -70,15 +70,14 @@ int network_quota_details(struct api_call *c, struct error *err)
 
 int network_quota_default(struct api_call *c, struct error *err)
 {
+	int64_t project, limits[QUOTA_MAX];
 	json_t *quota;
-	int64_t project;
 
-	if (find_project(c, &project, err) < 0)
+	if (find_project(c, &project, err) < 0 || store_quota_defaults(c->db, limits, err) < 0)
 		return -1;
 	quota = json_object();
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		json_object_set_new(quota, names[i].field.name,
-			json_integer(quota_resource_info(names[i].resource)->default_limit));
+		json_object_set_new(quota, names[i].field.name, json_integer(limits[names[i].resource]));
 	return network_reply_one(c, "quota", quota);
 }
 

@@ -60,6 +60,7 @@ static void write_host(struct api_call *c, const struct host_row *h)
 	jw_kv_str(b, "accel", h->accel);
 	jw_kv_str(b, "state", h->state);
 	jw_kv_str(b, "state_reason", h->state_reason);
+	jw_kv_bool(b, "forced_down", h->forced_down);
 	write_link(c, h->id);
 	write_use(c, h->id);
 	kv_ratio(c, "vcpu_ratio", h->vcpu_ratio_milli);
@@ -197,7 +198,7 @@ const struct bind_table host_create_body = { .top = "host", BIND_TABLE(host_body
 static int ratio(double value, const char *name, int32_t *out_milli, struct error *err)
 {
 	if (value < 0.001)
-		return error_set(err, ERR_BAD_REQUEST, "host.%s must be from 0.001 to %d", name, RATIO_MAX);
+		return error_set(err, ERR_BAD_REQUEST, "host.%s must be at least 0.001", name);
 	*out_milli = (int32_t)lround(value * 1000);
 	return 0;
 }
@@ -228,6 +229,7 @@ int host_create(struct api_call *c, struct error *err)
 
 struct reason_body {
 	const char *reason;
+	bool confirm_dead;
 };
 
 static const struct bind_field reason_fields[] = {
@@ -235,6 +237,12 @@ static const struct bind_field reason_fields[] = {
 };
 
 static const struct bind_table reason_table = { BIND_TABLE(reason_body, reason_fields) };
+
+static const struct bind_field down_fields[] = {
+	BIND(reason_body, confirm_dead, "confirm_dead", BIND_BOOL, BIND_REQUIRED, 0, 0),
+};
+
+static const struct bind_table down_table = { BIND_TABLE(reason_body, down_fields) };
 
 struct host_action_body {
 	const struct reason_body *args;
@@ -253,7 +261,9 @@ static const struct {
 	ACTION("drain", "draining"),
 	ACTION("disable", "disabled"),
 	ACTION("refresh", NULL),
+	ACTION("revive", NULL),
 #undef ACTION
+	{ { .name = "down", .type = BIND_OBJ, .table = &down_table }, NULL },
 };
 
 const struct bind_table host_action_body = { BIND_ROWS(host_action_body, host_actions), .flags = BIND_ONE };
@@ -265,6 +275,24 @@ static void refresh_committed(struct api_call *c)
 
 	if (store_host_get(c->db, c->arena, c->target, &h, &ignored) == 0)
 		flow_host_refresh(c->api->flows, h.id);
+}
+
+/* Those that leave the state as it is. */
+static int other_action(struct api_call *c, const char *name, const struct host_row *h, struct error *err)
+{
+	const struct host_action_body *in = c->in;
+	bool down = str_eq(name, "down");
+
+	if (str_eq(name, "refresh")) {
+		c->committed = refresh_committed;
+		return 0;
+	}
+	if (down && !in->args->confirm_dead)
+		return error_set(err, ERR_BAD_REQUEST,
+			"down.confirm_dead must be true: servers of a host that is declared dead may be made "
+			"anew "
+			"elsewhere, so make sure that the machine is off");
+	return flow_host_force_down(c->api->flows, c->db, h->id, down, err);
 }
 
 int host_action(struct api_call *c, struct error *err)
@@ -279,12 +307,11 @@ int host_action(struct api_call *c, struct error *err)
 	if (store_host_get(c->db, c->arena, api_param(c, "host"), &h, err) < 0)
 		return -1;
 	c->action = arena_printf(c->arena, "host.%s", host_actions[i].field.name);
-	if (!host_actions[i].state)
-		c->committed = refresh_committed;
-	else if (flow_host_set_state(c->api->flows, c->db, h.id, host_actions[i].state, reason, err) < 0 ||
-		 store_host_load(c->db, c->arena, h.id, &h, err) < 0)
+	if (host_actions[i].state ? flow_host_set_state(c->api->flows, c->db, h.id, host_actions[i].state,
+					    reason, err) < 0
+				  : other_action(c, host_actions[i].field.name, &h, err) < 0)
 		return -1;
-	return reply_host(c, &h, err);
+	return store_host_load(c->db, c->arena, h.id, &h, err) < 0 ? -1 : reply_host(c, &h, err);
 }
 
 int host_delete(struct api_call *c, struct error *err)

@@ -26,10 +26,11 @@ static int64_t in_use(struct api_call *c, int64_t project, enum quota_resource r
 static int reply(struct api_call *c, int64_t project, struct error *err)
 {
 	static const char *const scopes[] = { "project", "user", "item" };
-	int64_t limits[QUOTA_MAX], images = 0, image_mib = 0;
+	int64_t limits[QUOTA_MAX], defaults[QUOTA_MAX], images = 0, image_mib = 0;
 	struct buf *b = &c->out;
 
 	if (store_quota_limits(c->db, project, limits, err) < 0 ||
+		store_quota_defaults(c->db, defaults, err) < 0 ||
 		store_image_use(c->db, project, &images, &image_mib, err) < 0)
 		return -1;
 	jw_object(b);
@@ -49,7 +50,7 @@ static int reply(struct api_call *c, int64_t project, struct error *err)
 		else
 			jw_null(b);
 		jw_kv_str(b, "per", scopes[info->scope]);
-		jw_kv_int(b, "default", info->default_limit);
+		jw_kv_int(b, "default", defaults[r]);
 		jw_end_object(b);
 	}
 	jw_end_array(b);

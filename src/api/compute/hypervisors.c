@@ -1,52 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hosts as the compute API shows them: hypervisors and services for administrators, availability zones for
- * all. */
-#include "store/hosts.h"
-
+/* Hosts as hypervisors, for administrators. */
+#include <arpa/inet.h>
 #include <string.h>
 
-#include "api/compute/compute.h"
+#include "api/compute/host_view.h"
 #include "base/util.h"
 #include "store/host_use.h"
-
-static bool is_connected(const struct api_call *c, int64_t host_id, int64_t *out_seen_us)
-{
-	struct host_link link;
-
-	if (out_seen_us)
-		*out_seen_us = 0;
-	if (!flow_host_link(c->api->flows, host_id, &link))
-		return false;
-	if (out_seen_us)
-		*out_seen_us = link.seen_us;
-	return strcmp(link.state, "connected") == 0;
-}
-
-static bool is_enabled(const struct host_row *h)
-{
-	return strcmp(h->state, "up") == 0;
-}
-
-static const char *hostname_of(const struct host_row *h)
-{
-	return *h->hv_hostname ? h->hv_hostname : h->name;
-}
-
-/* Why no new servers go there; NULL: they do. */
-static const char *disabled_reason(const struct host_row *h)
-{
-	return is_enabled(h) ? NULL : *h->state_reason ? h->state_reason : h->state;
-}
-
-static void put_id(struct api_call *c, const struct host_row *h)
-{
-	if (since(c, 53))
-		jw_kv_str(&c->out, "id", h->uid);
-	else
-		jw_kv_int(&c->out, "id", h->id);
-}
-
-/* --- hypervisors */
 
 struct listing {
 	bool detail, with_servers;
@@ -55,23 +14,26 @@ struct listing {
 
 static void brief_fields(struct api_call *c, const struct host_row *h)
 {
-	put_id(c, h);
-	jw_kv_str(&c->out, "hypervisor_hostname", hostname_of(h));
-	jw_kv_str(&c->out, "state", is_connected(c, h->id, NULL) ? "up" : "down");
-	jw_kv_str(&c->out, "status", is_enabled(h) ? "enabled" : "disabled");
+	host_put_id(c, h);
+	jw_kv_str(&c->out, "hypervisor_hostname", host_hypervisor_name(h));
+	jw_kv_str(&c->out, "state", host_is_up(c, h, NULL) ? "up" : "down");
+	jw_kv_str(&c->out, "status", host_is_enabled(h) ? "enabled" : "disabled");
 }
 
-/* qemu+tls://HOST:PORT/system */
+/* qemu+tls://HOST:PORT/system. NULL when that is no address but a name: clients take it for one. */
 static const char *host_ip(struct api_call *c, const char *uri)
 {
-	const char *start = strstr(uri, "://");
+	const char *start = strstr(uri, "://"), *text;
+	unsigned char raw[16];
+	bool is_v6;
 
 	if (!start)
-		return "";
+		return NULL;
 	start += 3;
-	if (*start == '[')
-		return arena_strndup(c->arena, start + 1, strcspn(start + 1, "]"));
-	return arena_strndup(c->arena, start, strcspn(start, ":/?"));
+	is_v6 = *start == '[';
+	start += is_v6;
+	text = arena_strndup(c->arena, start, strcspn(start, is_v6 ? "]" : ":/?"));
+	return inet_pton(is_v6 ? AF_INET6 : AF_INET, text, raw) == 1 ? text : NULL;
 }
 
 static void cpu_object(struct buf *b, const struct host_row *h)
@@ -133,9 +95,9 @@ static int detail_fields(struct api_call *c, const struct host_row *h, struct er
 	jw_kv_str(b, "host_ip", host_ip(c, h->uri));
 	jw_key(b, "service");
 	jw_object(b);
-	put_id(c, h);
+	host_put_id(c, h);
 	jw_kv_str(b, "host", h->name);
-	jw_kv_str(b, "disabled_reason", disabled_reason(h));
+	jw_kv_str(b, "disabled_reason", host_disabled_reason(h));
 	jw_end_object(b);
 	if (since(c, 88)) {
 		jw_kv_str(b, "uptime", ""); /* not known; clients take the text apart, so no null */
@@ -184,19 +146,22 @@ static int hypervisor_view(
 
 static int read_listing(struct api_call *c, struct listing *out, struct error *err)
 {
+	static const char *const known[] = { "limit", "marker", "hypervisor_hostname_pattern", "with_servers",
+		NULL };
 	const char *with = since(c, 53) ? api_query(c, "with_servers") : NULL;
 
+	if (compute_only_query(c, 53, known, err) < 0)
+		return -1;
 	out->with_servers = false;
 	out->pattern = since(c, 53) ? api_query(c, "hypervisor_hostname_pattern") : NULL;
+	if (out->pattern && (api_query(c, "limit") || api_query(c, "marker")))
+		return error_set(err, ERR_BAD_REQUEST,
+			"Paging over results with the hypervisor_hostname_pattern query parameter is not "
+			"supported.");
 	if (with && !str_bool(with, &out->with_servers))
 		return error_set(
 			err, ERR_BAD_REQUEST, "with_servers must be True or False, not '%.32s'", with);
 	return 0;
-}
-
-static const char *marker_of(struct api_call *c, const struct host_row *h)
-{
-	return since(c, 53) ? h->uid : arena_printf(c->arena, "%lld", (long long)h->id);
 }
 
 static int hypervisor_list(struct api_call *c, bool detail, struct error *err)
@@ -218,10 +183,10 @@ static int hypervisor_list(struct api_call *c, bool detail, struct error *err)
 	jw_key(&c->out, "hypervisors");
 	jw_array(&c->out);
 	for (size_t i = 0; i < hosts_n && n < page.limit; i++) {
-		if (l.pattern && !strstr(hostname_of(&hosts[i]), l.pattern))
+		if (l.pattern && !strstr(host_hypervisor_name(&hosts[i]), l.pattern))
 			continue;
 		if (!started) {
-			started = strcmp(page.marker, marker_of(c, &hosts[i])) == 0;
+			started = strcmp(page.marker, host_public_id(c, &hosts[i])) == 0;
 			continue;
 		}
 		if (hypervisor_view(c, &hosts[i], &l, err) < 0)
@@ -236,7 +201,7 @@ static int hypervisor_list(struct api_call *c, bool detail, struct error *err)
 		return error_set(
 			err, ERR_NOT_FOUND, "No hypervisor matching '%.64s' could be found.", l.pattern);
 	if (last && n == page.limit)
-		compute_next_link(c, "hypervisors_links", marker_of(c, last));
+		compute_next_link(c, "hypervisors_links", host_public_id(c, last));
 	jw_end_object(&c->out);
 	return 0;
 }
@@ -251,22 +216,15 @@ int compute_hypervisor_detail(struct api_call *c, struct error *err)
 	return hypervisor_list(c, true, err);
 }
 
-/* By number below 2.53, by uuid from then on. */
 static int find_host(struct api_call *c, struct host_row *out, struct error *err)
 {
 	const char *text = api_param(c, "hypervisor_id");
-	struct host_row *hosts;
-	size_t n;
+	bool found;
 
-	if (store_host_list(c->db, c->arena, &hosts, &n, err) < 0)
+	if (host_find_by_id(c, text, out, &found, err) < 0)
 		return -1;
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(marker_of(c, &hosts[i]), text) == 0) {
-			*out = hosts[i];
-			return 0;
-		}
-	}
-	return error_set(err, ERR_NOT_FOUND, "Hypervisor with ID '%.64s' could not be found.", text);
+	return found ? 0
+		     : error_set(err, ERR_NOT_FOUND, "Hypervisor with ID '%.64s' could not be found.", text);
 }
 
 int compute_hypervisor_show(struct api_call *c, struct error *err)
@@ -309,7 +267,7 @@ static int matching(struct api_call *c, bool with_servers, struct error *err)
 	jw_key(&c->out, "hypervisors");
 	jw_array(&c->out);
 	for (size_t i = 0; i < n; i++) {
-		if (!strstr(hostname_of(&hosts[i]), text))
+		if (!strstr(host_hypervisor_name(&hosts[i]), text))
 			continue;
 		jw_object(&c->out);
 		brief_fields(c, &hosts[i]);
@@ -364,132 +322,4 @@ int compute_hypervisor_statistics(struct api_call *c, struct error *err)
 	jw_end_object(&c->out);
 	jw_end_object(&c->out);
 	return 0;
-}
-
-/* --- services: each host stands for one nova-compute */
-
-static void service_view(struct api_call *c, const struct host_row *h)
-{
-	struct buf *b = &c->out;
-	int64_t seen_us;
-	bool up = is_connected(c, h->id, &seen_us);
-
-	jw_object(b);
-	put_id(c, h);
-	jw_kv_str(b, "binary", "nova-compute");
-	jw_kv_str(b, "host", h->name);
-	jw_kv_str(b, "zone", h->zone);
-	jw_kv_str(b, "status", is_enabled(h) ? "enabled" : "disabled");
-	jw_kv_str(b, "state", up ? "up" : "down");
-	compute_time(b, "updated_at", seen_us, true);
-	jw_kv_str(b, "disabled_reason", disabled_reason(h));
-	if (since(c, 11))
-		jw_kv_bool(b, "forced_down", false);
-	jw_end_object(b);
-}
-
-int compute_service_list(struct api_call *c, struct error *err)
-{
-	const char *host = api_query(c, "host"), *binary = api_query(c, "binary");
-	struct host_row *hosts;
-	size_t n;
-
-	if (store_host_list(c->db, c->arena, &hosts, &n, err) < 0)
-		return -1;
-	c->status = 200;
-	jw_object(&c->out);
-	jw_key(&c->out, "services");
-	jw_array(&c->out);
-	for (size_t i = 0; i < n; i++)
-		if ((!host || !*host || strcmp(host, hosts[i].name) == 0) &&
-			(!binary || !*binary || strcmp(binary, "nova-compute") == 0))
-			service_view(c, &hosts[i]);
-	jw_end_array(&c->out);
-	jw_end_object(&c->out);
-	return 0;
-}
-
-/* --- availability zones */
-
-static bool seen_before(const struct host_row *hosts, size_t i)
-{
-	for (size_t k = 0; k < i; k++)
-		if (strcmp(hosts[k].zone, hosts[i].zone) == 0)
-			return true;
-	return false;
-}
-
-static void zone_host_view(struct api_call *c, const struct host_row *h)
-{
-	struct buf *b = &c->out;
-	int64_t seen_us;
-	bool active = is_connected(c, h->id, &seen_us);
-
-	jw_key(b, h->name);
-	jw_object(b);
-	jw_key(b, "nova-compute");
-	jw_object(b);
-	jw_kv_bool(b, "available", is_enabled(h));
-	jw_kv_bool(b, "active", active);
-	compute_time(b, "updated_at", seen_us, true);
-	jw_end_object(b);
-	jw_end_object(b);
-}
-
-/* A zone is available when one of its hosts takes new servers. */
-static void zone_view(
-	struct api_call *c, const struct host_row *hosts, size_t n, const char *zone, bool detail)
-{
-	struct buf *b = &c->out;
-	bool available = false;
-
-	for (size_t i = 0; i < n; i++)
-		available = available || (strcmp(hosts[i].zone, zone) == 0 && is_enabled(&hosts[i]) &&
-						 is_connected(c, hosts[i].id, NULL));
-	jw_object(b);
-	jw_kv_str(b, "zoneName", zone);
-	jw_key(b, "zoneState");
-	jw_object(b);
-	jw_kv_bool(b, "available", available);
-	jw_end_object(b);
-	jw_key(b, "hosts");
-	if (detail) {
-		jw_object(b);
-		for (size_t i = 0; i < n; i++)
-			if (strcmp(hosts[i].zone, zone) == 0)
-				zone_host_view(c, &hosts[i]);
-		jw_end_object(b);
-	} else {
-		jw_null(b);
-	}
-	jw_end_object(b);
-}
-
-static int zone_list(struct api_call *c, bool detail, struct error *err)
-{
-	struct host_row *hosts;
-	size_t n;
-
-	if (store_host_list(c->db, c->arena, &hosts, &n, err) < 0)
-		return -1;
-	c->status = 200;
-	jw_object(&c->out);
-	jw_key(&c->out, "availabilityZoneInfo");
-	jw_array(&c->out);
-	for (size_t i = 0; i < n; i++)
-		if (!seen_before(hosts, i))
-			zone_view(c, hosts, n, hosts[i].zone, detail);
-	jw_end_array(&c->out);
-	jw_end_object(&c->out);
-	return 0;
-}
-
-int compute_zone_list(struct api_call *c, struct error *err)
-{
-	return zone_list(c, false, err);
-}
-
-int compute_zone_detail(struct api_call *c, struct error *err)
-{
-	return zone_list(c, true, err);
 }
