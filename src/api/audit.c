@@ -14,6 +14,7 @@ enum { PATH_MAX_KEPT = 512 };
 
 static struct audit_row row_of(struct api_call *c, const char *reason)
 {
+	const char *path = api_path(c);
 	const struct principal *who = c->who;
 
 	return (struct audit_row) {
@@ -24,9 +25,7 @@ static struct audit_row row_of(struct api_call *c, const char *reason)
 		.project_uid = who ? who->project.uid : NULL,
 		.peer = c->http->peer,
 		.method = c->http->method_name,
-		.path = strlen(c->http->path) <= PATH_MAX_KEPT
-				? c->http->path
-				: arena_strndup(c->arena, c->http->path, PATH_MAX_KEPT),
+		.path = strlen(path) <= PATH_MAX_KEPT ? path : arena_strndup(c->arena, path, PATH_MAX_KEPT),
 		.action = c->action                    ? c->action
 			  : c->route && c->route->name ? c->route->name
 						       : "unknown",

@@ -22,9 +22,13 @@ static enum flow_verdict remove_load(struct flow_engine *e, struct db *ro, struc
 static int remove_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	const struct server_facts *f = act->facts;
+	char name[HV_VOLUME_NAME];
 
 	console_last_read(act, drv, conn, f->s.uid);
 	if (drv->domain_remove(conn, f->s.uid, err) || server_disks_remove(&f->s, drv, conn, err))
+		return -1;
+	/* of a copy that gave way */
+	if (drv->volume_remove(conn, hv_server_volume(f->s.uid, HV_SNAPSHOT, name), err))
 		return -1;
 	return FLOW_NEXT;
 }

@@ -154,7 +154,7 @@ static const struct api_route routes[] = {
 	{ "GET", SERVER "/os-server-password", compute_server_password, ROLE_READER, 0, 0, 0, "server.password" },
 	{ "POST", SERVER "/remote-consoles", compute_remote_console, ROLE_MEMBER, 6, 0, 0, "server.remote_console",
 		&compute_remote_console_body },
-	{ "GET", "/os-console-auth-tokens/{token}", compute_console_token, ROLE_ADMIN, 31, 0, 0,
+	{ "GET", "/os-console-auth-tokens/{token}", compute_console_token, ROLE_ADMIN, 31, 0, ROUTE_SECRET,
 		"console.token_show" },
 	{ "GET", SERVER "/os-instance-actions", compute_action_list, ROLE_READER, 0, 0, 0, "server.actions" },
 	{ "GET", SERVER "/os-instance-actions/{request_id}", compute_action_show, ROLE_READER, 0, 0, 0,

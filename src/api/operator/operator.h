@@ -27,6 +27,7 @@ extern const struct bind_table host_create_body, host_action_body, flow_action_b
 
 int operator_server_list(struct api_call *c, struct error *err);
 int operator_server_show(struct api_call *c, struct error *err);
+int operator_server_console(struct api_call *c, struct error *err);
 
 /* Key and a time as ISO text, or null for 0. */
 void operator_kv_time(struct api_call *c, const char *key, int64_t us);

@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What consoles printed, collected: each connected host is looked at in turn, on its bulk lane. A log is read
+ * on from where the last look ended; one that had nothing new is looked at less and less often. Text and
+ * place are written together, on the lane, into a file of their own: the loop never waits for it, and a host
+ * that hangs holds up its own consoles alone. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "flow/console.h"
+#include "flow/internal.h"
+#include "store/host_use.h"
+
+enum {
+	PIECE_MAX = 256 * 1024, /* of one log at a time */
+	PIECES_MAX = 16,        /* of one log in one look: the others get their turn */
+	LAST_PIECES_MAX = 32,   /* before it goes */
+	QUIET_MAX = 6,          /* a quiet log is looked at each so many looks */
+	BEAT_MS = 1000,
+	SWEEP_BEATS = 60,
+	READ_BYTES = 1 << 20, /* of one answer */
+	READ_LANE = 2,
+	READ_QUEUE = 64
+};
+_Static_assert((int)HISTORY_TAIL == (int)HV_LOG_TAIL, "the same tail");
+
+struct watched { /* a server of a host */
+	char uid[UUID_TEXT];
+	unsigned quiet, skip; /* looks without news; looks to leave out */
+};
+
+struct watch { /* a host */
+	int64_t host_id, due_us;
+	bool busy, seen;
+	struct watched *list; /* sorted by uid */
+	size_t n;
+};
+
+struct console_set {
+	struct flow_engine *e;
+	struct history *history;
+	struct loop_timer timer;
+	struct watch **all;
+	size_t n;
+	unsigned beats;
+	bool sweeping, closing;
+	unsigned refs; /* the timer, work under way */
+	struct lane *lane;
+};
+
+/* --- one log: on a lane --------------------------------------------------------------------------------- */
+
+/* A character that is cut off at the end waits for its rest. */
+static size_t whole_characters(const char *p, size_t n)
+{
+	for (size_t back = 1; back <= 3 && back < n; back++) {
+		unsigned char c = (unsigned char)p[n - back];
+
+		if (c >= 0xc0)
+			return back < (c >= 0xf0 ? 4u : c >= 0xe0 ? 3u : 2u) ? n - back : n;
+		if (c < 0x80)
+			break;
+	}
+	return n;
+}
+
+static void mark_of(const struct hv_log *log, int64_t host_id, struct history_mark *out)
+{
+	*out = (struct history_mark) { .host_id = host_id, .offset = log->offset, .tail_n = log->tail_n };
+	memcpy(out->tail, log->tail, log->tail_n);
+}
+
+/* The bytes of an unfinished character are left to the next look. */
+static void trim(struct hv_log *log)
+{
+	size_t n = whole_characters(log->text.data, log->text.len), cut = log->text.len - n;
+
+	if (!cut || cut > log->tail_n)
+		return;
+	log->text.len = n;
+	log->offset -= (int64_t)cut;
+	log->tail_n -= cut;
+}
+
+/* Reads one piece. 1: there was something, 0: nothing, -1. *more: and there is more. */
+static int read_piece(struct history *h, int64_t host_id, int64_t now_us, const struct hv_driver *drv,
+	struct hv_conn *conn, const char *uid, bool *more, struct error *err)
+{
+	struct hv_log log = { 0 };
+	struct history_mark before, after;
+	struct history_text text;
+	int rc;
+
+	*more = false;
+	if (history_mark_get(h, uid, host_id, &before, err) < 0)
+		return -1;
+	str_copy(log.uuid, sizeof log.uuid, uid);
+	log.offset = before.offset;
+	log.tail_n = before.tail_n;
+	memcpy(log.tail, before.tail, before.tail_n);
+	rc = drv->console_follow(conn, &log, PIECE_MAX, err);
+	if (rc == 0 && log.text.len)
+		trim(&log);
+	mark_of(&log, host_id, &after);
+	text = (struct history_text) {
+		.p = log.text.data, .n = log.text.len, .at_us = now_us, .lost = log.lost
+	};
+	if (rc == 0 && (text.n || after.offset != before.offset || log.lost))
+		rc = history_append(h, uid, &before, &after, &text, err);
+	*more = log.more;
+	rc = rc < 0 ? -1 : text.n > 0;
+	buf_finish(&log.text);
+	return rc;
+}
+
+void console_last_read(
+	const struct act *act, const struct hv_driver *drv, struct hv_conn *conn, const char *uid)
+{
+	struct error err;
+	bool more = act->history != NULL;
+
+	for (int i = 0; i < LAST_PIECES_MAX && more && !atomic_load(&act->call.abandoned); i++)
+		if (read_piece(act->history, act->host_id, act->now_us, drv, conn, uid, &more, &err) < 0)
+			more = false;
+}
+
+/* --- a host --------------------------------------------------------------------------------------------- */
+
+struct look {
+	struct host_call call;
+	struct console_set *set;
+	struct history *history;
+	int64_t host_id, now_us;
+	char (*uids)[UUID_TEXT];
+	bool *news;
+	size_t n;
+	bool more;
+};
+
+static int look_run(
+	struct host_call *call, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+{
+	struct look *k = CONTAINER_OF(call, struct look, call);
+
+	for (size_t i = 0; i < k->n; i++) {
+		bool more = true;
+
+		for (int piece = 0; piece < PIECES_MAX && more; piece++) {
+			int rc;
+
+			if (atomic_load(&call->abandoned))
+				return error_set(err, ERR_TIMEOUT, "given up meanwhile");
+			rc = read_piece(k->history, k->host_id, k->now_us, drv, conn, k->uids[i], &more, err);
+			if (rc < 0 && (err->code == ERR_UNREACHABLE || err->code == ERR_TIMEOUT))
+				return -1;
+			if (rc < 0) /* this one alone: the others are not to suffer */
+				log_event(LOG_DEBUG, "a console could not be read", "server", k->uids[i],
+					"error", err->msg, "detail", err->detail, NULL);
+			more &= rc >= 0;
+			k->news[i] |= rc > 0;
+		}
+		k->more |= more;
+	}
+	return 0;
+}
+
+static struct watch *watch_find(const struct console_set *set, int64_t host_id)
+{
+	for (size_t i = 0; i < set->n; i++)
+		if (set->all[i]->host_id == host_id)
+			return set->all[i];
+	return NULL;
+}
+
+static int by_uid(const void *a, const void *b)
+{
+	return strcmp(((const struct watched *)a)->uid, ((const struct watched *)b)->uid);
+}
+
+static struct watched *watched_find(const struct watch *w, const char *uid)
+{
+	struct watched key;
+
+	str_copy(key.uid, sizeof key.uid, uid);
+	return w->n ? bsearch(&key, w->list, w->n, sizeof *w->list, by_uid) : NULL;
+}
+
+static void look_done(struct host_call *call, int rc, const struct error *err)
+{
+	struct look *k = CONTAINER_OF(call, struct look, call);
+	struct watch *w = watch_find(k->set, k->host_id);
+
+	(void)rc;
+	if (!w)
+		return;
+	w->busy = false;
+	if (err)
+		return;
+	if (k->more)
+		w->due_us = 0;
+	for (size_t i = 0; i < k->n; i++) {
+		struct watched *s = watched_find(w, k->uids[i]);
+
+		if (!s)
+			continue;
+		s->quiet = k->news[i] ? 0 : s->quiet < QUIET_MAX ? s->quiet + 1 : QUIET_MAX;
+		s->skip = s->quiet ? s->quiet - 1 : 0;
+	}
+}
+
+static void set_unref(struct console_set *set)
+{
+	if (--set->refs)
+		return;
+	for (size_t i = 0; i < set->n; i++) {
+		free(set->all[i]->list);
+		free(set->all[i]);
+	}
+	free(set->all);
+	history_unref(set->history);
+	engine_unref(set->e);
+	free(set);
+}
+
+static void look_destroy(struct host_call *call)
+{
+	struct look *k = CONTAINER_OF(call, struct look, call);
+
+	set_unref(k->set);
+	history_unref(k->history);
+	free(k->uids);
+	free(k->news);
+	free(k);
+}
+
+/* The host's servers as the rows have them, with what is remembered of each. */
+static int watch_servers(struct console_set *set, struct watch *w, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct server_pair *rows;
+	struct watched *list;
+	size_t n;
+
+	if (store_host_use_servers(store_ro(set->e->cfg.store), &a, w->host_id, &rows, &n, err) < 0)
+		return -1;
+	list = xcalloc(n + 1, sizeof *list);
+	for (size_t i = 0; i < n; i++) {
+		const struct watched *old = watched_find(w, rows[i].value);
+
+		if (old)
+			list[i] = *old;
+		else
+			str_copy(list[i].uid, sizeof list[i].uid, rows[i].value);
+	}
+	if (n)
+		qsort(list, n, sizeof *list, by_uid);
+	free(w->list);
+	w->list = list;
+	w->n = n;
+	return 0;
+}
+
+static void look_start(struct console_set *set, struct watch *w, struct link *l)
+{
+	struct look *k;
+	struct error err;
+	size_t n = 0;
+
+	if (watch_servers(set, w, &err) < 0 || !w->n)
+		return;
+	k = xcalloc(1, sizeof *k);
+	k->uids = xcalloc(w->n, sizeof *k->uids);
+	k->news = xcalloc(w->n, sizeof *k->news);
+	for (size_t i = 0; i < w->n; i++) {
+		if (w->list[i].skip)
+			w->list[i].skip--;
+		else
+			str_copy(k->uids[n++], sizeof *k->uids, w->list[i].uid);
+	}
+	k->n = n;
+	k->set = set;
+	set->refs++;
+	k->history = history_ref(set->history);
+	k->host_id = w->host_id;
+	k->now_us = engine_now(set->e);
+	k->call.run = look_run;
+	k->call.done = look_done;
+	k->call.destroy = look_destroy;
+	k->call.timeout_ms = set->e->cfg.call_timeout_ms;
+	w->busy = n && link_call(l, LINK_BULK, &k->call);
+	if (!w->busy)
+		look_destroy(&k->call);
+}
+
+/* --- the beat ------------------------------------------------------------------------------------------- */
+
+static struct watch *watch_of(struct console_set *set, int64_t host_id)
+{
+	struct watch *w = watch_find(set, host_id);
+
+	if (w)
+		return w;
+	w = xcalloc(1, sizeof *w);
+	w->host_id = host_id;
+	set->all = xrealloc(set->all, (set->n + 1) * sizeof(struct watch *));
+	set->all[set->n++] = w;
+	return w;
+}
+
+/* Those whose host is gone. */
+static void forget_unseen(struct console_set *set)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < set->n; i++) {
+		struct watch *w = set->all[i];
+
+		if (w->seen || w->busy) {
+			w->seen = false;
+			set->all[n++] = w;
+		} else {
+			free(w->list);
+			free(w);
+		}
+	}
+	set->n = n;
+}
+
+static void look_around(struct console_set *set)
+{
+	const struct map *links = &set->e->links;
+	int64_t now = engine_mono(set->e), period = (int64_t)set->e->cfg.console_poll_ms * 1000;
+
+	for (size_t i = 0; i < links->cap; i++) {
+		struct watch *w;
+
+		if (links->entries[i].value == MAP_NONE)
+			continue;
+		w = watch_of(set, links->entries[i].key);
+		w->seen = true;
+		if (w->busy || now < w->due_us)
+			continue;
+		w->due_us = now + period;
+		if (link_connected((struct link *)(intptr_t)links->entries[i].value))
+			look_start(set, w, (struct link *)(intptr_t)links->entries[i].value);
+	}
+	forget_unseen(set);
+}
+
+struct sweep {
+	struct work work;
+	struct console_set *set;
+	int64_t now_us;
+	bool more;
+};
+
+static void sweep_run(struct work *work)
+{
+	struct sweep *s = CONTAINER_OF(work, struct sweep, work);
+	struct error err;
+
+	if (history_sweep(s->set->history, s->now_us, &s->more, &err) < 0)
+		log_event(LOG_WARNING, "the console history cannot be tidied", "error", err.msg, "detail",
+			err.detail, NULL);
+}
+
+static void sweep_done(struct work *work, enum work_result res)
+{
+	struct sweep *s = CONTAINER_OF(work, struct sweep, work);
+
+	s->set->sweeping = false;
+	if (res == WORK_DONE && s->more)
+		s->set->beats = SWEEP_BEATS; /* at the next beat */
+}
+
+static void sweep_destroy(struct work *work)
+{
+	struct sweep *s = CONTAINER_OF(work, struct sweep, work);
+
+	set_unref(s->set);
+	free(s);
+}
+
+static void sweep_start(struct console_set *set)
+{
+	struct sweep *s = xcalloc(1, sizeof *s);
+
+	s->work = (struct work) { .run = sweep_run, .done = sweep_done, .destroy = sweep_destroy };
+	s->set = set;
+	set->refs++;
+	s->now_us = engine_now(set->e);
+	set->sweeping = lane_submit(set->lane, &s->work);
+	if (!set->sweeping)
+		sweep_destroy(&s->work);
+	set->beats = 0;
+}
+
+static void beat(struct loop_timer *t)
+{
+	struct console_set *set = CONTAINER_OF(t, struct console_set, timer);
+	unsigned ms = set->e->cfg.console_poll_ms < BEAT_MS ? set->e->cfg.console_poll_ms : BEAT_MS;
+
+	if (set->e->dead || set->e->stopping)
+		return;
+	if (++set->beats >= SWEEP_BEATS && !set->sweeping)
+		sweep_start(set);
+	look_around(set);
+	loop_timer_set(set->e->cfg.loop, t, ms, beat);
+}
+
+void console_history_start(struct flow_engine *e)
+{
+	struct console_set *set;
+
+	if (!e->cfg.history)
+		return;
+	set = xcalloc(1, sizeof *set);
+	set->e = e;
+	e->refs++;
+	set->refs = 1;
+	set->history = history_ref(e->cfg.history);
+	set->lane = lane_create(e->cfg.lanes, "console history", READ_LANE, READ_QUEUE);
+	set->beats = SWEEP_BEATS;
+	e->consoles = set;
+	beat(&set->timer);
+}
+
+static void timer_closed(struct loop_timer *t)
+{
+	set_unref(CONTAINER_OF(t, struct console_set, timer));
+}
+
+void console_history_destroy(struct flow_engine *e)
+{
+	struct console_set *set = e->consoles;
+
+	if (!set)
+		return;
+	e->consoles = NULL;
+	lane_destroy(set->lane);
+	loop_timer_close(&set->timer, timer_closed);
+}
+
+/* --- reading -------------------------------------------------------------------------------------------- */
+
+struct read {
+	struct work work;
+	struct history *history;
+	char uid[UUID_TEXT];
+	struct history_query query;
+	struct arena arena;
+	struct history_chunk *list;
+	size_t n;
+	bool more;
+	int rc;
+	struct error err;
+	flow_history_fn *done;
+	void *ctx;
+};
+
+static void read_run(struct work *work)
+{
+	struct read *r = CONTAINER_OF(work, struct read, work);
+
+	r->rc = history_read(r->history, &r->arena, &r->query, &r->list, &r->n, &r->more, &r->err);
+}
+
+static void read_done(struct work *work, enum work_result res)
+{
+	struct read *r = CONTAINER_OF(work, struct read, work);
+	struct error err;
+
+	if (res != WORK_DONE) {
+		error_set(&err, ERR_UNAVAILABLE, "The console history cannot be read now.");
+		r->done(r->ctx, NULL, 0, false, &err);
+		return;
+	}
+	r->done(r->ctx, r->list, r->n, r->more, r->rc < 0 ? &r->err : NULL);
+}
+
+static void read_destroy(struct work *work)
+{
+	struct read *r = CONTAINER_OF(work, struct read, work);
+
+	history_unref(r->history);
+	arena_finish(&r->arena);
+	free(r);
+}
+
+void flow_console_history(struct flow_engine *e, const char *uid, int64_t since_us, int64_t until_us,
+	size_t chunks, flow_history_fn *done, void *ctx)
+{
+	struct console_set *set = e->consoles;
+	struct read *r;
+	struct error err;
+
+	if (!set) {
+		error_set(&err, ERR_UNAVAILABLE, "No console history is kept.");
+		done(ctx, NULL, 0, false, &err);
+		return;
+	}
+	r = xcalloc(1, sizeof *r);
+	r->work = (struct work) { .run = read_run,
+		.done = read_done,
+		.destroy = read_destroy,
+		.timeout_ms = e->cfg.call_timeout_ms };
+	r->history = history_ref(set->history);
+	str_copy(r->uid, sizeof r->uid, uid);
+	r->query = (struct history_query) { r->uid, since_us, until_us, chunks, READ_BYTES };
+	r->done = done;
+	r->ctx = ctx;
+	if (lane_submit(set->lane, &r->work))
+		return;
+	read_destroy(&r->work);
+	error_set(&err, ERR_BUSY, "Too many requests read the console history: try again.");
+	done(ctx, NULL, 0, false, &err);
+}
