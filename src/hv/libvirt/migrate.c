@@ -308,8 +308,12 @@ static enum where where_is(struct trip *t)
 	struct hv_seen here = { 0 }, there = { 0 };
 	struct error ignored;
 
-	if (lv_domain_look(t->from, t->uuid, &here, &ignored) < 0 ||
-		lv_domain_look(t->to, t->uuid, &there, &ignored) < 0)
+	if (lv_domain_look(t->from, t->uuid, &here, &ignored) < 0)
+		return UNKNOWN;
+	/* libvirt lets it run on one side only; one that is paused may be about to go on there */
+	if (here.power == HV_POWER_RUNNING)
+		return HERE;
+	if (lv_domain_look(t->to, t->uuid, &there, &ignored) < 0)
 		return UNKNOWN;
 	if (lv_is_active(there.power) && there.ours)
 		return here.power == HV_POWER_ABSENT ? THERE : UNKNOWN;

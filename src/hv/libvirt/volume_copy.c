@@ -26,7 +26,7 @@ static int copy_of_off(struct hv_conn *c, virStoragePoolPtr pool, virStorageVolP
 
 /* --- of a running guest --------------------------------------------------------------------------------- */
 
-/* The guest's name for the disk, in the arena. */
+/* The guest's name for the disk, in the arena; NULL: it runs without it (a rescued one). */
 static int find_dev(struct hv_conn *c, virDomainPtr dom, struct arena *a, const char *volume,
 	const char **out, struct error *err)
 {
@@ -37,12 +37,13 @@ static int find_dev(struct hv_conn *c, virDomainPtr dom, struct arena *a, const 
 		return conn_fail(c, "describe the server", err);
 	if (guestxml_read(a, xml, &guest, err) < 0)
 		return -1;
+	*out = NULL;
 	for (size_t i = 0; i < guest.disks_n; i++)
 		if (str_eq(guest.disks[i].volume, volume)) {
 			*out = guest.disks[i].dev;
-			return 0;
+			break;
 		}
-	return error_set(err, ERR_NOT_FOUND, "the running server has no such disk");
+	return 0;
 }
 
 static void target_xml(struct buf *out, const char *path)
@@ -109,16 +110,12 @@ static int mirror(
 	return virDomainBlockJobAbort(dom, dev, 0) < 0 ? conn_fail(c, "finish the copy of a disk", err) : 0;
 }
 
-static int copy_of_running(struct hv_conn *c, virStoragePoolPtr pool, virDomainPtr dom, const char *from,
+static int copy_of_running(struct hv_conn *c, virStoragePoolPtr pool, virDomainPtr dom, const char *dev,
 	const struct volume_spec *spec, struct error *err)
 {
-	CLEANUP(arena_finish) struct arena a = { 0 };
 	CLEANUP(vol_free) virStorageVolPtr to = NULL;
 	struct error ignored;
-	const char *dev;
 
-	if (find_dev(c, dom, &a, from, &dev, err) < 0)
-		return -1;
 	if (volume_make(c, pool, spec, &to, err) < 0)
 		return -1;
 	if (mirror(c, dom, dev, to, err) == 0)
@@ -133,6 +130,8 @@ int lv_volume_flatten(
 	CLEANUP(pool_free) virStoragePoolPtr pool = NULL;
 	CLEANUP(vol_free) virStorageVolPtr vol = NULL;
 	CLEANUP(dom_free) virDomainPtr dom = NULL;
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	const char *dev = NULL;
 	struct volume_spec spec = { .name = to, .format = "qcow2" };
 	virStorageVolInfo info;
 	struct hv_seen seen;
@@ -150,7 +149,7 @@ int lv_volume_flatten(
 	/* the copy of a running disk may still be written to by a mirror that nobody waits for */
 	if (volume_delete(c, pool, to, err) < 0)
 		return -1;
-	if (lv_is_active(seen.power) && !c->link->test)
-		return copy_of_running(c, pool, dom, from, &spec, err);
-	return copy_of_off(c, pool, vol, &spec, err);
+	if (lv_is_active(seen.power) && !c->link->test && find_dev(c, dom, &a, from, &dev, err) < 0)
+		return -1;
+	return dev ? copy_of_running(c, pool, dom, dev, &spec, err) : copy_of_off(c, pool, vol, &spec, err);
 }
