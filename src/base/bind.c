@@ -68,6 +68,13 @@ struct spot {
 	size_t index;
 };
 
+/* Room for any one value. */
+union value {
+	double number;
+	int64_t integer;
+	struct bind_list list;
+};
+
 struct bind {
 	int version;
 	struct arena *arena;
@@ -220,7 +227,7 @@ static int bind_obj(
 	if (check_count(b, at, f, json_object_size(v), "an object") < 0)
 		return -1;
 	if (t) {
-		inside = arena_alloc(b->arena, t->size);
+		inside = t->size ? arena_alloc(b->arena, t->size) : NULL;
 		if (fill(b, v, at, t, inside, NULL) < 0)
 			return -1;
 	}
@@ -378,11 +385,7 @@ static int unknown(const struct bind *b, const struct bind_table *t, const struc
 /* Keys that no field names. */
 static int bind_more(const struct bind *b, const struct bind_table *t, json_t *v, const struct spot *at)
 {
-	union {
-		double number;
-		int64_t integer;
-		struct bind_list list;
-	} unused;
+	union value unused;
 
 	if ((t->flags & BIND_LINKS) && strcmp(at->key, "links") == 0)
 		return 0;
@@ -425,12 +428,14 @@ static int fill(const struct bind *b, const json_t *obj, const struct spot *at, 
 	void *out, struct bind_seen *seen)
 {
 	struct bind_seen here = { 0, 0 };
+	union value unused;
 	const char *key;
 	json_t *v;
 
 	if ((t->flags & BIND_ONE) && json_object_size(obj) != 1)
 		return refuse(b, at, " must be an object with one key, the action");
-	set_absent(t, out);
+	if (out)
+		set_absent(t, out);
 	json_object_foreach((json_t *)obj, key, v)
 	{
 		size_t i = 0;
@@ -442,18 +447,15 @@ static int fill(const struct bind *b, const json_t *obj, const struct spot *at, 
 			here.null |= bit;
 			if (f->flags & BIND_NULL)
 				here.present |= bit;
+			else if (t->flags & BIND_ONE)
+				return refuse(b, &inner, " must not be null");
 			continue; /* clients send explicit nulls for what they leave out */
 		}
-		if ((f ? bind_value(b, v, &inner, f, (char *)out + f->offset) : bind_more(b, t, v, &inner)) <
-			0)
+		if ((f ? bind_value(b, v, &inner, f, out ? (char *)out + f->offset : (void *)&unused)
+		       : bind_more(b, t, v, &inner)) < 0)
 			return -1;
 		here.present |= bit;
 	}
-	if ((t->flags & BIND_ONE) && !here.present && !t->more)
-		return refuse(b,
-			&(struct spot) {
-				.up = at, .key = json_object_iter_key(json_object_iter((json_t *)obj)) },
-			" must not be null");
 	if (seen)
 		*seen = here;
 	return check_present(b, t, at, here.present);
@@ -471,26 +473,47 @@ int bind_object(const json_t *obj, const char *where, const struct bind_field *f
 	return fill(&b, obj, &at, &t, out, seen);
 }
 
+int bind_one(json_t *v, const char *where, const struct bind_field *f, int version, struct arena *arena,
+	void *out, struct error *err)
+{
+	const struct bind b = { version, arena, err };
+
+	return bind_value(&b, v, &(struct spot) { .key = where }, f, out);
+}
+
+/* What a table describes of a body; NULL with the error set. */
+static const json_t *described(const json_t *body, const struct bind_table *t, struct error *err)
+{
+	const json_t *obj = t->top ? bind_top(body, t->top, err) : body;
+	const char *key;
+	json_t *v;
+
+	if (!t->top && !json_is_object(body))
+		error_set(err, ERR_BAD_REQUEST, "the body must be a JSON object");
+	if (!t->top || !obj)
+		return json_is_object(obj) ? obj : NULL;
+	json_object_foreach((json_t *)body, key, v)
+	{
+		if (strcmp(key, t->top) == 0)
+			continue;
+		error_set(err, ERR_BAD_REQUEST,
+			"%.64s: Additional properties are not allowed beside '%s'", key, t->top);
+		return NULL;
+	}
+	return obj;
+}
+
 int bind_body(const json_t *body, const struct bind_table *t, int version, struct arena *arena, void *out,
 	struct bind_seen *seen, struct error *err)
 {
 	const struct bind b = { version, arena, err };
 	const struct spot at = { .key = t->top ? t->top : "" };
-	const json_t *obj = body;
-	const char *key;
-	json_t *v;
+	const json_t *obj;
 
 	if (!body && (t->flags & BIND_OPTIONAL)) {
 		set_absent(t, out);
 		return 0;
 	}
-	if (t->top && !(obj = bind_top(body, t->top, err)))
-		return -1;
-	if (!json_is_object(obj))
-		return error_set(err, ERR_BAD_REQUEST, "the body must be a JSON object");
-	if (t->top)
-		json_object_foreach((json_t *)body, key, v) if (strcmp(key, t->top) != 0) return error_set(
-			err, ERR_BAD_REQUEST, "%.64s: Additional properties are not allowed beside '%s'", key,
-			t->top);
-	return fill(&b, obj, &at, t, out, seen);
+	obj = described(body, t, err);
+	return obj ? fill(&b, obj, &at, t, t->size ? out : NULL, seen) : -1;
 }

@@ -2,148 +2,310 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every row of every route table, with each kind of caller and each kind of bad input: generated from the tables, none left out.
 
-    no token, a token that is none                401 (where a role is needed)
-    a role below the row's                        403
-    another project's object, an unknown id       404 for ids that a tenant owns
-    a body that is not JSON, no object, an unknown key, wrong types   400
-No answer may be a 5xx, and every error must have the service's shape and a request id.
+    who       no token, one that is none: 401; unscoped, reader, member, admin: 403 below the row's role, else never refused by it
+    version   the first, the last, and one beyond each: served or 404
+    ids       one that nothing has, another project's: never a success
+    body      not JSON, the wrong top key, every field with every wrong type, out of range by one at both ends, left out, null,
+              unknown keys at every level, at the edges of its versions: 400 that names the path
+No answer may be a 5xx, and every error has its service's shape and a request id. --list prints the checks instead.
 """
+import copy
+import json
 import os
+import queue
 import re
-import subprocess
 import sys
+import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from cloud import BUILD, Cloud  # noqa: E402
+import routes  # noqa: E402
+from cloud import Cloud  # noqa: E402
 
-UUID = "6f1d9c2e-1111-4000-8000-0000000000ff"
-RANK = {"none": 0, "any": 1, "reader": 2, "member": 3, "admin": 4}
-FLAG_RAW_BODY, FLAG_NO_BODY, FLAG_STREAM, FLAG_ANY_JSON = 4, 8, 2, 16
-# what a wrong body cannot be told from a right one by: the body is optional or free there
-BODY_OPTIONAL = {"token.issue"}
-
-
-def routes():
-    out = subprocess.run([os.path.join(BUILD, "tests/list_routes"), "-v"], check=True, stdout=subprocess.PIPE, text=True).stdout
-    for line in out.splitlines():
-        method, path, role, since, until, name, flags = line.split("\t")
-        yield {"method": method, "path": path, "role": role, "since": int(since), "until": int(until), "name": name,
-               "flags": int(flags)}
+RANK = {"none": 0, "any": 1, "unscoped": 1, "reader": 2, "tenant": 3, "member": 3, "admin": 4}
+PATCH_TYPE = "application/openstack-images-v2.1-json-patch"
+SHAPES = {"compute": lambda b: len(b) == 1 and "message" in next(iter(b.values())) and "code" in next(iter(b.values())),
+          "network": lambda b: set(b["NeutronError"]) == {"type", "message", "detail"},
+          "image": lambda b: "message" in b,
+          "identity": lambda b: {"code", "message", "title"} <= set(b["error"])}
+# what a table says of a value that it does not take
+BY_TABLE = r"( must be (a string of|an integer|a number|true or|one of|an array|an object|from)|: Additional properties| is required$)"
+THREADS = 6
 
 
-def version_headers(r):
-    if r["path"].startswith("/compute/v2.1"):
-        minor = r["since"] or (min(r["until"], 1) if r["until"] else 1) or 1
-        return {"OpenStack-API-Version": "compute 2.%d" % minor}
-    return {}
+class Check:
+    """One request and what its answer must be."""
 
+    def __init__(self, r, what, who, path=None, body=None, version=None, headers=None, judge=None):
+        self.r, self.what, self.who, self.body, self.judge = r, what, who, body, judge
+        self.path = path or routes.fill(r)
+        self.version = routes.versions(r)[1] if version is None else version
+        self.headers = {**routes.version_header(r, self.version), **(headers or {})}
+        if (isinstance(body, bytes) or r["raw_body"]) and "Content-Type" not in self.headers:
+            self.headers["Content-Type"] = PATCH_TYPE if r["raw_body"] else "application/json"
+
+    def __str__(self):
+        return "%s %s (%s) at %s as %s: %s" % (self.r["method"], self.path, self.r["name"], self.version, self.who, self.what)
+
+
+def message_of(a):
+    try:
+        b = a.json
+        return b.get("message") or next(iter(b.values())).get("message", "") if isinstance(b, dict) else ""
+    except (ValueError, AttributeError, StopIteration):
+        return ""
+
+
+# --- what an answer must be: each gives None, or what is wrong
+
+def status(*wanted):
+    return lambda a: None if a.status in wanted else "should be " + " or ".join(map(str, wanted))
+
+
+def not_refused(a):
+    return "the role is enough" if a.status == 401 or (a.status == 403 and "it needs the role" in message_of(a)) else None
+
+
+def served(a):
+    return "is served at this version" if "could not be found at API version" in message_of(a) else None
+
+
+def no_success(a):
+    return "must not succeed" if a.status < 400 else None
+
+
+def names(path):
+    def judge(a):
+        if a.status != 400:
+            return "should be 400"
+        return None if path in message_of(a) else "the message should name %s" % path
+    return judge
+
+
+def not_by_table(path):
+    """Fine as far as the table goes: what it stands for may still be wrong."""
+    def judge(a):
+        bad = a.status == 400 and re.search(re.escape(path) + BY_TABLE, message_of(a))
+        return "the table should take it" if bad else None
+    return judge
+
+
+# --- the checks
+
+def who_checks(r):
+    if r["role"] == "none":
+        yield Check(r, "no token is needed", None, judge=lambda a: None)
+        return
+    yield Check(r, "no token", None, judge=status(401))
+    yield Check(r, "a token that is none", None, headers={"X-Auth-Token": "no-such-token"}, judge=status(401))
+    for who in ("unscoped", "reader", "tenant", "admin"):
+        enough = RANK[who] >= RANK[r["role"]]
+        yield Check(r, "its role", who, body={} if routes.takes_body(r) else None, judge=not_refused if enough else status(403))
+
+
+def version_checks(r):
+    first, last = routes.versions(r)
+    if not first:
+        return
+    yield Check(r, "the first version", "admin", version=first, judge=served)
+    yield Check(r, "the last version", "admin", version=last, judge=served)
+    if r["since"] > 1:
+        yield Check(r, "before the first version", "admin", version=first - 1, judge=elsewhere(r, first - 1))
+    if r["until"] and r["until"] < r["version_max"]:
+        yield Check(r, "after the last version", "admin", version=last + 1, judge=elsewhere(r, last + 1))
+
+
+def elsewhere(r, version):
+    """404, unless another row has the path at that version."""
+    others = [o for o in ALL if o is not r and (o["method"], o["path"]) == (r["method"], r["path"])]
+    return served if any(routes.known(o, version) for o in others) else status(404)
+
+
+def id_checks(r, foreign):
+    if "{" not in r["path"]:
+        return
+    body = right_body(r) if routes.takes_body(r) else None
+    wanted, _ = ANY_ID.get(r["name"], ((404,), ""))
+    yield Check(r, "an id that nothing has", "admin", body=body, judge=status(*wanted))
+    for kind, (param, ident) in foreign.items():
+        if "{%s}" % param in r["path"] and kind in r["path"]:
+            yield Check(r, "another project's " + kind, "other", routes.fill(r, {param: ident}), body,
+                        judge=status(404, 403) if r["method"] != "GET" or r["role"] == "admin" else status(404))
+
+
+def right_body(r):
+    if r["name"] in RIGHT_BODY:
+        return RIGHT_BODY[r["name"]]
+    if r["body"]:
+        return routes.right_body(r["body"], routes.versions(r)[1])
+    return [] if r["raw_body"] else {}
+
+
+NOT_JSON = (b"{", b"\xff\xfe", b'{"a": 1, "a": 2}', b"[" * 100, b'{"a": "\\u0000', b"nul")
+
+
+def body_checks(r):
+    if not routes.takes_body(r):
+        return
+    for text in NOT_JSON:
+        yield Check(r, "not JSON: %r" % text[:16], "admin", body=text,
+                    judge=status(400) if not r["raw_body"] else status(400, 404))
+    if not r["body"]:
+        return
+    for text in (b"[]", b'"x"', b"7", b"null", b"true"):
+        yield Check(r, "no object: %r" % text, "admin", body=text, judge=status(400))
+    table = r["body"]
+    if not table["optional"]:
+        yield Check(r, "no body", "admin", judge=status(400))
+    first, last = routes.versions(r)
+    for what, body, path, fine in routes.body_variants(table, last):
+        yield Check(r, "%s %s" % (path, what), "admin", body=body, judge=not_by_table(path) if fine else names(path))
+    for version, body, path, known in routes.version_variants(table, first, last):
+        yield Check(r, "%s at 2.%d" % (path, version), "admin", body=body, version=version,
+                    judge=not_by_table(path) if known else names(path.rsplit(".", 1)[-1]))
+
+
+# --- running them
 
 class Matrix:
     def __init__(self, cloud):
-        self.cloud, self.bad, self.checks = cloud, 0, 0
+        self.cloud, self.lock, self.bad, self.done = cloud, threading.Lock(), [], 0
 
-    def fail(self, r, what, a):
-        self.bad += 1
-        print("FAIL %s %s (%s): %s: got %d %s" % (r["method"], r["path"], r["name"], what, a.status, a.body[:300]))
-
-    def ask(self, r, who, path, body=None, extra=None):
-        headers = version_headers(r)
-        headers.update(extra or {})
-        a = self.cloud.request(who, r["method"], path, body, headers)
-        self.checks += 1
+    def judge(self, check, a):
         if a.status >= 500:
-            self.fail(r, "an internal error", a)
+            return "an internal error"
         if "x-openstack-request-id" not in a.headers:
-            self.fail(r, "no request id", a)
-        if a.status >= 400 and r["method"] != "HEAD" and (not a.body or not isinstance(a.json, dict)):
-            self.fail(r, "an error without a JSON body", a)
-        return a
+            return "no request id"
+        if a.status >= 400 and check.r["method"] != "HEAD":
+            shape = SHAPES["identity" if a.status == 401 else check.r["service"] if check.r["service"] in SHAPES else "identity"]
+            try:
+                if not shape(a.json):
+                    return "an error of another shape"
+            except (ValueError, TypeError, KeyError, AttributeError):
+                return "an error of another shape"
+        return check.judge(a) if check.judge else None
 
-    def expect(self, r, what, a, *statuses):
-        if a.status not in statuses:
-            self.fail(r, "%s: should be %s" % (what, " or ".join(map(str, statuses))), a)
+    def worker(self, todo):
+        cloud = copy.copy(self.cloud)
+        cloud.conn = None
+        while True:
+            try:
+                check = todo.get_nowait()
+            except queue.Empty:
+                break
+            a = cloud.request(check.who, check.r["method"], check.path, check.body, check.headers)
+            wrong = self.judge(check, a)
+            with self.lock:
+                self.done += 1
+                if wrong:
+                    self.bad.append("%s: %s: got %d %s\n     sent %.300s" % (check, wrong, a.status, a.body[:300], json.dumps(
+                        check.body if not isinstance(check.body, bytes) else repr(check.body))))
+        if cloud.conn:
+            cloud.conn.close()
 
-    def tokens(self, r, path):
-        if r["role"] == "none":
-            return
-        self.expect(r, "no token", self.ask(r, None, path), 401)
-        self.expect(r, "a token that is none", self.ask(r, None, path, extra={"X-Auth-Token": "no-such-token"}), 401)
-        for who, rank in (("reader", 2), ("tenant", 3)):
-            if rank < RANK[r["role"]]:
-                self.expect(r, "as " + who, self.ask(r, who, path), 403)
-
-    def bodies(self, r, path):
-        if r["method"] not in ("POST", "PUT", "PATCH") or r["flags"] & (FLAG_RAW_BODY | FLAG_NO_BODY | FLAG_STREAM):
-            return
-        json_type = {"Content-Type": "application/openstack-images-v2.1-json-patch"
-                     if r["flags"] & FLAG_ANY_JSON else "application/json"}
-        for text in (b"{", b"\xff\xfe", b'{"a": 1, "a": 2}', b"[" * 100):
-            self.expect(r, "a body that is not JSON: %r" % text[:12], self.ask(r, "admin", path, text, json_type), 400)
-        for body in ({"no_such_key_at_all": {}}, {"server": 7}, {"auth": []}, {"user": None}):
-            a = self.ask(r, "admin", path, body)
-            if r["name"] not in BODY_OPTIONAL and 200 <= a.status < 300:
-                self.fail(r, "a body of the wrong shape %s was taken" % body, a)
-
-    def ids(self, r, path):
-        if "{" not in r["path"] or r["method"] not in ("GET", "HEAD", "DELETE"):
-            return
-        a = self.ask(r, "admin", path)
-        if r["method"] != "HEAD" or a.status != 404:
-            self.expect(r, "an unknown id", a, 404, 400, 403, 204, 200, 300)
-        if a.status in (200, 204) and r["method"] == "DELETE":
-            self.fail(r, "an unknown id was deleted", a)
-
-    def run(self):
-        n = 0
-        for r in routes():
-            n += 1
-            path = re.sub(r"\{[^}]*\}", UUID, r["path"]) or "/"
-            self.tokens(r, path)
-            self.bodies(r, path)
-            self.ids(r, path)
-        assert n > 50, n
-        print("%d routes" % n)
-
-
-def foreign(cloud, m):
-    """What the tenant made is not there for another project's member: not by id, list, or change."""
-    made = make_things(cloud)
-    for kind, (path, _) in made.items():
-        for method in ("GET", "PUT", "PATCH", "DELETE"):
-            r = {"method": method, "path": path, "name": "foreign " + kind, "flags": 0, "since": 0, "until": 0}
-            a = m.ask(r, "other", path, {} if method in ("PUT", "PATCH") else None)
-            m.expect(r, "another project's " + kind, a, 404, 400, 403, 405, 415)
-            if method == "GET":
-                m.expect(r, "another project's " + kind, a, 404)
-    for kind, (path, ident) in made.items():
-        listing = path.rsplit("/", 1)[0]
-        a = cloud.request("other", "GET", listing)
-        if ident.encode() in a.body:
-            m.fail({"method": "GET", "path": listing, "name": kind, "flags": 0, "since": 0, "until": 0}, "shows another project's " + kind, a)
+    def run(self, checks):
+        todo = queue.SimpleQueue()
+        for c in checks:
+            todo.put(c)
+        threads = [threading.Thread(target=self.worker, args=(todo,)) for _ in range(THREADS)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
 
 
 def make_things(cloud):
+    """What the tenant has, for others to be refused: by kind, the parameter that names it, and its id."""
     images = cloud.request("tenant", "GET", "/image/v2/images").json["images"]
     image = cloud.request("tenant", "POST", "/image/v2/images", {"name": "mine"}).json["id"]
     server = cloud.request("tenant", "POST", "/compute/v2.1/servers", {"server": {
         "name": "mine", "imageRef": images[0]["id"], "flavorRef": "1"}}).json["server"]["id"]
     cloud.request("tenant", "POST", "/compute/v2.1/os-keypairs", {"keypair": {"name": "mine"}})
     port = cloud.request("tenant", "GET", "/network/v2.0/ports?device_id=" + server).json["ports"][0]["id"]
-    return {"image": ("/image/v2/images/" + image, image), "server": ("/compute/v2.1/servers/" + server, server),
-            "port": ("/network/v2.0/ports/" + port, port), "keypair": ("/compute/v2.1/os-keypairs/mine", '"mine"')}
+    return {"/image/": ("image_id", image), "/compute/v2.1/servers": ("server_id", server), "/ports": ("id", port),
+            "/os-keypairs": ("name", "mine")}
+
+
+def check_lists(matrix, things):
+    """No list shows another project's things."""
+    for r in ALL:
+        if r["method"] != "GET" or "{" in r["path"] or RANK[r["role"]] > 3:
+            continue
+        check = Check(r, "shows another project's things", "other")
+        a = matrix.cloud.request("other", "GET", check.path, None, check.headers)
+        matrix.done += 1
+        for _, ident in things.values():
+            if ident.encode() in a.body and ident != "mine":
+                matrix.bad.append("%s: %s" % (check, ident))
+
+
+def check_tables():
+    """A row that takes a body says which, or why it cannot."""
+    bad = ["%s %s has no table of its body" % (r["method"], r["path"]) for r in ALL
+           if routes.takes_body(r) and not (r["body"] or r["raw_body"])]
+    return bad
+
+
+# Rows that answer otherwise to an id that nothing has, and why.
+CATALOG = (403,), "the catalog is made of the configuration"
+PROJECT = (400,), "as Nova has it for limits of unknown projects"
+ANY_ID = {
+    "app_credential.create": ((403,), "only one's own can be made"),
+    "service.update": CATALOG, "service.delete": CATALOG, "endpoint.update": CATALOG, "endpoint.delete": CATALOG,
+    "region.create": CATALOG, "region.update": CATALOG, "region.delete": CATALOG,
+    "flavor.action": PROJECT, "quota.detail": PROJECT, "quota.update": PROJECT, "quota.delete": PROJECT,
+    "quota.show": ((400, 404), "400 as Nova has it; the operator's says 404"),
+    "quota.defaults": ((200,), "the same for all projects"), "quota_class.show": ((200,), "the same for all classes"),
+    "usage.show": ((200,), "nothing was used"), "flavor.spec_set": ((400,), "no spec has that name"),
+    **{"%s.%s" % (c, verb): ((403,), "they are the provider's") for c in ("networks", "subnets", "ports") for verb in ("update", "delete")},
+}
+# Bodies whose key has to be the path's.
+RIGHT_BODY = {"server.meta_set": {"meta": {routes.UUID: "x"}}, "flavor.spec_set": {routes.UUID: "x"}}
+
+ALL = list(routes.load())
+
+
+def all_checks(things):
+    for r in ALL:
+        yield from who_checks(r)
+        yield from version_checks(r)
+        yield from id_checks(r, things)
+        yield from body_checks(r)
 
 
 def main():
+    if "--list" in sys.argv:
+        for c in all_checks({}):
+            print(c)
+        return 0
+    missing = check_tables()
     with Cloud(settings=["identity.lockout_failures=1000"]) as cloud:
         cloud.add_person("reader", "reader", "demo")
         cloud.add_person("other", "member", "elsewhere")
-        m = Matrix(cloud)
-        m.run()
-        foreign(cloud, m)
-        if m.bad:
+        for who in ("admin", "tenant", "reader", "other"):
+            cloud.token(who)
+        cloud.tokens["unscoped"] = unscoped_token(cloud)
+        things = make_things(cloud)
+        matrix = Matrix(cloud)
+        began = time.monotonic()
+        check_lists(matrix, things)
+        matrix.run([c for c in all_checks(things)])
+        took = time.monotonic() - began
+        if matrix.bad:
             cloud.show_log()
-    print("%d checks, %d failed" % (m.checks, m.bad))
-    return 1 if m.bad else 0
+    bad = missing + matrix.bad
+    for line in bad[:60]:
+        print("FAIL " + line)
+    print("%d routes, %d checks in %.0f s, %d failed" % (len(ALL), matrix.done, took, len(bad)))
+    return 1 if bad else 0
+
+
+def unscoped_token(cloud):
+    user, password, _ = cloud.people["reader"]
+    a = cloud.request(None, "POST", "/identity/v3/auth/tokens", {"auth": {"identity": {"methods": ["password"], "password": {
+        "user": {"name": user, "domain": {"id": "default"}, "password": password}}}, "scope": "unscoped"}})
+    assert a.status == 201, a.body
+    return a.headers["x-subject-token"]
 
 
 if __name__ == "__main__":

@@ -25,109 +25,78 @@ bool image_word_known(const char *const *words, const char *word)
 	return false;
 }
 
-static int text_of(struct image_edit *e, const char *name, const json_t *v, size_t max, const char **out,
-	struct error *err)
-{
-	const char *s = json_string_value(v);
+/* A value, as its row in the table below says. */
+union value {
+	const char *text;
+	int64_t number;
+	bool flag;
+	struct bind_list list;
+};
 
-	if (!s)
-		return error_set(err, ERR_BAD_REQUEST, "%.64s must be a string", name);
-	if (utf8_length(s) > max)
-		return error_set(
-			err, ERR_BAD_REQUEST, "%.64s must not be longer than %zu characters", name, max);
-	*out = arena_strdup(e->call->arena, s);
+typedef int set_fn(struct image_edit *e, const union value *v, struct error *err);
+
+static int set_name(struct image_edit *e, const union value *v, struct error *err)
+{
+	(void)err;
+	e->image->name = v->text;
 	return 0;
 }
 
-static int set_name(struct image_edit *e, const json_t *v, struct error *err)
+static int set_visibility(struct image_edit *e, const union value *v, struct error *err)
 {
-	if (json_is_null(v)) {
-		e->image->name = NULL;
-		return 0;
-	}
-	return text_of(e, "name", v, IMAGE_NAME_MAX, &e->image->name, err);
-}
-
-static int set_visibility(struct image_edit *e, const json_t *v, struct error *err)
-{
-	const char *word = json_string_value(v);
-
-	if (!word || !image_word_known(image_visibilities, word))
-		return error_set(
-			err, ERR_BAD_REQUEST, "visibility must be public, private, shared or community");
-	if (strcmp(word, "public") == 0 && strcmp(e->image->visibility, "public") != 0 &&
+	if (strcmp(v->text, "public") == 0 && strcmp(e->image->visibility, "public") != 0 &&
 		!api_is_admin(e->call))
 		return error_set(err, ERR_FORBIDDEN, "Only an administrator may make an image public.");
-	e->image->visibility = arena_strdup(e->call->arena, word);
+	e->image->visibility = v->text;
 	return 0;
 }
 
-static int set_format(struct image_edit *e, const char *name, const char *const *words, const json_t *v,
-	const char **out, struct error *err)
+static int set_format(
+	struct image_edit *e, const char *name, const char *word, const char **out, struct error *err)
 {
-	const char *word = json_string_value(v);
-
 	if (strcmp(e->image->status, "queued") != 0 && !str_eq(word, *out))
 		return error_set(
 			err, ERR_FORBIDDEN, "Attribute %s can be only replaced for a queued image.", name);
-	if (!json_is_null(v) && (!word || !image_word_known(words, word)))
-		return error_set(
-			err, ERR_BAD_REQUEST, "'%.32s' is no %s that is known here", word ? word : "", name);
-	*out = arena_strdup(e->call->arena, word);
+	*out = word;
 	return 0;
 }
 
-static int set_disk_format(struct image_edit *e, const json_t *v, struct error *err)
+static int set_disk_format(struct image_edit *e, const union value *v, struct error *err)
 {
-	return set_format(e, "disk_format", image_disk_formats, v, &e->image->disk_format, err);
+	return set_format(e, "disk_format", v->text, &e->image->disk_format, err);
 }
 
-static int set_container_format(struct image_edit *e, const json_t *v, struct error *err)
+static int set_container_format(struct image_edit *e, const union value *v, struct error *err)
 {
-	return set_format(
-		e, "container_format", image_container_formats, v, &e->image->container_format, err);
+	return set_format(e, "container_format", v->text, &e->image->container_format, err);
 }
 
-static int set_count(const char *name, const json_t *v, int64_t *out, struct error *err)
+static int set_min_disk(struct image_edit *e, const union value *v, struct error *err)
 {
-	int64_t n;
-
-	if (json_is_integer(v))
-		n = json_integer_value(v);
-	else if (!json_is_string(v) || !str_int64(json_string_value(v), INT32_MIN, INT32_MAX, &n))
-		return error_set(err, ERR_BAD_REQUEST, "%s must be an integer", name);
-	if (n < 0 || n > INT32_MAX)
-		return error_set(err, ERR_BAD_REQUEST, "%s must be from 0 to %d", name, INT32_MAX);
-	*out = n;
+	(void)err;
+	e->image->min_disk_gib = v->number;
 	return 0;
 }
 
-static int set_min_disk(struct image_edit *e, const json_t *v, struct error *err)
+static int set_min_ram(struct image_edit *e, const union value *v, struct error *err)
 {
-	return set_count("min_disk", v, &e->image->min_disk_gib, err);
-}
-
-static int set_min_ram(struct image_edit *e, const json_t *v, struct error *err)
-{
-	return set_count("min_ram", v, &e->image->min_ram_mib, err);
-}
-
-static int set_flag(const char *name, const json_t *v, bool *out, struct error *err)
-{
-	if (!json_is_boolean(v))
-		return error_set(err, ERR_BAD_REQUEST, "%s must be true or false", name);
-	*out = json_is_true(v);
+	(void)err;
+	e->image->min_ram_mib = v->number;
 	return 0;
 }
 
-static int set_protected(struct image_edit *e, const json_t *v, struct error *err)
+static int set_protected(struct image_edit *e, const union value *v, struct error *err)
 {
-	return set_flag("protected", v, &e->image->is_protected, err);
+	(void)err;
+	e->image->is_protected = v->flag;
+	return 0;
 }
 
-static int set_hidden(struct image_edit *e, const json_t *v, struct error *err)
+static int set_hidden(struct image_edit *e, const union value *v, struct error *err)
 {
-	return set_flag("os_hidden", v, &e->image->hidden, err);
+	(void)err;
+	e->image->hidden = v->flag;
+	return 0;
 }
 
 int image_tag_check(const char *tag, struct error *err)
@@ -148,107 +117,121 @@ static bool has_tag(const char *const *tags, size_t n, const char *tag)
 	return false;
 }
 
-static int set_tags(struct image_edit *e, const json_t *v, struct error *err)
+static int set_tags(struct image_edit *e, const union value *v, struct error *err)
 {
+	const char *const *given = v->list.items;
 	const char **tags = ARENA_ARRAY(e->call->arena, const char *, IMAGE_TAGS_MAX);
-	size_t n = 0, i;
-	json_t *item;
+	size_t n = 0;
 
-	if (!json_is_array(v))
-		return error_set(err, ERR_BAD_REQUEST, "tags must be an array of strings");
-	json_array_foreach(v, i, item)
-	{
-		const char *tag = json_string_value(item);
-
-		if (image_tag_check(tag, err) < 0)
-			return -1;
-		if (has_tag(tags, n, tag))
+	for (size_t i = 0; i < v->list.n; i++) {
+		if (has_tag(tags, n, given[i]))
 			continue;
 		if (n == IMAGE_TAGS_MAX)
 			return error_set(err, ERR_TOO_LARGE, "an image has at most %d tags", IMAGE_TAGS_MAX);
-		tags[n++] = arena_strdup(e->call->arena, tag);
+		tags[n++] = given[i];
 	}
 	e->image->tags = tags;
 	e->image->tags_n = n;
 	return 0;
 }
 
-static int set_owner(struct image_edit *e, const json_t *v, struct error *err)
+static int set_owner(struct image_edit *e, const union value *v, struct error *err)
 {
-	const char *uid = json_string_value(v);
 	struct project p;
 
-	if (!uid)
-		return error_set(err, ERR_BAD_REQUEST, "owner must be a project's id");
-	if (str_eq(uid, e->image->project_uid))
+	if (str_eq(v->text, e->image->project_uid))
 		return 0;
 	if (!api_is_admin(e->call))
 		return error_set(
 			err, ERR_FORBIDDEN, "Only an administrator may give an image to another project.");
-	if (store_project_get(e->call->db, e->call->arena, uid, &p, err) < 0)
-		return error_set(err, ERR_BAD_REQUEST, "owner: there is no project %.64s", uid);
+	if (store_project_get(e->call->db, e->call->arena, v->text, &p, err) < 0)
+		return error_set(err, ERR_BAD_REQUEST, "owner: there is no project %.64s", v->text);
 	e->image->project_id = p.id;
 	e->image->project_uid = p.uid;
 	return 0;
 }
 
-static int set_id(struct image_edit *e, const json_t *v, struct error *err)
+static int set_id(struct image_edit *e, const union value *v, struct error *err)
 {
-	const char *uid = json_string_value(v);
 	char *own;
 
 	if (!e->creating)
 		return error_set(err, ERR_FORBIDDEN, "Attribute 'id' is read-only.");
-	if (!uid || !uuid_valid(uid))
-		return error_set(err, ERR_BAD_REQUEST, "id must be a UUID");
-	own = arena_strdup(e->call->arena, uid);
+	if (!uuid_valid(v->text))
+		return error_set(err, ERR_BAD_REQUEST, "id: '%.64s' is no UUID", v->text);
+	own = arena_strdup(e->call->arena, v->text);
 	for (char *p = own; *p; p++)
 		*p = (char)tolower((unsigned char)*p);
 	e->image->uid = own;
 	return 0;
 }
 
-static const struct {
-	const char *name;
-	int (*set)(struct image_edit *e, const json_t *v, struct error *err); /* NULL: read-only */
+static const struct bind_field tag_item = { .type = BIND_STR, .min = 1, .max = TAG_CHARS_MAX };
+static const struct bind_field property = { .type = BIND_STR, .max = VALUE_BYTES_MAX };
+
+/* clang-format off */
+#define WORD(name_, words_, null_) { .name = (name_), .type = BIND_STR, .words = (words_), .flags = (null_) }
+#define COUNT(name_) { .name = (name_), .type = BIND_INT, .max = INT32_MAX }
+#define READ_ONLY(name_) { { .name = (name_), .type = BIND_ANY, .flags = BIND_NULL }, NULL }
+
+static const struct attribute {
+	struct bind_field field;
+	set_fn *set; /* NULL: read-only */
 } attributes[] = {
-	{ "name", set_name },
-	{ "visibility", set_visibility },
-	{ "disk_format", set_disk_format },
-	{ "container_format", set_container_format },
-	{ "min_disk", set_min_disk },
-	{ "min_ram", set_min_ram },
-	{ "protected", set_protected },
-	{ "os_hidden", set_hidden },
-	{ "tags", set_tags },
-	{ "owner", set_owner },
-	{ "id", set_id },
-	{ "status", NULL },
-	{ "size", NULL },
-	{ "virtual_size", NULL },
-	{ "checksum", NULL },
-	{ "os_hash_algo", NULL },
-	{ "os_hash_value", NULL },
-	{ "created_at", NULL },
-	{ "updated_at", NULL },
-	{ "self", NULL },
-	{ "file", NULL },
-	{ "schema", NULL },
-	{ "direct_url", NULL },
-	{ "locations", NULL },
-	{ "stores", NULL },
+	{ { .name = "name", .type = BIND_STR, .max = IMAGE_NAME_MAX, .flags = BIND_NULL }, set_name },
+	{ WORD("visibility", image_visibilities, 0), set_visibility },
+	{ WORD("disk_format", image_disk_formats, BIND_NULL), set_disk_format },
+	{ WORD("container_format", image_container_formats, BIND_NULL), set_container_format },
+	{ COUNT("min_disk"), set_min_disk },
+	{ COUNT("min_ram"), set_min_ram },
+	{ { .name = "protected", .type = BIND_BOOL }, set_protected },
+	{ { .name = "os_hidden", .type = BIND_BOOL }, set_hidden },
+	{ { .name = "tags", .type = BIND_ARR, .items = &tag_item }, set_tags },
+	{ { .name = "owner", .type = BIND_STR, .min = 1, .max = 64 }, set_owner },
+	{ { .name = "id", .type = BIND_STR, .min = 1, .max = 64 }, set_id },
+	READ_ONLY("status"),
+	READ_ONLY("size"),
+	READ_ONLY("virtual_size"),
+	READ_ONLY("checksum"),
+	READ_ONLY("os_hash_algo"),
+	READ_ONLY("os_hash_value"),
+	READ_ONLY("created_at"),
+	READ_ONLY("updated_at"),
+	READ_ONLY("self"),
+	READ_ONLY("file"),
+	READ_ONLY("schema"),
+	READ_ONLY("direct_url"),
+	READ_ONLY("locations"),
+	READ_ONLY("stores"),
 	/* Glance's own, never shown */
-	{ "location", NULL },
-	{ "deleted", NULL },
-	{ "deleted_at", NULL },
+	READ_ONLY("location"),
+	READ_ONLY("deleted"),
+	READ_ONLY("deleted_at"),
 };
+
+#undef WORD
+#undef COUNT
+#undef READ_ONLY
+/* clang-format on */
+
+/* Any other key is a free property. The values are set one by one. */
+const struct bind_table image_create_body = { .fields = &attributes[0].field,
+	.n = ARRAY_LEN(attributes),
+	.stride = sizeof *attributes,
+	.size = sizeof(union value),
+	.more = &property };
+
+static const struct attribute *find_attribute(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(attributes); i++)
+		if (strcmp(attributes[i].field.name, name) == 0)
+			return &attributes[i];
+	return NULL;
+}
 
 bool image_attribute_known(const char *name)
 {
-	for (size_t i = 0; i < ARRAY_LEN(attributes); i++)
-		if (strcmp(attributes[i].name, name) == 0)
-			return true;
-	return false;
+	return find_attribute(name) != NULL;
 }
 
 static struct image_property *find_property(const struct image *i, const char *key)
@@ -314,16 +297,18 @@ static int set_property(struct image_edit *e, const char *key, const json_t *v, 
 	return 0;
 }
 
-int image_attribute_set(struct image_edit *e, const char *name, const json_t *value, struct error *err)
+int image_attribute_set(struct image_edit *e, const char *name, json_t *value, struct error *err)
 {
-	for (size_t i = 0; i < ARRAY_LEN(attributes); i++) {
-		if (strcmp(attributes[i].name, name) != 0)
-			continue;
-		if (attributes[i].set)
-			return attributes[i].set(e, value, err);
+	const struct attribute *a = find_attribute(name);
+	union value v = { .list = { NULL, 0 } };
+
+	if (!a)
+		return set_property(e, name, value, err);
+	if (!a->set)
 		return error_set(err, ERR_FORBIDDEN, "Attribute '%s' is read-only.", name);
-	}
-	return set_property(e, name, value, err);
+	if (json_is_null(value) && (a->field.flags & BIND_NULL))
+		return a->set(e, &v, err);
+	return bind_one(value, name, &a->field, 0, e->call->arena, &v, err) < 0 ? -1 : a->set(e, &v, err);
 }
 
 int image_attribute_remove(struct image_edit *e, const char *name, struct error *err)

@@ -150,9 +150,11 @@ int image_create(struct api_call *c, struct error *err)
 	const char *key;
 	json_t *v;
 
-	if (!c->body)
-		return error_set(err, ERR_BAD_REQUEST, "the body must be a JSON object");
-	json_object_foreach(c->body, key, v) if (image_attribute_set(&e, key, v, err) < 0) return -1;
+	json_object_foreach(c->body, key, v)
+	{
+		if (!json_is_null(v) && image_attribute_set(&e, key, v, err) < 0)
+			return -1;
+	}
 	if (!i.project_id)
 		return error_set(err, ERR_BAD_REQUEST,
 			"an image belongs to a project: use a token scoped to one, or name the owner");

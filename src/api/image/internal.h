@@ -34,9 +34,10 @@ struct image_edit {
 	struct image *image;
 	bool creating;
 };
+extern const struct bind_table image_create_body, image_member_body, image_member_status_body;
 extern const char *const image_disk_formats[], *const image_container_formats[], *const image_visibilities[];
 /* Sets one attribute or property by its JSON name. */
-int image_attribute_set(struct image_edit *e, const char *name, const json_t *value, struct error *err);
+int image_attribute_set(struct image_edit *e, const char *name, json_t *value, struct error *err);
 /* Removes a property; ERR_FORBIDDEN for attributes, ERR_CONFLICT when there is none. */
 int image_attribute_remove(struct image_edit *e, const char *name, struct error *err);
 /* Does it have that property, or is it an attribute (which always exists)? */

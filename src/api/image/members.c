@@ -84,9 +84,30 @@ int image_member_show(struct api_call *c, struct error *err)
 	return 0;
 }
 
+struct member_body {
+	const char *project, *status;
+};
+
+static const struct bind_field member_fields[] = {
+	BIND(member_body, project, "member", BIND_STR, BIND_REQUIRED, 1, 64),
+};
+
+static const struct bind_field status_fields[] = {
+	/* openstacksdk says again who the member is */
+	BIND(member_body, project, "member", BIND_STR, 0, 0, 64),
+	{ .name = "status",
+		.type = BIND_STR,
+		.offset = offsetof(struct member_body, status),
+		.flags = BIND_REQUIRED,
+		.words = statuses },
+};
+
+const struct bind_table image_member_body = { BIND_TABLE(member_body, member_fields) },
+			image_member_status_body = { BIND_TABLE(member_body, status_fields) };
+
 int image_member_create(struct api_call *c, struct error *err)
 {
-	const char *uid = json_string_value(json_object_get(c->body, "member"));
+	const struct member_body *in = c->in;
 	struct image i;
 	struct project p;
 	struct image_member m, *list;
@@ -96,9 +117,7 @@ int image_member_create(struct api_call *c, struct error *err)
 		return -1;
 	if (!image_is_own(c, &i))
 		return error_set(err, ERR_FORBIDDEN, "Only the owner of an image may share it.");
-	if (!uid || !*uid)
-		return error_set(err, ERR_BAD_REQUEST, "member must be a project's id");
-	if (store_project_get(c->db, c->arena, uid, &p, err) < 0)
+	if (store_project_get(c->db, c->arena, in->project, &p, err) < 0)
 		return -1;
 	if (store_image_members(c->db, c->arena, i.id, NULL, &list, &n, err) < 0)
 		return -1;
@@ -114,7 +133,7 @@ int image_member_create(struct api_call *c, struct error *err)
 
 int image_member_set(struct api_call *c, struct error *err)
 {
-	const char *status = json_string_value(json_object_get(c->body, "status"));
+	const struct member_body *in = c->in;
 	struct image i;
 	struct image_member m;
 
@@ -122,9 +141,7 @@ int image_member_set(struct api_call *c, struct error *err)
 		return -1;
 	if (!api_is_admin(c) && m.project_id != c->who->project.id)
 		return error_set(err, ERR_FORBIDDEN, "Only the member itself may accept or reject an image.");
-	if (!status || !image_word_known(statuses, status))
-		return error_set(err, ERR_BAD_REQUEST, "status must be accepted, rejected or pending");
-	m.status = status;
+	m.status = in->status;
 	m.updated_us = c->now_us;
 	if (store_image_member_update(c->db, &m, err) < 0)
 		return -1;

@@ -15,7 +15,7 @@ enum op { OP_ADD, OP_REPLACE, OP_REMOVE, OP_NONE };
 struct operation {
 	enum op op;
 	const char *path;
-	const json_t *value; /* NULL: none given */
+	json_t *value; /* NULL: none given */
 };
 
 static enum op op_of(const char *name)

@@ -94,7 +94,7 @@ static void error_body(struct api_call *c, const struct error *err)
 
 static const struct api_route routes[] = {
 	{ "GET", "/images", image_list, ROLE_READER, 0, 0, 0, "image.list" },
-	{ "POST", "/images", image_create, ROLE_MEMBER, 0, 0, 0, "image.create" },
+	{ "POST", "/images", image_create, ROLE_MEMBER, 0, 0, 0, "image.create", &image_create_body },
 	{ "GET", IMAGE, image_show, ROLE_READER, 0, 0, 0, "image.show" },
 	{ "PATCH", IMAGE, image_patch, ROLE_MEMBER, 0, 0, ROUTE_RAW_BODY, "image.update" },
 	{ "DELETE", IMAGE, image_delete, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY, "image.delete" },
@@ -107,9 +107,9 @@ static const struct api_route routes[] = {
 	{ "PUT", IMAGE "/tags/{tag}", image_tag_add, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY, "image.tag" },
 	{ "DELETE", IMAGE "/tags/{tag}", image_tag_remove, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY, "image.untag" },
 	{ "GET", IMAGE "/members", image_member_list, ROLE_READER, 0, 0, 0, "image_member.list" },
-	{ "POST", IMAGE "/members", image_member_create, ROLE_MEMBER, 0, 0, 0, "image_member.create" },
+	{ "POST", IMAGE "/members", image_member_create, ROLE_MEMBER, 0, 0, 0, "image_member.create", &image_member_body },
 	{ "GET", MEMBER, image_member_show, ROLE_READER, 0, 0, 0, "image_member.show" },
-	{ "PUT", MEMBER, image_member_set, ROLE_MEMBER, 0, 0, 0, "image_member.update" },
+	{ "PUT", MEMBER, image_member_set, ROLE_MEMBER, 0, 0, 0, "image_member.update", &image_member_status_body },
 	{ "DELETE", MEMBER, image_member_delete, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY, "image_member.delete" },
 	{ "GET", "/schemas/{name}", image_schema, ROLE_ANY, 0, 0, 0, "image_schema.show" },
 	{ "GET", "/info/import", info_import, ROLE_ANY, 0, 0, 0, "image_info.import" },

@@ -198,7 +198,8 @@ static const struct api_route routes[] = {
 	{ "GET", "/config", operator_config, ROLE_ADMIN, 0, 0, 0, "cloud.config" },
 	{ "GET", "/check", operator_check, ROLE_ADMIN, 0, 0, ROUTE_OWN, "cloud.check" },
 	{ "GET", "/audit", operator_audit, ROLE_ADMIN, 0, 0, 0, "cloud.audit" },
-	{ "POST", "/bootstrap", identity_bootstrap, ROLE_ADMIN, 0, 0, ROUTE_OWN, "cloud.bootstrap" },
+	{ "POST", "/bootstrap", identity_bootstrap, ROLE_ADMIN, 0, 0, ROUTE_OWN, "cloud.bootstrap",
+		&identity_bootstrap_body },
 	{ "GET", "/hosts", host_list, ROLE_ADMIN, 0, 0, 0, "host.list" },
 	{ "POST", "/hosts", host_create, ROLE_ADMIN, 0, 0, 0, "host.create", &host_create_body },
 	{ "GET", "/hosts/{host}", host_show, ROLE_ADMIN, 0, 0, 0, "host.show" },
@@ -214,6 +215,8 @@ static const struct api_route routes[] = {
 		&operator_quota_body },
 	{ "GET", "/servers", operator_server_list, ROLE_ADMIN, 0, 0, 0, "cloud.servers" },
 	{ "GET", "/servers/{server}", operator_server_show, ROLE_ADMIN, 0, 0, 0, "cloud.server" },
+	{ "GET", "/servers/{server}/console", operator_server_console, ROLE_READER, 0, 0, ROUTE_OWN,
+		"cloud.server_console" },
 };
 
 const struct api_service service_operator = {
