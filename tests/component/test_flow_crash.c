@@ -3,12 +3,9 @@
  * its commit), of every flow in a server's life; opens the store again; and expects the same end. The points
  * are counted, not listed: a step that is added is covered the same day. Then everything once more with each
  * act run twice, as after a lost reply. */
-#include "flow_fixture.h"
-
-#include <dirent.h>
+#include "change_fixture.h"
 
 #include "base/log.h"
-#include "store/images.h"
 
 #define HOST "vcpus=16&ram_gib=64&disk_gib=500&gpus=4&gpu=10de:2330"
 
@@ -45,18 +42,7 @@ struct deed {
 	enum vm_state then;
 	enum hv_power power;
 };
-enum {
-	DEED_CREATE = 100,
-	DEED_DELETE,
-	DEED_IMAGE,
-	DEED_CREATE_IMAGE,
-	DEED_BACKUP,
-	DEED_REBUILD,
-	DEED_RESCUE,
-	DEED_UNRESCUE,
-	DEED_SHELVE,
-	DEED_UNSHELVE
-};
+enum { DEED_CREATE = 100, DEED_DELETE, DEED_IMAGE };
 
 static const struct deed life_gpu[] = {
 	{ DEED_CREATE, VM_ACTIVE, HV_POWER_RUNNING },
@@ -66,8 +52,8 @@ static const struct deed life_gpu[] = {
 	{ SERVER_UNPAUSE, VM_ACTIVE, HV_POWER_RUNNING },
 	{ SERVER_REBOOT_SOFT, VM_ACTIVE, HV_POWER_RUNNING },
 	{ SERVER_REBOOT_HARD, VM_ACTIVE, HV_POWER_RUNNING },
-	{ DEED_SHELVE, VM_SHELVED_OFFLOADED, HV_POWER_ABSENT },
-	{ DEED_UNSHELVE, VM_ACTIVE, HV_POWER_RUNNING },
+	{ CHANGE_SHELVE, VM_SHELVED_OFFLOADED, HV_POWER_ABSENT },
+	{ CHANGE_UNSHELVE, VM_ACTIVE, HV_POWER_RUNNING },
 	{ DEED_DELETE, VM_DELETED, HV_POWER_ABSENT },
 	{ DEED_IMAGE, VM_DELETED, HV_POWER_ABSENT },
 };
@@ -76,11 +62,11 @@ static const struct deed life_plain[] = {
 	{ DEED_CREATE, VM_ACTIVE, HV_POWER_RUNNING },
 	{ SERVER_SUSPEND, VM_SUSPENDED, HV_POWER_SUSPENDED },
 	{ SERVER_RESUME, VM_ACTIVE, HV_POWER_RUNNING },
-	{ DEED_CREATE_IMAGE, VM_ACTIVE, HV_POWER_RUNNING },
-	{ DEED_BACKUP, VM_ACTIVE, HV_POWER_RUNNING },
-	{ DEED_RESCUE, VM_RESCUED, HV_POWER_RUNNING },
-	{ DEED_UNRESCUE, VM_ACTIVE, HV_POWER_RUNNING },
-	{ DEED_REBUILD, VM_ACTIVE, HV_POWER_RUNNING },
+	{ CHANGE_CREATE_IMAGE, VM_ACTIVE, HV_POWER_RUNNING },
+	{ CHANGE_BACKUP, VM_ACTIVE, HV_POWER_RUNNING },
+	{ CHANGE_RESCUE, VM_RESCUED, HV_POWER_RUNNING },
+	{ CHANGE_UNRESCUE, VM_ACTIVE, HV_POWER_RUNNING },
+	{ CHANGE_REBUILD, VM_ACTIVE, HV_POWER_RUNNING },
 	{ DEED_DELETE, VM_DELETED, HV_POWER_ABSENT },
 	{ DEED_IMAGE, VM_DELETED, HV_POWER_ABSENT },
 };
@@ -95,85 +81,6 @@ static const struct life {
 	{ "{}", 0, life_plain, ARRAY_LEN(life_plain) },
 };
 
-/* An image's row as a request makes it. */
-static int make_image(struct cloud *c, struct db *db, const char *server_uid, bool backup, int64_t *out_id,
-	struct error *err)
-{
-	struct image_property properties[] = { { "image_type", backup ? "backup" : "snapshot" },
-		{ "instance_uuid", server_uid }, { "backup_type", "daily" }, { "backup_rotation", "1" } };
-	char uid[UUID_TEXT];
-	struct image i = {
-		.id = store_next_id(c->store),
-		.project_id = c->project,
-		.uid = uid,
-		.name = "made",
-		.status = "saving",
-		.visibility = "private",
-		.disk_format = "qcow2",
-		.container_format = "bare",
-		.created_us = clock_wall(&clock_system),
-		.updated_us = clock_wall(&clock_system),
-		.properties = properties,
-		.properties_n = ARRAY_LEN(properties),
-	};
-
-	uuid_make(&rng_system, uid);
-	*out_id = i.id;
-	return store_image_insert(db, &i, err);
-}
-
-static int do_change(struct cloud *c, struct db *db, void *arg, struct error *err)
-{
-	CLEANUP(arena_finish) struct arena a = { 0 };
-	const struct server_unshelve anywhere = { .zone = "" };
-	const struct server_rebuild rebuild = { .image_id = c->image };
-	const struct op *op = arg;
-	struct flow_origin o = origin_now();
-	int64_t image = 0;
-	struct server s;
-
-	if (store_server_get(db, &a, c->project, op->uid, &s, err))
-		return -1;
-	switch ((int)op->op) {
-	case DEED_CREATE_IMAGE:
-		return make_image(c, db, op->uid, false, &image, err) ||
-		       flow_server_image(c->e, db, &s, ACTION_CREATE_IMAGE, image, false, &o, err);
-	case DEED_BACKUP:
-		return make_image(c, db, op->uid, true, &image, err) ||
-		       flow_server_image(c->e, db, &s, ACTION_CREATE_BACKUP, image, false, &o, err);
-	case DEED_SHELVE:
-		return make_image(c, db, op->uid, false, &image, err) ||
-		       flow_server_shelve(c->e, db, &s, image, false, &o, err);
-	case DEED_UNSHELVE:
-		return flow_server_unshelve(c->e, db, &a, &s, &anywhere, false, &o, err);
-	case DEED_REBUILD:
-		s.name = "anew";
-		s.admin_pass = "secret2";
-		return flow_server_rebuild(c->e, db, &s, &rebuild, false, &o, err);
-	case DEED_RESCUE:
-		s.admin_pass = "secret3";
-		return flow_server_rescue(c->e, db, &s, c->image, false, &o, err);
-	default:
-		return flow_server_unrescue(c->e, db, &s, false, &o, err);
-	}
-}
-
-/* The files are the seed's and one of each image that was made: what is gone goes from a thread. */
-static bool files_match(struct cloud *c, void *arg)
-{
-	int64_t made = cloud_count(
-		c, "SELECT count(*) FROM image WHERE status = 'active' AND deleted_us = 0 AND name = 'made'");
-	DIR *dir = opendir(c->image_dir);
-	int64_t files = 0;
-
-	(void)arg;
-	assert_non_null(dir);
-	for (const struct dirent *d; (d = readdir(dir));)
-		files += d->d_name[0] != '.';
-	closedir(dir);
-	return files == made + 1;
-}
-
 static int do_image_delete(struct cloud *c, struct db *db, void *arg, struct error *err)
 {
 	(void)arg;
@@ -185,6 +92,7 @@ static int do_image_delete(struct cloud *c, struct db *db, void *arg, struct err
 static void begin(struct cloud *c, const struct deed *d, struct want *w)
 {
 	struct op op = { w->uid[0], (enum server_op)d->op };
+	struct change change = { .uid = w->uid[0], .what = (enum change_kind)d->op, .rotation = "1" };
 
 	if (d->op == DEED_CREATE)
 		cloud_ok(c, do_create, w);
@@ -192,8 +100,8 @@ static void begin(struct cloud *c, const struct deed *d, struct want *w)
 		cloud_ok(c, do_delete, w->uid[0]);
 	else if (d->op == DEED_IMAGE)
 		cloud_ok(c, do_image_delete, NULL);
-	else if (d->op >= DEED_CREATE_IMAGE)
-		cloud_ok(c, do_change, &op);
+	else if (d->op >= CHANGE_CREATE_IMAGE)
+		cloud_ok(c, do_change, &change);
 	else
 		cloud_ok(c, do_op, &op);
 }

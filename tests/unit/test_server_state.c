@@ -167,6 +167,89 @@ static void test_every_action(void **state)
 	}
 }
 
+/* What the wire promises, action by action: the states in which it is taken. */
+static const struct {
+	enum server_action action;
+	const char *states; /* NULL: all that are not deleted */
+	bool locked, busy;  /* also then */
+} promised[] = {
+	{ ACTION_REBOOT_SOFT, "active", false, false },
+	{ ACTION_REBOOT_HARD, "active stopped paused suspended error", false, false },
+	{ ACTION_START, "stopped", false, false },
+	{ ACTION_STOP, "active error", false, false },
+	{ ACTION_PAUSE, "active", false, false },
+	{ ACTION_UNPAUSE, "paused", false, false },
+	{ ACTION_SUSPEND, "active", false, false },
+	{ ACTION_RESUME, "suspended", false, false },
+	{ ACTION_RESIZE, "active stopped", false, false },
+	{ ACTION_CONFIRM_RESIZE, "resized", false, false },
+	{ ACTION_REVERT_RESIZE, "resized", false, false },
+	{ ACTION_REBUILD, "active stopped error", false, false },
+	{ ACTION_CREATE_IMAGE, "active stopped paused suspended", true, false },
+	{ ACTION_CREATE_BACKUP, "active stopped paused suspended", true, false },
+	{ ACTION_LOCK, NULL, true, true },
+	{ ACTION_UNLOCK, NULL, true, true },
+	{ ACTION_CHANGE_PASSWORD, "active", false, false },
+	{ ACTION_CONSOLE_OUTPUT, NULL, true, true },
+	{ ACTION_RESCUE, "active stopped error", false, false },
+	{ ACTION_UNRESCUE, "rescued", false, false },
+	{ ACTION_SHELVE, "active stopped paused suspended", false, false },
+	{ ACTION_SHELVE_OFFLOAD, "shelved", false, false },
+	{ ACTION_UNSHELVE, "shelved shelved_offloaded", false, false },
+	{ ACTION_FORCE_DELETE, NULL, false, true },
+	{ ACTION_RESTORE, "soft-delete", false, false },
+	{ ACTION_RESET_STATE, NULL, true, true },
+	{ ACTION_MIGRATE, "active stopped", false, false },
+	{ ACTION_MIGRATE_LIVE, "active paused", false, false },
+	{ ACTION_EVACUATE, "active stopped error", true, true },
+	{ ACTION_CRASH_DUMP, "active paused rescued resized error", false, false },
+	{ ACTION_INJECT_NETWORK, NULL, false, false },
+	{ ACTION_DELETE, NULL, false, true },
+};
+
+static bool has_word(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *at = list; (at = strstr(at, word)); at += n)
+		if ((at == list || at[-1] == ' ') && (!at[n] || at[n] == ' '))
+			return true;
+	return false;
+}
+
+static void walk(enum server_action action, enum vm_state vm, bool in_state, bool locked, bool busy)
+{
+	const struct server_action_rule *r = server_action_rule(action);
+	struct error err;
+
+	for (int t = 0; t < TASK_STATE_MAX; t++)
+		for (int l = 0; l < 2; l++)
+			for (int admin = 0; admin < 2; admin++) {
+				bool want = in_state && (t == TASK_NONE || busy) && (!l || locked || admin);
+				int rc = server_action_allowed(
+					action, id, vm, (enum task_state)t, l, admin, &err);
+
+				if ((rc == 0) != want)
+					fail_msg("%s in %s with task %d, locked %d, admin %d: %d", r->name,
+						vm_state_text(vm), t, l, admin, rc);
+				/* the refusal says where it could be done */
+				if (!in_state && !(l && !locked && !admin))
+					assert_non_null(strstr(err.msg, "; it can be done in: "));
+			}
+}
+
+static void test_whole_table(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(promised); i++)
+		for (int vm = 0; vm < VM_STATE_MAX; vm++)
+			walk(promised[i].action, (enum vm_state)vm,
+				promised[i].states
+					? has_word(promised[i].states, vm_state_text((enum vm_state)vm))
+					: vm != VM_DELETED,
+				promised[i].locked, promised[i].busy);
+}
+
 static void test_find(void **state)
 {
 	enum server_action a;
@@ -192,6 +275,7 @@ int main(void)
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_allowed),
 		cmocka_unit_test(test_every_action),
+		cmocka_unit_test(test_whole_table),
 		cmocka_unit_test(test_find),
 	};
 
