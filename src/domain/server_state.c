@@ -234,7 +234,7 @@ static const struct server_action_rule rules[ACTION_MAX] = {
 	[ACTION_MIGRATE]         = { "migrate", "migrate", M(ACTIVE) | M(STOPPED), ACTION_ADMIN, 0, 0 },
 	[ACTION_MIGRATE_LIVE]    = { "os-migrateLive", "live-migration", M(ACTIVE) | M(PAUSED), ACTION_ADMIN, 0, 0 },
 	[ACTION_EVACUATE]        = { "evacuate", "evacuate", M(ACTIVE) | M(STOPPED) | M(ERROR),
-		ACTION_ADMIN | ACTION_WHEN_LOCKED, 0, 0 },
+		ACTION_ADMIN | ACTION_WHEN_LOCKED | ACTION_ANY_TASK, 0, 0 },
 	[ACTION_CRASH_DUMP]      = { "trigger_crash_dump", "trigger_crash_dump",
 		M(ACTIVE) | M(PAUSED) | M(RESCUED) | M(RESIZED) | M(ERROR), 0, 17, 0 },
 	[ACTION_INJECT_NETWORK]  = { "injectNetworkInfo", NULL, ANY, ACTION_ADMIN, 0, 0 },

@@ -196,6 +196,19 @@ const char *link_zone(const struct link *l)
 	return l->zone;
 }
 
+struct hv_target link_target(const struct link *l, struct arena *a)
+{
+	const struct flow_config *cfg = &l->e->cfg;
+
+	return (struct hv_target) {
+		.uri = arena_strdup(a, l->uri),
+		.pki_dir = arena_strdup(a, cfg->pki_dir ? cfg->pki_dir : ""),
+		.pool = arena_strdup(a, l->pool),
+		.accel = l->accel,
+		.connect_timeout_ms = cfg->connect_timeout_ms,
+	};
+}
+
 const char *link_error(const struct link *l)
 {
 	return l->error;
@@ -204,6 +217,14 @@ const char *link_error(const struct link *l)
 struct flow **link_parked(struct link *l)
 {
 	return &l->parked;
+}
+
+void link_wake_parked(struct link *l)
+{
+	for (struct flow *f = l->parked, *next; f; f = next) {
+		next = f->next;
+		flow_wake(f);
+	}
 }
 
 bool flow_host_link(struct flow_engine *e, int64_t host_id, struct host_link *out)

@@ -62,11 +62,14 @@ bool link_placed(const struct link *l);
 bool link_telling(const struct link *l);
 int64_t link_epoch(const struct link *l);
 const char *link_zone(const struct link *l);
+/* Where another host finds it; strings in the arena. */
+struct hv_target link_target(const struct link *l, struct arena *a);
 const char *link_error(const struct link *l); /* "" none */
 /* Runs the call on the host's lane; false when the link is not connected: nothing is called then. */
 bool link_call(struct link *l, enum link_lane lane, struct host_call *c);
 /* Flows that wait for the host: parked in this list, woken when it connects. */
 struct flow **link_parked(struct link *l);
+void link_wake_parked(struct link *l);
 /* Looks the host over soon. inventory: its inventory too. */
 void link_look_over(struct link *l, bool inventory);
 /* Takes away a domain of ours whose server is deleted, and its disks: a call that was given up came through

@@ -78,10 +78,7 @@ void link_up(struct link *l)
 	l->fails = 0;
 	l->error[0] = 0;
 	log_event(LOG_INFO, "host connected", "host", l->name, NULL);
-	for (struct flow *f = l->parked, *next; f; f = next) {
-		next = f->next;
-		flow_wake(f);
-	}
+	link_wake_parked(l);
 	loop_timer_set(l->e->cfg.loop, &l->timer, engine_backoff_ms(l->e, 0) + l->e->cfg.poll_ms, link_timer);
 }
 

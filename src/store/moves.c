@@ -11,13 +11,14 @@
 	"id, uid, server_id, kind, status, source_host_id, dest_host_id, source_host, dest_host, "       \
 	"flavor_uid, flavor_name, vcpus, ram_mib, disk_gib, ephemeral_gib, swap_mib, extra_specs, "      \
 	"old_flavor_id, new_flavor_id, was_off, cancel, user_uid, project_uid, created_us, updated_us, " \
-	"ended_us"
-#define SELECT_ROW                                                                                  \
-	"SELECT m.id, m.uid, m.server_id, m.kind, m.status, m.source_host_id, m.dest_host_id, "     \
-	"m.source_host, m.dest_host, m.flavor_uid, m.flavor_name, m.vcpus, m.ram_mib, m.disk_gib, " \
-	"m.ephemeral_gib, m.swap_mib, m.extra_specs, m.old_flavor_id, m.new_flavor_id, m.was_off, " \
-	"m.cancel, m.user_uid, m.project_uid, m.created_us, m.updated_us, m.ended_us, s.uid, "      \
-	"x.hv_hostname, y.hv_hostname FROM migration m JOIN server s ON s.id = m.server_id "        \
+	"ended_us, switched, reason"
+#define SELECT_ROW                                                                                     \
+	"SELECT m.id, m.uid, m.server_id, m.kind, m.status, m.source_host_id, m.dest_host_id, "        \
+	"m.source_host, m.dest_host, m.flavor_uid, m.flavor_name, m.vcpus, m.ram_mib, m.disk_gib, "    \
+	"m.ephemeral_gib, m.swap_mib, m.extra_specs, m.old_flavor_id, m.new_flavor_id, m.was_off, "    \
+	"m.cancel, m.user_uid, m.project_uid, m.created_us, m.updated_us, m.ended_us, s.uid, "         \
+	"x.hv_hostname, y.hv_hostname, m.switched, m.reason FROM migration m JOIN server s ON s.id = " \
+	"m.server_id "                                                                                 \
 	"LEFT JOIN host x ON x.id = m.source_host_id LEFT JOIN host y ON y.id = m.dest_host_id "
 
 static const char *const kind_texts[] = {
@@ -49,15 +50,15 @@ struct move_flavor move_flavor_of(const struct server *s)
 int store_move_insert(struct db *db, const struct move *m, struct error *err)
 {
 	static const char sql[] = "INSERT INTO migration (" COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-				  "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0))";
+				  "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0), ?, ?)";
 	const struct move_flavor *f = &m->other;
 
-	return db_run(db, err, sql, "isissiissssiiiiisiiiissiii", m->id, m->uid, m->server_id,
+	return db_run(db, err, sql, "isissiissssiiiiisiiiissiiiis", m->id, m->uid, m->server_id,
 		       kind_texts[m->kind], m->status, m->source_host_id, m->dest_host_id, m->source_host,
 		       m->dest_host, f->uid, f->name, f->vcpus, f->ram_mib, f->disk_gib, f->ephemeral_gib,
 		       f->swap_mib, f->extra_specs, m->old_flavor_id, m->new_flavor_id, (int64_t)m->was_off,
 		       (int64_t)m->cancel, m->user_uid, m->project_uid, m->created_us, m->updated_us,
-		       m->ended_us) < 0
+		       m->ended_us, (int64_t)m->switched, m->reason ? m->reason : "") < 0
 		       ? -1
 		       : 0;
 }
@@ -115,6 +116,8 @@ static int move_read(sqlite3_stmt *st, struct arena *a, struct move *out, struct
 		.server_uid = db_dup(st, 26, a),
 		.source_node = node_name(st, 27, 7, a),
 		.dest_node = node_name(st, 28, 8, a),
+		.switched = db_int(st, 29) != 0,
+		.reason = db_dup(st, 30, a),
 	};
 	return kind_read(db_text(st, 3), &out->kind, err);
 }
@@ -150,21 +153,20 @@ int store_move_open(struct db *db, struct arena *a, int64_t server_id, struct mo
 	return read_one(st, a, out, err);
 }
 
-int store_move_unconfirmed(
-	struct db *db, struct arena *a, int64_t before_us, int64_t **out, size_t *out_n, struct error *err)
+int store_move_unconfirmed(struct db *db, struct arena *a, int64_t before_us, int64_t max, int64_t **out,
+	size_t *out_n, struct error *err)
 {
-	enum { AT_ONCE = 64 };
-	static const char sql[] = "SELECT m.id FROM migration m JOIN server s ON s.id = m.server_id "
+	static const char sql[] = "SELECT s.id FROM migration m JOIN server s ON s.id = m.server_id "
 				  "WHERE m.ended_us IS NULL AND m.status = 'finished' AND m.updated_us <= ? "
 				  "AND s.vm_state = 'resized' AND s.task_state IS NULL ORDER BY m.id LIMIT ?";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
-	int64_t *ids = ARENA_ARRAY(a, int64_t, AT_ONCE);
+	int64_t *ids = ARENA_ARRAY(a, int64_t, (size_t)max);
 	size_t n = 0;
 	int rc = 0;
 
-	if (db_query(db, err, &st, sql, "ii", before_us, (int64_t)AT_ONCE))
+	if (db_query(db, err, &st, sql, "ii", before_us, max))
 		return -1;
-	while (n < AT_ONCE && (rc = db_row(st, err)) > 0)
+	while (n < (size_t)max && (rc = db_row(st, err)) > 0)
 		ids[n++] = db_int(st, 0);
 	if (rc < 0)
 		return -1;
@@ -234,14 +236,22 @@ int store_move_cancel(struct db *db, int64_t id, int64_t now_us, struct error *e
 		id, err);
 }
 
-int store_move_flavor(struct db *db, int64_t id, const struct move_flavor *f, struct error *err)
+int store_move_reason(struct db *db, int64_t id, const char *reason, struct error *err)
 {
-	static const char sql[] = "UPDATE migration SET flavor_uid = ?, flavor_name = ?, vcpus = ?, "
-				  "ram_mib = ?, disk_gib = ?, ephemeral_gib = ?, swap_mib = ?, "
+	return changed(db_run(db, err, "UPDATE migration SET reason = ? WHERE id = ? AND ended_us IS NULL",
+			       "si", reason, id),
+		id, err);
+}
+
+int store_move_switched(
+	struct db *db, int64_t id, bool switched, const struct move_flavor *f, struct error *err)
+{
+	static const char sql[] = "UPDATE migration SET switched = ?, flavor_uid = ?, flavor_name = ?, "
+				  "vcpus = ?, ram_mib = ?, disk_gib = ?, ephemeral_gib = ?, swap_mib = ?, "
 				  "extra_specs = ? WHERE id = ? AND ended_us IS NULL";
 
-	return changed(db_run(db, err, sql, "ssiiiiisi", f->uid, f->name, f->vcpus, f->ram_mib, f->disk_gib,
-			       f->ephemeral_gib, f->swap_mib, f->extra_specs, id),
+	return changed(db_run(db, err, sql, "issiiiiisi", (int64_t)switched, f->uid, f->name, f->vcpus,
+			       f->ram_mib, f->disk_gib, f->ephemeral_gib, f->swap_mib, f->extra_specs, id),
 		id, err);
 }
 

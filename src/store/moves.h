@@ -34,6 +34,8 @@ struct move {
 	struct move_flavor other;            /* the one that the server does not have */
 	int64_t old_flavor_id, new_flavor_id;
 	bool was_off, cancel;
+	bool switched;      /* the server lives at the destination, with the new flavor */
+	const char *reason; /* why it went wrong; "": it did not */
 	const char *user_uid, *project_uid;
 	int64_t created_us, updated_us, ended_us; /* ended 0: open */
 };
@@ -43,14 +45,17 @@ int store_move_insert(struct db *db, const struct move *m, struct error *err);
 /* 1 found, 0 none, -1. */
 int store_move_load(struct db *db, struct arena *a, int64_t id, struct move *out, struct error *err);
 int store_move_open(struct db *db, struct arena *a, int64_t server_id, struct move *out, struct error *err);
-/* Open ones that are done and wait for their confirmation since before that time; row ids in the arena. */
-int store_move_unconfirmed(
-	struct db *db, struct arena *a, int64_t before_us, int64_t **out, size_t *out_n, struct error *err);
+/* Servers (rows) that wait for their resize's confirmation since before that time; in the arena. */
+int store_move_unconfirmed(struct db *db, struct arena *a, int64_t before_us, int64_t max, int64_t **out,
+	size_t *out_n, struct error *err);
 /* ended: closes it. */
 int store_move_status(
 	struct db *db, int64_t id, const char *status, bool ended, int64_t now_us, struct error *err);
 int store_move_cancel(struct db *db, int64_t id, int64_t now_us, struct error *err);
-int store_move_flavor(struct db *db, int64_t id, const struct move_flavor *f, struct error *err);
+int store_move_reason(struct db *db, int64_t id, const char *reason, struct error *err);
+/* Where the server lives now, and the flavor that it does not have there. */
+int store_move_switched(
+	struct db *db, int64_t id, bool switched, const struct move_flavor *f, struct error *err);
 /* The server's row takes a flavor; guarded by its generation as store_server_save, and counts it up. */
 int store_server_reflavor(struct db *db, struct server *s, const struct move_flavor *f, struct error *err);
 struct move_flavor move_flavor_of(const struct server *s);

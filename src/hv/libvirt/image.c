@@ -123,3 +123,34 @@ int lv_image_ensure(struct hv_conn *c, const char *name, const char *format, int
 	upload_end(&u);
 	return rc;
 }
+
+static int replace(struct hv_conn *c, virStoragePoolPtr pool, const struct volume_spec *spec, int fd,
+	int64_t size, struct error *err)
+{
+	CLEANUP(vol_free) virStorageVolPtr vol = NULL;
+	struct file_source source = { .fd = fd };
+	bool used;
+
+	if (volume_in_use(c, spec->name, &used, err) < 0)
+		return -1;
+	if (used)
+		return error_set(err, ERR_CONFLICT, "the disk is in use");
+	if (volume_delete(c, pool, spec->name, err) < 0 || volume_make(c, pool, spec, &vol, err) < 0)
+		return -1;
+	return volume_upload(c, vol, size, file_read, &source, err);
+}
+
+int lv_volume_upload(struct hv_conn *c, const char *name, int fd, int64_t size, struct error *err)
+{
+	struct volume_spec spec = { .name = name, .format = "raw", .capacity = size };
+	struct upload u = { .uri = c->link->uri, .pool = c->pool, .name = name };
+	CLEANUP(pool_free) virStoragePoolPtr pool = NULL;
+	int rc;
+
+	if (!volume_name_ok(name, err) || !(pool = volume_pool(c, err)))
+		return -1;
+	upload_begin(&u);
+	rc = replace(c, pool, &spec, fd, size, err);
+	upload_end(&u);
+	return rc;
+}

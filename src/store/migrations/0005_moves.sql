@@ -53,7 +53,9 @@ CREATE TABLE migration (
 	old_flavor_id INTEGER NOT NULL, -- rows of flavor, as they were
 	new_flavor_id INTEGER NOT NULL,
 	was_off INTEGER NOT NULL CHECK (was_off IN (0, 1)),
+	switched INTEGER NOT NULL DEFAULT 0 CHECK (switched IN (0, 1)), -- the server lives at the destination, with the new flavor
 	cancel INTEGER NOT NULL DEFAULT 0 CHECK (cancel IN (0, 1)), -- wished
+	reason TEXT NOT NULL DEFAULT '', -- why it went wrong
 	user_uid TEXT NOT NULL,
 	project_uid TEXT NOT NULL, -- the server's
 	created_us INTEGER NOT NULL,

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a server left on a host where it does not live any more: the old place of a move, or a home on a host
+ * that was declared dead. The flow's subject is the allocation. It waits until the host can be heard, clears
+ * domain and disks, and only then gives back what was held: until there is proof, it may still run there. */
+#include "flow/console.h"
+#include "flow/move.h"
+
+#include "base/log.h"
+#include "base/util.h"
+#include "store/server_power.h"
+
+struct leftover {
+	struct allocation_row held;
+	struct server s;
+	struct move move; /* id 0: none */
+	const char *image_dir;
+};
+
+static enum flow_verdict remove_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
+{
+	struct leftover *f = ARENA_NEW(&act->arena, struct leftover);
+	int rc = store_allocation_get(ro, &act->arena, act->flow->subject_id, &f->held, err);
+
+	act->facts = f;
+	f->image_dir = e->cfg.image_dir;
+	if (rc == 0)
+		error_internal(err, "allocation %lld is not there", (long long)act->flow->subject_id);
+	if (rc <= 0 || store_server_load(ro, &act->arena, f->held.server_id, &f->s, err) ||
+		store_move_load(ro, &act->arena, f->held.id, &f->move, err) < 0)
+		return FLOW_FAIL;
+	act->host_id = f->held.host_id;
+	if (f->s.deleted_us || f->s.host_id != f->held.host_id)
+		return FLOW_NEXT;
+	error_internal(err, "server %s lives where its left-overs should be cleared away", f->s.uid);
+	return FLOW_FAIL;
+}
+
+static int remove_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+{
+	const struct leftover *f = act->facts;
+
+	console_last_read(act, drv, conn, f->s.uid);
+	if (drv->domain_remove(conn, f->s.uid, err) || act_abandoned(act, err) ||
+		server_parts_remove(f->s.uid, drv, conn, err))
+		return -1;
+	if (f->move.id)
+		move_files_remove(f->image_dir, f->move.uid);
+	return FLOW_NEXT;
+}
+
+static int remove_end(struct flow_engine *e, struct db *db, struct act *act, struct error *err)
+{
+	const struct leftover *f = act->facts;
+
+	if (move_unhold(e, db, f->held.id, err))
+		return -1;
+	if (!f->s.root_image_id)
+		return 0;
+	return image_unstage_unused(
+		e, db, f->held.host_id, f->s.root_image_id, act->flow->request_id, act->now_us, err);
+}
+
+static const struct flow_step remove_steps[] = {
+	{ "remove", remove_load, remove_act, NULL, TASK_NONE, LINK_OPS, TIME_CALL },
+};
+
+const struct flow_kind kind_leftover_remove = {
+	.name = "leftover_remove",
+	.subject = SUBJECT_ALLOCATION,
+	.flags = KIND_NEVER_FAILS,
+	.steps = remove_steps,
+	.steps_n = ARRAY_LEN(remove_steps),
+	.deadline_s = 365 * 24 * 3600, /* a dead host may come back late */
+	.end = remove_end,
+};
+
+/* ---- inside a unit ---- */
+
+int leftover_begin(struct flow_engine *e, struct db *db, int64_t allocation_id, const char *request_id,
+	int64_t now_us, struct error *err)
+{
+	if (flow_find(e, allocation_id))
+		return 0;
+	return flow_begin(e, db,
+		&(struct flow_start) { .kind = &kind_leftover_remove,
+			.subject_id = allocation_id,
+			.request_id = request_id,
+			.now_us = now_us },
+		err);
+}
+
+int leftover_make(struct flow_engine *e, struct db *db, const struct server *s, const char *request_id,
+	int64_t now_us, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct allocation_row home;
+	int rc = store_allocation_get(db, &a, s->id, &home, err);
+
+	if (rc <= 0)
+		return rc;
+	home.id = store_next_id(e->cfg.store);
+	if (move_unhold(e, db, s->id, err) || move_hold(e, db, &home, err))
+		return -1;
+	return leftover_begin(e, db, home.id, request_id, now_us, err);
+}
+
+int leftover_seen(struct flow_engine *e, struct db *db, int64_t server_id, int64_t host_id, int64_t now_us,
+	struct error *err)
+{
+	struct allocation_row nothing = {
+		.id = store_next_id(e->cfg.store), .server_id = server_id, .host_id = host_id
+	};
+
+	if (move_hold(e, db, &nothing, err))
+		return -1;
+	return leftover_begin(e, db, nothing.id, "", now_us, err);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the flows of moves share: the rows and the memory of a server that holds room at two places. All but
+ * the acts run inside a unit. */
+#ifndef FLOW_MOVE_H
+#define FLOW_MOVE_H
+
+#include "flow/server_move.h"
+#include "flow/server_parts.h"
+#include "store/allocations.h"
+#include "store/moves.h"
+
+/* The server's row with its open move, as read by a step's load; the act runs at the place of the name. All
+ * read what a domain is made of. */
+enum flow_verdict move_load_source(struct flow_engine *e, struct db *ro, struct act *act, struct error *err);
+enum flow_verdict move_load_dest(struct flow_engine *e, struct db *ro, struct act *act, struct error *err);
+/* Where it lives now. */
+enum flow_verdict move_load_home(struct flow_engine *e, struct db *ro, struct act *act, struct error *err);
+
+/* The server lives at the other place from here on, with the other flavor and a new epoch; both places stay
+ * held. Again: back. */
+int move_switch(struct flow_engine *e, struct db *db, struct arena *a, struct server *s, struct move *m,
+	struct error *err);
+/* The move is over; what is held at the other place goes, or is cleared first when that is another host. */
+int move_close(struct flow_engine *e, struct db *db, const struct server *s, const struct move *m,
+	const char *status, const char *request_id, int64_t now_us, struct error *err);
+/* The server is being deleted from where it lives: its open move ends with it. */
+int move_abandon(struct flow_engine *e, struct db *db, const struct server *s, const char *request_id,
+	int64_t now_us, struct error *err);
+/* Holds what was held before in another way, and never given away; what an allocation held is free; two whose
+ * keys are held already are held as they are now. */
+int move_hold(struct flow_engine *e, struct db *db, const struct allocation_row *a, struct error *err);
+int move_unhold(struct flow_engine *e, struct db *db, int64_t allocation_id, struct error *err);
+int move_rehold(struct flow_engine *e, struct db *db, const struct allocation_row *a,
+	const struct allocation_row *b, struct error *err);
+/* A move begins: the project's quota counts the larger of the server's flavor and the other. */
+void move_count(struct flow_engine *e, const struct server *s, const struct move_flavor *other);
+/* What a resize on the same host needs more than is held there: GPUs of the choice that its own do not make
+ * up for, and of the rest what the flavor `is` has more than `was`. */
+int move_delta(struct db *db, struct arena *a, const struct move_flavor *was, const struct move_flavor *is,
+	const struct allocation_row *held, const struct placement_choice *choice, int64_t disk_gib,
+	struct allocation_row *out, struct error *err);
+/* The end of a flow: the server in this state, with no task; power as Nova counts it. */
+int move_settle(struct flow_engine *e, struct db *db, const struct act *act, enum vm_state vm, int power,
+	struct error *err);
+
+/* The operator says so, and nothing else is heard of it. */
+bool host_is_dead(struct flow_engine *e, struct db *db, int64_t host_id);
+
+/* leftover.c: clears away what a server left on a host where it does not live any more, however long the host
+ * cannot be heard, and then gives back what is held there. */
+int leftover_begin(struct flow_engine *e, struct db *db, int64_t allocation_id, const char *request_id,
+	int64_t now_us, struct error *err);
+/* The home itself is left behind, on a host that is declared dead. */
+int leftover_make(struct flow_engine *e, struct db *db, const struct server *s, const char *request_id,
+	int64_t now_us, struct error *err);
+/* A domain of an older epoch was seen there, and nothing is held for it. */
+int leftover_seen(struct flow_engine *e, struct db *db, int64_t server_id, int64_t host_id, int64_t now_us,
+	struct error *err);
+
+/* move_disks.c: disks on their way to another host, by files beside the images. */
+int move_fetch_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err);
+int move_send_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err);
+void move_files_remove(const char *image_dir, const char *move_uid);
+
+extern const struct flow_kind kind_server_resize, kind_server_resize_revert, kind_server_migrate_live,
+	kind_server_evacuate, kind_leftover_remove;
+
+#endif

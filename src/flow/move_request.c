@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests to move a server: what is allowed, where it goes, and the first rows of the move. */
+#include <string.h>
+
+#include "base/util.h"
+#include "domain/flavor.h"
+#include "flow/move.h"
+#include "flow/server_groups.h"
+#include "store/hosts.h"
+#include "store/quotas.h"
+#include "store/server_power.h"
+
+enum { GIB_SHIFT = 30 };
+
+struct request {
+	struct flow_engine *e;
+	struct db *db;
+	struct arena *a;
+	struct server *s;
+	const struct server_move *want;
+	const struct flow_origin *origin;
+	struct move_flavor flavor; /* that it shall have */
+	struct flavor_wants wants;
+	int64_t disk_gib;
+	struct host_row source, dest;
+	struct allocation_row held;
+	int64_t *avoid;
+	size_t avoid_n;
+	struct placement_request req;
+	struct placement_choice choice;
+	struct move m;
+};
+
+static int check_live(struct request *r, struct error *err);
+static int check_evacuate(struct request *r, struct error *err);
+static int check_resize(struct request *r, struct error *err);
+
+static const struct move_rule {
+	enum server_action action;
+	const struct flow_kind *flow;
+	const char *status; /* to begin with */
+	int (*check)(struct request *r, struct error *err);
+} rules[] = {
+	[MOVE_RESIZE] = { ACTION_RESIZE, &kind_server_resize, "pre-migrating", check_resize },
+	[MOVE_COLD] = { ACTION_MIGRATE, &kind_server_resize, "pre-migrating", NULL },
+	[MOVE_LIVE] = { ACTION_MIGRATE_LIVE, &kind_server_migrate_live, "preparing", check_live },
+	[MOVE_EVACUATION] = { ACTION_EVACUATE, &kind_server_evacuate, "pre-migrating", check_evacuate },
+};
+
+/* ---- what is allowed ---- */
+
+static int check_quota(struct request *r, struct error *err)
+{
+	const struct server *s = r->s;
+	const struct {
+		enum quota_resource resource;
+		int64_t more;
+	} counts[] = {
+		{ QUOTA_CORES, r->flavor.vcpus - s->vcpus },
+		{ QUOTA_RAM, r->flavor.ram_mib - s->ram_mib },
+		{ QUOTA_GPUS, flavor_wants_gpus(&r->wants) - capacity_gpus(s->extra_specs) },
+	};
+	int64_t limits[QUOTA_MAX];
+
+	if (store_quota_limits(r->db, s->project_id, limits, err))
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+		enum quota_resource q = counts[i].resource;
+
+		if (quota_check(q, limits[q], quota_index_get(r->e->quota, s->project_id, q), counts[i].more,
+			    err))
+			return -1;
+	}
+	return 0;
+}
+
+static int check_resize(struct request *r, struct error *err)
+{
+	const struct server *s = r->s;
+	const struct move_flavor *f = r->want->flavor;
+	int64_t root_gib = r->held.disk_gib - server_blanks_gib(s);
+
+	if (strcmp(f->uid, s->flavor_uid) == 0)
+		return error_set(err, ERR_BAD_REQUEST, "When resizing, instances must change flavor!");
+	if (s->disk_gib && !f->disk_gib)
+		return error_set(err, ERR_BAD_REQUEST, "Resize to zero disk flavor is not allowed.");
+	if ((f->disk_gib && f->disk_gib < root_gib) || f->ephemeral_gib < s->ephemeral_gib)
+		return error_set(err, ERR_BAD_REQUEST,
+			"Unable to resize disk down: flavor %.64s has %lld and %lld GiB, the server %lld and "
+			"%lld.",
+			f->name, (long long)f->disk_gib, (long long)f->ephemeral_gib, (long long)root_gib,
+			(long long)s->ephemeral_gib);
+	return check_quota(r, err);
+}
+
+static bool reachable(const struct request *r, int64_t host_id)
+{
+	const struct link *l = link_find(r->e, host_id);
+
+	return l && link_connected(l);
+}
+
+static int check_live(struct request *r, struct error *err)
+{
+	if (capacity_gpus(r->s->extra_specs))
+		return error_set(err, ERR_BAD_REQUEST,
+			"Instance %s has GPUs passed through, which cannot move live: stop it and migrate "
+			"it.",
+			r->s->uid);
+	if (!reachable(r, r->s->host_id))
+		return error_set(err, ERR_BAD_REQUEST,
+			"Compute service of %s is unavailable at this time: a live migration needs its host.",
+			r->source.name);
+	return 0;
+}
+
+/* A flow that waits for the dead host gives way; one that is at work there is waited for. */
+static int give_way(struct request *r, struct error *err)
+{
+	struct flow *f = flow_find(r->e, r->s->id);
+
+	if (!f)
+		return 0;
+	if (flow_is_busy(f) && !f->gave_up)
+		return error_set(err, ERR_CONFLICT,
+			"Cannot 'evacuate' instance %s: a call to its host is under way; try again soon.",
+			r->s->uid);
+	if (f->action_id && store_server_action_finish(r->db, f->action_id, r->origin->now_us,
+				    "the server is being evacuated", err))
+		return -1;
+	if (f->kind->give_way && f->kind->give_way(r->e, r->db, f, err))
+		return -1;
+	return flow_drop(r->e, r->db, f, err);
+}
+
+static int check_image(struct request *r, struct error *err)
+{
+	struct image_facts image;
+	int rc;
+
+	if (!r->s->image_id)
+		return 0;
+	rc = store_image_facts(r->db, r->a, r->s->image_id, &image, err);
+	if (rc < 0)
+		return -1;
+	if (rc == 0 || image.deleted)
+		return error_set(err, ERR_BAD_REQUEST,
+			"Instance %s cannot be made anew: its image %.64s is deleted.", r->s->uid,
+			rc ? image.uid : "");
+	return 0;
+}
+
+static int check_evacuate(struct request *r, struct error *err)
+{
+	if (!host_is_dead(r->e, r->db, r->s->host_id))
+		return error_set(err, ERR_BAD_REQUEST,
+			"Compute service of %s is %s: evacuate only when the host is known to be dead, and "
+			"say so "
+			"first (openstack compute service set --down %s nova-compute).",
+			r->source.name, reachable(r, r->s->host_id) ? "still in use" : "not forced down",
+			r->source.name);
+	if (r->s->want_delete)
+		return error_set(err, ERR_CONFLICT, "Instance %s is being deleted", r->s->uid);
+	return check_image(r, err) || give_way(r, err) ? -1 : 0;
+}
+
+/* One move at a time; the last one may still be cleared away behind the server. */
+static int check_open(struct request *r, struct error *err)
+{
+	struct allocation_row *rows;
+	struct move open;
+	size_t n;
+	int rc = store_move_open(r->db, r->a, r->s->id, &open, err);
+
+	if (rc < 0)
+		return -1;
+	if (rc > 0 && (r->want->kind != MOVE_EVACUATION || open.kind == MOVE_EVACUATION))
+		return error_set(err, ERR_CONFLICT, "Instance %s is being moved: %s is %s", r->s->uid,
+			move_kind_text(open.kind), open.status);
+	if (rc > 0 && move_abandon(r->e, r->db, r->s, r->origin->request_id, r->origin->now_us, err))
+		return -1;
+	if (store_allocation_list(r->db, r->a, r->s->id, &rows, &n, err))
+		return -1;
+	r->avoid = ARENA_ARRAY(r->a, int64_t, n + 1);
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].id != r->s->id)
+			r->avoid[r->avoid_n++] = rows[i].host_id;
+		else
+			r->held = rows[i];
+	return 0;
+}
+
+/* ---- where it goes ---- */
+
+static int fill(struct request *r, const char *host, struct error *err)
+{
+	struct placement_request *req = &r->req;
+
+	*req = (struct placement_request) { .vcpus = r->flavor.vcpus,
+		.ram_mib = r->flavor.ram_mib,
+		.disk_gib = r->disk_gib,
+		.gpus_n = r->wants.gpus_n,
+		.avoid = r->avoid,
+		.avoid_n = r->avoid_n };
+	for (size_t i = 0; i < r->wants.gpus_n; i++) {
+		str_copy(req->gpus[i].model, sizeof req->gpus[i].model, r->wants.gpus[i].model);
+		req->gpus[i].count = r->wants.gpus[i].count;
+	}
+	/* an administrator's choice of a host is above the zone */
+	str_copy(req->zone, sizeof req->zone, host ? "" : r->s->zone);
+	str_copy(req->host, sizeof req->host, host ? host : "");
+	return server_rules_request(r->db, r->a, r->s->id, &r->wants, req, err);
+}
+
+/* As if nothing of it were on its host: does the other flavor fit there? */
+static bool fits_here(struct request *r, struct error *err)
+{
+	size_t mark = placement_mark(r->e->placement);
+	int rc;
+
+	placement_release(r->e->placement, r->s->id);
+	rc = fill(r, r->source.name, err);
+	if (rc == 0)
+		rc = placement_choose(r->e->placement, &r->req, 1, &r->choice, err);
+	placement_undo(r->e->placement, mark);
+	return rc == 0;
+}
+
+static int no_host(const struct error *why, struct error *err)
+{
+	struct error reason = *why;
+
+	if (reason.code != ERR_NO_HOST)
+		return *err = reason, -1;
+	error_set(err, ERR_BAD_REQUEST, "No valid host was found. %.200s", reason.msg);
+	return error_detail(err, "%s", reason.detail);
+}
+
+static int choose_named(struct request *r, struct error *err)
+{
+	struct host_row h;
+
+	if (store_host_get(r->db, r->a, r->want->host, &h, err))
+		return err->code == ERR_NOT_FOUND
+			       ? error_set(err, ERR_BAD_REQUEST, "Compute host %.64s could not be found.",
+					 r->want->host)
+			       : -1;
+	if (h.id == r->s->host_id)
+		return error_set(err, ERR_BAD_REQUEST, "Unable to migrate instance %s to current host %.64s.",
+			r->s->uid, h.name);
+	for (size_t i = 0; i < r->avoid_n; i++)
+		if (r->avoid[i] == h.id)
+			return error_set(err, ERR_CONFLICT,
+				"Host %.64s is still being cleared of instance %s.", h.name, r->s->uid);
+	return fill(r, h.name, err);
+}
+
+static int choose(struct request *r, struct error *err)
+{
+	struct error why = { 0 };
+
+	if (r->want->kind == MOVE_RESIZE && !r->e->cfg.resize_elsewhere && fits_here(r, &why))
+		return 0;
+	r->avoid[r->avoid_n++] = r->s->host_id;
+	if (r->want->host ? choose_named(r, err) : fill(r, NULL, err))
+		return -1;
+	if (placement_choose(r->e->placement, &r->req, 1, &r->choice, &why))
+		return no_host(&why, err);
+	return 0;
+}
+
+/* ---- the first rows ---- */
+
+static int take(struct request *r, struct error *err)
+{
+	struct allocation_row other = {
+		.id = r->m.id,
+		.server_id = r->s->id,
+		.host_id = r->choice.host_id,
+		.vcpus = r->req.vcpus,
+		.ram_mib = r->req.ram_mib,
+		.disk_gib = r->req.disk_gib,
+		.exclusive = r->req.exclusive,
+		.devices = r->choice.gpu_ids,
+		.devices_n = r->choice.gpus_n,
+	};
+	struct move_flavor was = move_flavor_of(r->s);
+	struct placement_request req = { .vcpus = 0 };
+	struct placement_choice c = { .host_id = other.host_id };
+
+	if (other.host_id != r->s->host_id) {
+		if (placement_take(r->e->placement, other.id, &r->req, &r->choice, false, err) ||
+			store_allocation_insert(r->db, &other, err))
+			return error_wrap(err, "placement");
+		return 0;
+	}
+	other.exclusive = false;
+	if (move_delta(r->db, r->a, &was, &r->flavor, &r->held, &r->choice, r->disk_gib, &other, err))
+		return -1;
+	req.vcpus = other.vcpus;
+	req.ram_mib = other.ram_mib;
+	req.disk_gib = other.disk_gib;
+	memcpy(c.gpu_ids, other.devices, other.devices_n * sizeof *c.gpu_ids);
+	c.gpus_n = other.devices_n;
+	if (placement_take(r->e->placement, other.id, &req, &c, true, err) ||
+		store_allocation_insert(r->db, &other, err))
+		return error_wrap(err, "placement");
+	return 0;
+}
+
+static void fill_move(struct request *r)
+{
+	char *uid = arena_alloc(r->a, UUID_TEXT);
+
+	uuid_make(r->e->cfg.loop->rng, uid);
+	r->m = (struct move) {
+		.id = store_next_id(r->e->cfg.store),
+		.uid = uid,
+		.server_id = r->s->id,
+		.kind = r->want->kind,
+		.status = rules[r->want->kind].status,
+		.source_host_id = r->s->host_id,
+		.dest_host_id = r->choice.host_id,
+		.source_host = r->source.name,
+		.dest_host = r->dest.name,
+		.other = r->flavor,
+		.old_flavor_id = r->want->old_flavor_id,
+		.new_flavor_id = r->want->new_flavor_id,
+		.was_off = r->s->vm_state == VM_STOPPED,
+		.user_uid = r->origin->user_uid,
+		.created_us = r->origin->now_us,
+		.updated_us = r->origin->now_us,
+	};
+}
+
+/* The old host is dead: the server lives at the new one from here on, and the old place is cleared when the
+ * host comes back. */
+static int leave_now(struct request *r, struct error *err)
+{
+	struct server *s = r->s;
+
+	s->root_image_id = s->image_id;
+	s->admin_pass = s->config_drive ? r->want->admin_pass : NULL;
+	s->power_state = POWER_NOSTATE;
+	if (move_switch(r->e, r->db, r->a, s, &r->m, err))
+		return -1;
+	if (s->image_id && image_stage_ensure(r->e, r->db, r->a, s->host_id, s->image_id,
+				   r->origin->request_id, r->origin->now_us, err))
+		return -1;
+	return leftover_begin(r->e, r->db, r->m.id, r->origin->request_id, r->origin->now_us, err);
+}
+
+static int begin(struct request *r, struct error *err)
+{
+	const struct move_rule *rule = &rules[r->want->kind];
+	const struct server_start start = { .action = rule->action, .kind = rule->flow, .arg_id = r->m.id };
+
+	if (store_server_project(r->db, r->a, r->s->project_id, &r->m.project_uid, err) ||
+		store_move_insert(r->db, &r->m, err) || take(r, err))
+		return -1;
+	move_count(r->e, r->s, &r->m.other);
+	if (r->want->kind == MOVE_EVACUATION && leave_now(r, err))
+		return -1;
+	return server_start(r->e, r->db, r->s, &start, r->origin, err);
+}
+
+int flow_server_move(struct flow_engine *e, struct db *db, struct arena *a, struct server *s,
+	const struct server_move *want, bool is_admin, const struct flow_origin *origin, struct error *err)
+{
+	const struct move_rule *rule = &rules[want->kind];
+	struct request r = { .e = e, .db = db, .a = a, .s = s, .want = want, .origin = origin };
+
+	if (server_may(s, rule->action, is_admin, err) || store_host_load(db, a, s->host_id, &r.source, err))
+		return -1;
+	r.flavor = want->kind == MOVE_RESIZE ? *want->flavor : move_flavor_of(s);
+	if (check_open(&r, err) || capacity_wants(r.flavor.extra_specs, &r.wants, err))
+		return -1;
+	r.disk_gib = r.held.disk_gib;
+	if (want->kind == MOVE_RESIZE && r.flavor.disk_gib)
+		r.disk_gib = r.flavor.disk_gib;
+	else if (want->kind == MOVE_RESIZE)
+		r.disk_gib -= server_blanks_gib(s);
+	if (want->kind == MOVE_RESIZE)
+		r.disk_gib += server_blanks_gib(&(struct server) {
+			.ephemeral_gib = r.flavor.ephemeral_gib, .swap_mib = r.flavor.swap_mib });
+	if ((rule->check && rule->check(&r, err)) || choose(&r, err) ||
+		store_host_load(db, a, r.choice.host_id, &r.dest, err))
+		return -1;
+	fill_move(&r);
+	return begin(&r, err);
+}
+
+/* ---- what follows a resize ---- */
+
+static int finished(
+	struct db *db, struct arena *a, const struct server *s, struct move *out, struct error *err)
+{
+	int rc = store_move_open(db, a, s->id, out, err);
+
+	if (rc == 0 || (rc > 0 && strcmp(out->status, "finished") != 0))
+		return error_set(err, ERR_BAD_REQUEST, "Instance %s has not been resized.", s->uid);
+	return rc < 0 ? -1 : 0;
+}
+
+static enum vm_state state_of(const struct move *m, const struct server *s)
+{
+	return m->was_off || s->power_state == POWER_SHUTDOWN || s->power_state == POWER_CRASHED ? VM_STOPPED
+												 : VM_ACTIVE;
+}
+
+int flow_server_confirm(struct flow_engine *e, struct db *db, struct arena *a, struct server *s,
+	bool is_admin, const struct flow_origin *origin, struct error *err)
+{
+	int64_t action_id, now_us = origin->now_us;
+	struct move m;
+
+	if (server_may(s, ACTION_CONFIRM_RESIZE, is_admin, err) || finished(db, a, s, &m, err))
+		return -1;
+	s->vm_state = state_of(&m, s);
+	s->updated_us = now_us;
+	if (store_server_save(db, s, err) ||
+		store_usage_switch(
+			db, s, vm_state_text(s->vm_state), capacity_gpus(s->extra_specs), now_us, err) ||
+		move_close(e, db, s, &m, "confirmed", origin->request_id, now_us, err) ||
+		store_server_action_start(db, s->id, "confirmResize", origin->request_id, origin->user_uid,
+			origin->project_uid, now_us, &action_id, err))
+		return -1;
+	return store_server_action_finish(db, action_id, now_us, NULL, err);
+}
+
+int flow_server_revert(struct flow_engine *e, struct db *db, struct arena *a, struct server *s, bool is_admin,
+	const struct flow_origin *origin, struct error *err)
+{
+	struct server_start start = { .action = ACTION_REVERT_RESIZE, .kind = &kind_server_resize_revert };
+	struct move m;
+
+	if (server_may(s, ACTION_REVERT_RESIZE, is_admin, err) || finished(db, a, s, &m, err) ||
+		store_move_status(db, m.id, "reverting", false, origin->now_us, err))
+		return -1;
+	start.arg_id = m.id;
+	return server_start(e, db, s, &start, origin, err);
+}

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Moves as rows and memory: room at two places while one is open, the switch from one to the other, and the
+ * end. What happens on hosts is in server_resize.c, server_live.c, server_evacuate.c and leftover.c. */
+#include "flow/move.h"
+
+#include <string.h>
+
+#include "base/util.h"
+#include "domain/flavor.h"
+#include "store/allocations.h"
+#include "store/devices.h"
+#include "store/hosts.h"
+#include "store/server_power.h"
+#include "store/usage.h"
+
+/* ---- loads ---- */
+
+static enum flow_verdict load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
+{
+	struct server_facts *f;
+	struct move *m = ARENA_NEW(&act->arena, struct move);
+	enum flow_verdict v = server_load_domain(e, ro, act, err);
+	int rc;
+
+	if (v != FLOW_NEXT)
+		return v;
+	f = act->facts;
+	f->image_dir = e->cfg.image_dir;
+	rc = store_move_load(ro, &act->arena, act->flow->arg_id, m, err);
+	if (rc == 0)
+		error_internal(err, "move %lld has no row", (long long)act->flow->arg_id);
+	if (rc <= 0)
+		return FLOW_FAIL;
+	f->move = m;
+	return FLOW_NEXT;
+}
+
+enum flow_verdict move_load_home(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
+{
+	return load(e, ro, act, err);
+}
+
+enum flow_verdict move_load_source(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
+{
+	enum flow_verdict v = load(e, ro, act, err);
+
+	if (v == FLOW_NEXT)
+		act->host_id = ((struct server_facts *)act->facts)->move->source_host_id;
+	return v;
+}
+
+enum flow_verdict move_load_dest(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
+{
+	enum flow_verdict v = load(e, ro, act, err);
+
+	if (v == FLOW_NEXT)
+		act->host_id = ((struct server_facts *)act->facts)->move->dest_host_id;
+	return v;
+}
+
+bool host_is_dead(struct flow_engine *e, struct db *db, int64_t host_id)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	const struct link *l = link_find(e, host_id);
+	struct host_row h;
+	struct error ignored;
+
+	return !(l && link_connected(l)) && store_host_load(db, &a, host_id, &h, &ignored) == 0 &&
+	       h.forced_down;
+}
+
+/* ---- what is held ---- */
+
+int move_hold(struct flow_engine *e, struct db *db, const struct allocation_row *a, struct error *err)
+{
+	struct placement_request req = {
+		.vcpus = a->vcpus, .ram_mib = a->ram_mib, .disk_gib = a->disk_gib, .exclusive = a->exclusive
+	};
+	struct placement_choice c = { .host_id = a->host_id };
+
+	for (size_t i = 0; i < a->devices_n && i < PLACEMENT_GPUS_MAX; i++)
+		c.gpu_ids[c.gpus_n++] = a->devices[i];
+	return store_allocation_restore(db, a, err) ||
+			       placement_take(e->placement, a->id, &req, &c, true, err)
+		       ? -1
+		       : 0;
+}
+
+int move_unhold(struct flow_engine *e, struct db *db, int64_t allocation_id, struct error *err)
+{
+	if (store_allocation_remove(db, allocation_id, err))
+		return -1;
+	placement_release(e->placement, allocation_id);
+	return 0;
+}
+
+int move_rehold(struct flow_engine *e, struct db *db, const struct allocation_row *a,
+	const struct allocation_row *b, struct error *err)
+{
+	return move_unhold(e, db, a->id, err) || move_unhold(e, db, b->id, err) || move_hold(e, db, a, err) ||
+			       move_hold(e, db, b, err)
+		       ? -1
+		       : 0;
+}
+
+static int held_by(struct db *db, struct arena *a, int64_t id, struct allocation_row *out, struct error *err)
+{
+	int rc = store_allocation_get(db, a, id, out, err);
+
+	if (rc == 0)
+		return error_internal(err, "allocation %lld is not there", (long long)id);
+	return rc < 0 ? -1 : 0;
+}
+
+static int64_t max64(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Adds (sign 1) or takes away (-1) what the project's quota counts for the move: by how much the other flavor
+ * is larger. */
+static void count_peak(
+	struct flow_engine *e, const struct server *s, const struct move_flavor *other, int sign)
+{
+	struct quota_index *q = e->quota;
+	int64_t gpus = capacity_gpus(other->extra_specs) - capacity_gpus(s->extra_specs);
+
+	quota_index_add(q, s->project_id, QUOTA_CORES, sign * max64(0, other->vcpus - s->vcpus));
+	quota_index_add(q, s->project_id, QUOTA_RAM, sign * max64(0, other->ram_mib - s->ram_mib));
+	quota_index_add(q, s->project_id, QUOTA_GPUS, sign * max64(0, gpus));
+}
+
+/* ---- one host, two flavors ---- */
+
+struct share { /* GPUs that a server holds in both ways */
+	int64_t ids[2 * PLACEMENT_GPUS_MAX];
+	const char *models[2 * PLACEMENT_GPUS_MAX];
+	bool picked[2 * PLACEMENT_GPUS_MAX];
+	size_t n;
+	bool exclusive; /* what was picked is for a server that wants its host for itself */
+};
+
+static int share_add(struct share *s, const struct device_row *devices, size_t n, const int64_t *ids,
+	size_t ids_n, struct error *err)
+{
+	for (size_t i = 0; i < ids_n; i++) {
+		size_t k = 0, at = 0;
+
+		while (at < s->n && s->ids[at] != ids[i])
+			at++;
+		if (at < s->n)
+			continue;
+		if (s->n == ARRAY_LEN(s->ids))
+			return error_internal(err, "a server holds more GPUs than a host has");
+		while (k < n && devices[k].id != ids[i])
+			k++;
+		s->models[s->n] = k < n ? devices[k].model : "";
+		s->ids[s->n++] = ids[i];
+	}
+	return 0;
+}
+
+/* The first of each model that are wanted. */
+static void share_pick(struct share *s, const char *extra_specs)
+{
+	struct flavor_wants wants;
+	struct error ignored;
+
+	memset(s->picked, 0, sizeof s->picked);
+	if (capacity_wants(extra_specs, &wants, &ignored))
+		return;
+	s->exclusive = wants.exclusive_host;
+	for (size_t k = 0; k < wants.gpus_n; k++) {
+		int64_t left = wants.gpus[k].count;
+
+		for (size_t i = 0; i < s->n && left > 0; i++)
+			if (!s->picked[i] && strcmp(s->models[i], wants.gpus[k].model) == 0) {
+				s->picked[i] = true;
+				left--;
+			}
+	}
+}
+
+static void share_out(const struct share *s, bool picked, struct arena *a, struct allocation_row *out)
+{
+	int64_t *ids = ARENA_ARRAY(a, int64_t, s->n + 1);
+
+	out->devices_n = 0;
+	for (size_t i = 0; i < s->n; i++)
+		if (s->picked[i] == picked)
+			ids[out->devices_n++] = s->ids[i];
+	out->devices = ids;
+}
+
+static int64_t blanks(const struct move_flavor *f)
+{
+	return server_blanks_gib(
+		&(struct server) { .ephemeral_gib = f->ephemeral_gib, .swap_mib = f->swap_mib });
+}
+
+/* Both together hold the larger of the two flavors: home what the flavor `is` says, other the rest. */
+static int share_host(struct db *db, struct arena *a, const struct move_flavor *was,
+	const struct move_flavor *is, struct allocation_row *home, struct allocation_row *other,
+	struct error *err)
+{
+	struct share s = { .n = 0 };
+	struct device_row *devices;
+	int64_t disk = home->disk_gib + other->disk_gib, root = home->disk_gib - was->disk_gib - blanks(was);
+	size_t n;
+
+	if (store_device_list(db, a, home->host_id, &devices, &n, err) ||
+		share_add(&s, devices, n, home->devices, home->devices_n, err) ||
+		share_add(&s, devices, n, other->devices, other->devices_n, err))
+		return -1;
+	share_pick(&s, is->extra_specs);
+	share_out(&s, true, a, home);
+	share_out(&s, false, a, other);
+	home->vcpus = is->vcpus;
+	home->ram_mib = is->ram_mib;
+	home->exclusive = s.exclusive;
+	other->exclusive = false;
+	other->vcpus = max64(0, was->vcpus - is->vcpus);
+	other->ram_mib = max64(0, was->ram_mib - is->ram_mib);
+	/* a flavor without a disk takes its image's size, which the other flavor does not know */
+	if (is->disk_gib || root > 0)
+		home->disk_gib = is->disk_gib + blanks(is) + (is->disk_gib ? 0 : root);
+	else
+		home->disk_gib = disk;
+	other->disk_gib = max64(0, disk - home->disk_gib);
+	return 0;
+}
+
+/* ---- the switch and the end ---- */
+
+static const char *zone_of(struct flow_engine *e, struct arena *a, const struct server *s, int64_t host_id)
+{
+	const struct link *l = link_find(e, host_id);
+
+	return l ? arena_strdup(a, link_zone(l)) : s->zone;
+}
+
+int move_switch(struct flow_engine *e, struct db *db, struct arena *a, struct server *s, struct move *m,
+	struct error *err)
+{
+	struct move_flavor was = move_flavor_of(s), is = m->other;
+	struct allocation_row home, other;
+
+	if (held_by(db, a, s->id, &home, err) || held_by(db, a, m->id, &other, err))
+		return -1;
+	if (home.host_id == other.host_id) {
+		if (share_host(db, a, &was, &is, &home, &other, err))
+			return -1;
+	} else {
+		struct allocation_row swap = home;
+
+		home = other;
+		other = swap;
+		home.id = s->id;
+		other.id = m->id;
+		s->zone = zone_of(e, a, s, home.host_id);
+	}
+	s->host_id = home.host_id;
+	s->epoch++;
+	m->other = was;
+	m->switched = !m->switched;
+	return move_rehold(e, db, &home, &other, err) || store_server_reflavor(db, s, &is, err) ||
+			       store_move_switched(db, m->id, m->switched, &was, err) ||
+			       store_server_save(db, s, err)
+		       ? -1
+		       : 0;
+}
+
+int move_close(struct flow_engine *e, struct db *db, const struct server *s, const struct move *m,
+	const char *status, const char *request_id, int64_t now_us, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct allocation_row other;
+	int rc = store_allocation_get(db, &a, m->id, &other, err);
+
+	if (rc < 0 || store_move_status(db, m->id, status, true, now_us, err))
+		return -1;
+	count_peak(e, s, &m->other, -1);
+	if (rc == 0)
+		return 0;
+	if (other.host_id == s->host_id)
+		return move_unhold(e, db, m->id, err);
+	return leftover_begin(e, db, m->id, request_id, now_us, err);
+}
+
+int move_abandon(struct flow_engine *e, struct db *db, const struct server *s, const char *request_id,
+	int64_t now_us, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct move m;
+	int rc = store_move_open(db, &a, s->id, &m, err);
+
+	if (rc <= 0)
+		return rc;
+	return move_close(e, db, s, &m, strcmp(m.status, "finished") == 0 ? "confirmed" : "error", request_id,
+		now_us, err);
+}
+
+int move_settle(struct flow_engine *e, struct db *db, const struct act *act, enum vm_state vm, int power,
+	struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct server_settled to = {
+		.id = act->flow->subject_id,
+		.vm_state = vm,
+		.power_state = power,
+		.seen_epoch = act->link_epoch,
+		.now_us = act->now_us,
+		.launched = vm == VM_ACTIVE,
+		.forget_pass = true,
+	};
+	struct server s;
+
+	(void)e;
+	if (store_server_settle(db, &to, err) || store_server_load(db, &a, to.id, &s, err))
+		return -1;
+	return store_usage_switch(db, &s, vm_state_text(vm), capacity_gpus(s.extra_specs), act->now_us, err);
+}
+
+void move_count(struct flow_engine *e, const struct server *s, const struct move_flavor *other)
+{
+	count_peak(e, s, other, 1);
+}
+
+int move_delta(struct db *db, struct arena *a, const struct move_flavor *was, const struct move_flavor *is,
+	const struct allocation_row *held, const struct placement_choice *choice, int64_t disk_gib,
+	struct allocation_row *out, struct error *err)
+{
+	struct share s = { .n = 0 };
+	struct device_row *devices;
+	size_t n;
+
+	if (store_device_list(db, a, held->host_id, &devices, &n, err) ||
+		share_add(&s, devices, n, held->devices, held->devices_n, err) ||
+		share_add(&s, devices, n, choice->gpu_ids, choice->gpus_n, err))
+		return -1;
+	share_pick(&s, is->extra_specs);
+	for (size_t i = 0; i < held->devices_n; i++)
+		s.picked[i] = false; /* those come first, and are held already */
+	share_out(&s, true, a, out);
+	out->vcpus = max64(0, is->vcpus - was->vcpus);
+	out->ram_mib = max64(0, is->ram_mib - was->ram_mib);
+	out->disk_gib = max64(0, disk_gib - held->disk_gib);
+	return 0;
+}

@@ -1,0 +1,644 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Servers that change host or flavor: what they hold at both places, what quota counts meanwhile, what is
+ * left on the hosts in the end, and the ways back. */
+#include "flow_fixture.h"
+
+#include <dirent.h>
+
+#include "base/log.h"
+#include "flow/server_move.h"
+#include "store/hosts.h"
+
+#define HOST "vcpus=16&ram_gib=64&disk_gib=500&gpus=4&gpu=10de:2330"
+
+/* ---- requests ---- */
+
+struct go {
+	const char *uid;
+	struct server_move move;
+	struct move_flavor flavor;
+	int verb; /* 0 move, 'c' confirm, 'r' revert */
+};
+
+static int do_move(struct cloud *c, struct db *db, void *arg, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct go *g = arg;
+	struct flow_origin o = origin_now();
+	struct server s;
+
+	if (store_server_get(db, &a, c->project, g->uid, &s, err))
+		return -1;
+	if (g->verb == 'c')
+		return flow_server_confirm(c->e, db, &a, &s, true, &o, err);
+	if (g->verb == 'r')
+		return flow_server_revert(c->e, db, &a, &s, true, &o, err);
+	g->move.flavor = &g->flavor;
+	return flow_server_move(c->e, db, &a, &s, &g->move, true, &o, err);
+}
+
+static struct go resize_to(const char *uid, int64_t vcpus, int64_t ram_mib, const char *extra_specs)
+{
+	return (struct go) { .uid = uid,
+		.move = { .kind = MOVE_RESIZE },
+		.flavor = { .uid = "f2",
+			.name = "m1.other",
+			.vcpus = vcpus,
+			.ram_mib = ram_mib,
+			.disk_gib = 20,
+			.extra_specs = extra_specs ? extra_specs : "{}" } };
+}
+
+static struct go go_elsewhere(const char *uid, enum move_kind kind)
+{
+	return (struct go) { .uid = uid, .move = { .kind = kind } };
+}
+
+static void verb(struct cloud *c, const char *uid, int v)
+{
+	struct go g = { .uid = uid, .verb = v };
+
+	cloud_ok(c, do_move, &g);
+}
+
+/* ---- looking ---- */
+
+static int64_t quota_of(struct cloud *c, enum quota_resource r)
+{
+	return quota_index_get(flow_quota(c->e), c->project, r);
+}
+
+/* The host (0, 1, ...) of the fixture that a row names. */
+static int host_of(struct cloud *c, const char *uid)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct server s = cloud_server(c, &a, uid);
+
+	for (unsigned i = 0; i < c->hosts_n; i++)
+		if (c->hosts[i] == s.host_id)
+			return (int)i;
+	return -1;
+}
+
+static enum hv_power power_on(struct cloud *c, int host, const char *uid)
+{
+	struct sim_domain d = { .power = HV_POWER_ABSENT };
+
+	sim_domain_get(c->worlds[host], uid, &d);
+	return d.power;
+}
+
+static bool disk_on(struct cloud *c, int host, const char *uid)
+{
+	char name[HV_VOLUME_NAME];
+
+	return sim_volume_exists(c->worlds[host], hv_server_volume(uid, HV_ROOT, name));
+}
+
+static void expect_status(struct cloud *c, const char *status)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct move_filter all = { .limit = 1 };
+	struct move *m;
+	struct error err;
+	size_t n;
+
+	assert_int_equal(store_move_list(store_ro(c->store), &a, &all, &m, &n, &err), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(m[0].status, status);
+}
+
+static int files_left(struct cloud *c)
+{
+	DIR *d = opendir(c->image_dir);
+	int n = 0;
+
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n - 3; /* ".", "..", the image */
+}
+
+static void set_up(struct cloud *c, struct want *w, unsigned hosts)
+{
+	cloud_make(c);
+	for (unsigned i = 0; i < hosts; i++)
+		cloud_host(c, HOST);
+	cloud_ok(c, do_create, w);
+	cloud_until_server(c, w->uid[0], VM_ACTIVE);
+}
+
+static void tear_down(struct cloud *c)
+{
+	cloud_clean(c);
+	assert_int_equal(files_left(c), 0);
+	cloud_close(c);
+	cloud_remove(c);
+}
+
+/* Deletes what there is, and sees that nothing of it stays anywhere. */
+static void delete_all(struct cloud *c, const char *uid)
+{
+	cloud_ok(c, do_delete, (void *)(uintptr_t)uid);
+	cloud_until_server(c, uid, VM_DELETED);
+	cloud_until(c, flows_gone, NULL);
+	assert_int_equal(cloud_count(c, "SELECT count(*) FROM allocation"), 0);
+	assert_int_equal(cloud_count(c, "SELECT count(*) FROM migration WHERE ended_us IS NULL"), 0);
+	assert_int_equal(quota_of(c, QUOTA_CORES), 0);
+	assert_int_equal(quota_of(c, QUOTA_RAM), 0);
+	assert_int_equal(quota_of(c, QUOTA_GPUS), 0);
+	for (unsigned i = 0; i < c->hosts_n; i++) {
+		assert_int_equal(sim_domain_count(c->worlds[i]), 0);
+		assert_true(sim_volume_count(c->worlds[i]) <= 1); /* the image */
+	}
+}
+
+/* ---- resize on one host ---- */
+
+static void test_resize_here(void **state)
+{
+	struct cloud c = { 0 };
+	struct want w = { .drive = true };
+	struct go g;
+
+	(void)state;
+	set_up(&c, &w, 1);
+	g = resize_to(w.uid[0], 6, 2048, NULL);
+	cloud_ok(&c, do_move, &g);
+	assert_int_equal(quota_of(&c, QUOTA_CORES), 6);
+	cloud_until_server(&c, w.uid[0], VM_RESIZED);
+	expect_status(&c, "finished");
+	assert_int_equal(power_on(&c, 0, w.uid[0]), HV_POWER_RUNNING);
+	assert_int_equal(cloud_count(&c, "SELECT vcpus FROM server"), 6);
+	assert_int_equal(cloud_count(&c, "SELECT sum(vcpus) FROM allocation"), 6);
+	assert_int_equal(cloud_count(&c, "SELECT vcpus FROM usage WHERE ended_us IS NULL"), 6);
+	cloud_clean(&c);
+	verb(&c, w.uid[0], 'r');
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	expect_status(&c, "reverted");
+	assert_int_equal(cloud_count(&c, "SELECT vcpus FROM server"), 2);
+	assert_int_equal(quota_of(&c, QUOTA_CORES), 2);
+	cloud_ok(&c, do_move, &g);
+	cloud_until_server(&c, w.uid[0], VM_RESIZED);
+	verb(&c, w.uid[0], 'c');
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	expect_status(&c, "confirmed");
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation"), 1);
+	assert_int_equal(quota_of(&c, QUOTA_RAM), 2048);
+	cloud_clean(&c);
+	/* smaller: what it had stays held and counted until that is confirmed */
+	g = resize_to(w.uid[0], 1, 512, NULL);
+	g.flavor.uid = "f3";
+	cloud_ok(&c, do_move, &g);
+	cloud_until_server(&c, w.uid[0], VM_RESIZED);
+	assert_int_equal(cloud_count(&c, "SELECT sum(vcpus) FROM allocation"), 6);
+	assert_int_equal(quota_of(&c, QUOTA_CORES), 6);
+	cloud_clean(&c);
+	verb(&c, w.uid[0], 'c');
+	assert_int_equal(quota_of(&c, QUOTA_CORES), 1);
+	assert_int_equal(cloud_count(&c, "SELECT sum(vcpus) FROM allocation"), 1);
+	cloud_clean(&c);
+	delete_all(&c, w.uid[0]);
+	tear_down(&c);
+}
+
+/* From two GPUs to three on a host of four: two are kept, one comes; and back. */
+static void test_resize_gpus(void **state)
+{
+	struct cloud c = { 0 };
+	struct want w = { .extra_specs = "{\"pci_passthrough:alias\": \"h100:2\"}" };
+	struct sim_domain d;
+	struct go g;
+
+	(void)state;
+	set_up(&c, &w, 1);
+	g = resize_to(w.uid[0], 2, 1024, "{\"pci_passthrough:alias\": \"h100:3\"}");
+	cloud_ok(&c, do_move, &g);
+	assert_int_equal(quota_of(&c, QUOTA_GPUS), 3);
+	cloud_until_server(&c, w.uid[0], VM_RESIZED);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation_device"), 3);
+	assert_true(sim_domain_get(c.worlds[0], w.uid[0], &d));
+	assert_int_equal(d.hostdevs_n, 3);
+	cloud_clean(&c);
+	verb(&c, w.uid[0], 'r');
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation_device"), 2);
+	assert_true(sim_domain_get(c.worlds[0], w.uid[0], &d));
+	assert_int_equal(d.hostdevs_n, 2);
+	g = resize_to(w.uid[0], 2, 1024, NULL);
+	cloud_ok(&c, do_move, &g);
+	cloud_until_server(&c, w.uid[0], VM_RESIZED);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation_device"), 2);
+	assert_int_equal(quota_of(&c, QUOTA_GPUS), 2);
+	cloud_clean(&c);
+	verb(&c, w.uid[0], 'c');
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation_device"), 0);
+	assert_int_equal(quota_of(&c, QUOTA_GPUS), 0);
+	delete_all(&c, w.uid[0]);
+	tear_down(&c);
+}
+
+static void expect_refused(struct cloud *c, struct go *g, enum err code)
+{
+	assert_int_equal(cloud_do(c, do_move, g), -1);
+	if (c->err.code != code)
+		fail_msg("%s: %s (%s)", error_code_name(c->err.code), c->err.msg, c->err.detail);
+}
+
+static int do_limit(struct cloud *c, struct db *db, void *arg, struct error *err)
+{
+	(void)arg;
+	return db_run(db, err, "INSERT INTO quota VALUES (?, 'cores', 4)", "i", c->project) < 0 ? -1 : 0;
+}
+
+static void test_refusals(void **state)
+{
+	struct cloud c = { 0 };
+	struct want w = { .extra_specs = "{\"pci_passthrough:alias\": \"h100:1\"}" };
+	struct go g;
+
+	(void)state;
+	set_up(&c, &w, 1);
+	g = resize_to(w.uid[0], 2, 1024, NULL);
+	g.flavor.uid = "f";
+	expect_refused(&c, &g, ERR_BAD_REQUEST); /* the same flavor */
+	g = resize_to(w.uid[0], 2, 1024, NULL);
+	g.flavor.disk_gib = 5;
+	expect_refused(&c, &g, ERR_BAD_REQUEST); /* a smaller disk */
+	g.flavor.disk_gib = 0;
+	expect_refused(&c, &g, ERR_BAD_REQUEST);
+	g = resize_to(w.uid[0], 500, 1024, NULL);
+	expect_refused(&c, &g, ERR_OVER_QUOTA);
+	cloud_ok(&c, do_limit, NULL);
+	g = resize_to(w.uid[0], 5, 1024, NULL);
+	expect_refused(&c, &g, ERR_OVER_QUOTA);
+	g = resize_to(w.uid[0], 2, 1 << 20, NULL);
+	expect_refused(&c, &g, ERR_OVER_QUOTA);
+	g = go_elsewhere(w.uid[0], MOVE_COLD);
+	expect_refused(&c, &g, ERR_BAD_REQUEST); /* nowhere to go */
+	g = go_elsewhere(w.uid[0], MOVE_LIVE);
+	expect_refused(&c, &g, ERR_BAD_REQUEST); /* GPUs */
+	g = go_elsewhere(w.uid[0], MOVE_EVACUATION);
+	expect_refused(&c, &g, ERR_BAD_REQUEST); /* the host is alive */
+	g = go_elsewhere(w.uid[0], MOVE_COLD);
+	g.move.host = "nowhere";
+	expect_refused(&c, &g, ERR_BAD_REQUEST);
+	g.move.host = "host0";
+	expect_refused(&c, &g, ERR_BAD_REQUEST); /* there already */
+	g = (struct go) { .uid = w.uid[0], .verb = 'c' };
+	expect_refused(&c, &g, ERR_CONFLICT);
+	g.verb = 'r';
+	expect_refused(&c, &g, ERR_CONFLICT);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM migration"), 0);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation"), 1);
+	delete_all(&c, w.uid[0]);
+	tear_down(&c);
+}
+
+/* ---- to another host ---- */
+
+static void test_cold(void **state)
+{
+	struct cloud c = { 0 };
+	struct want w = { .drive = true, .extra_specs = "{\"pci_passthrough:alias\": \"h100:1\"}" };
+	struct go g;
+	int from, to;
+
+	(void)state;
+	set_up(&c, &w, 2);
+	from = host_of(&c, w.uid[0]);
+	to = 1 - from;
+	g = go_elsewhere(w.uid[0], MOVE_COLD);
+	cloud_ok(&c, do_move, &g);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation_device"), 2);
+	cloud_until_server(&c, w.uid[0], VM_RESIZED);
+	assert_int_equal(host_of(&c, w.uid[0]), to);
+	assert_int_equal(power_on(&c, to, w.uid[0]), HV_POWER_RUNNING);
+	assert_int_equal(power_on(&c, from, w.uid[0]), HV_POWER_SHUTOFF);
+	assert_true(disk_on(&c, from, w.uid[0]) && disk_on(&c, to, w.uid[0]));
+	assert_int_equal(quota_of(&c, QUOTA_GPUS), 1);
+	cloud_clean(&c);
+	verb(&c, w.uid[0], 'r');
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	cloud_until(&c, flows_gone, NULL);
+	expect_status(&c, "reverted");
+	assert_int_equal(host_of(&c, w.uid[0]), from);
+	assert_int_equal(power_on(&c, from, w.uid[0]), HV_POWER_RUNNING);
+	assert_int_equal(power_on(&c, to, w.uid[0]), HV_POWER_ABSENT);
+	assert_false(disk_on(&c, to, w.uid[0]));
+	cloud_clean(&c);
+	/* again, off, and for good */
+	cloud_ok(&c, do_op, &((struct op) { w.uid[0], SERVER_STOP }));
+	cloud_until_server(&c, w.uid[0], VM_STOPPED);
+	cloud_ok(&c, do_move, &g);
+	cloud_until_server(&c, w.uid[0], VM_RESIZED);
+	assert_int_equal(power_on(&c, to, w.uid[0]), HV_POWER_SHUTOFF);
+	verb(&c, w.uid[0], 'c');
+	cloud_until_server(&c, w.uid[0], VM_STOPPED);
+	cloud_until(&c, flows_gone, NULL);
+	assert_int_equal(power_on(&c, from, w.uid[0]), HV_POWER_ABSENT);
+	assert_false(disk_on(&c, from, w.uid[0]));
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation"), 1);
+	cloud_ok(&c, do_op, &((struct op) { w.uid[0], SERVER_START }));
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	cloud_clean(&c);
+	delete_all(&c, w.uid[0]);
+	tear_down(&c);
+}
+
+/* Deleted while it waits for its confirmation: both places are cleared. */
+static void test_delete_resized(void **state)
+{
+	struct cloud c = { .flow = { .resize_elsewhere = true } };
+	struct want w = { .drive = true };
+	struct go g;
+
+	(void)state;
+	set_up(&c, &w, 2);
+	g = resize_to(w.uid[0], 4, 2048, NULL);
+	cloud_ok(&c, do_move, &g);
+	cloud_until_server(&c, w.uid[0], VM_RESIZED);
+	assert_int_equal(cloud_count(&c, "SELECT count(DISTINCT host_id) FROM allocation"), 2);
+	delete_all(&c, w.uid[0]);
+	tear_down(&c);
+}
+
+/* The other host refuses it: it runs on where it was, and nothing of it is left there. */
+static void test_failed_move(void **state)
+{
+	static const enum sim_op ops[] = { SIM_VOLUME_UPLOAD, SIM_DOMAIN_DEFINE, SIM_DOMAIN_START };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
+		struct cloud c = { 0 };
+		struct want w = { .drive = true };
+		struct go g;
+		int from;
+
+		set_up(&c, &w, 2);
+		from = host_of(&c, w.uid[0]);
+		sim_fault(c.worlds[1 - from], ops[i], 1, 50, SIM_FAIL);
+		g = go_elsewhere(w.uid[0], MOVE_COLD);
+		cloud_ok(&c, do_move, &g);
+		cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+		cloud_until(&c, flows_gone, NULL);
+		expect_status(&c, "error");
+		assert_int_equal(host_of(&c, w.uid[0]), from);
+		assert_int_equal(power_on(&c, from, w.uid[0]), HV_POWER_RUNNING);
+		assert_int_equal(power_on(&c, 1 - from, w.uid[0]), HV_POWER_ABSENT);
+		assert_false(disk_on(&c, 1 - from, w.uid[0]));
+		assert_int_equal(
+			cloud_count(&c, "SELECT count(*) FROM server_action WHERE action = 'migrate' AND "
+					"message IS NOT NULL"),
+			1);
+		cloud_clean(&c);
+		delete_all(&c, w.uid[0]);
+		tear_down(&c);
+	}
+}
+
+/* ---- live ---- */
+
+static void test_live(void **state)
+{
+	struct cloud c = { 0 };
+	struct want w = { .drive = true };
+	struct sim_domain d;
+	struct go g;
+	int from;
+
+	(void)state;
+	set_up(&c, &w, 2);
+	from = host_of(&c, w.uid[0]);
+	g = go_elsewhere(w.uid[0], MOVE_LIVE);
+	cloud_ok(&c, do_move, &g);
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	cloud_until(&c, flows_gone, NULL);
+	expect_status(&c, "completed");
+	assert_int_equal(host_of(&c, w.uid[0]), 1 - from);
+	assert_int_equal(power_on(&c, from, w.uid[0]), HV_POWER_ABSENT);
+	assert_true(sim_domain_get(c.worlds[1 - from], w.uid[0], &d));
+	assert_int_equal(d.power, HV_POWER_RUNNING);
+	assert_int_equal(d.starts, 1);
+	assert_false(disk_on(&c, from, w.uid[0]));
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation"), 1);
+	cloud_clean(&c);
+	/* back, paused */
+	cloud_ok(&c, do_op, &((struct op) { w.uid[0], SERVER_PAUSE }));
+	cloud_until_server(&c, w.uid[0], VM_PAUSED);
+	cloud_ok(&c, do_move, &g);
+	cloud_until_server(&c, w.uid[0], VM_PAUSED);
+	cloud_until(&c, flows_gone, NULL);
+	assert_int_equal(host_of(&c, w.uid[0]), from);
+	assert_int_equal(power_on(&c, from, w.uid[0]), HV_POWER_PAUSED);
+	cloud_clean(&c);
+	delete_all(&c, w.uid[0]);
+	tear_down(&c);
+}
+
+/* What went wrong, and lost replies, at each call: it is on one host, and on that alone. */
+static void live_fault(enum sim_op op, unsigned host, enum sim_fault_kind kind)
+{
+	struct cloud c = { 0 };
+	struct want w = { .drive = true, .host = "host0" };
+	struct go g;
+	int at;
+
+	set_up(&c, &w, 2);
+	sim_fault(c.worlds[host], op, 1, 1, kind);
+	g = go_elsewhere(w.uid[0], MOVE_LIVE);
+	cloud_ok(&c, do_move, &g);
+	cloud_until(&c, flows_gone, NULL);
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	at = host_of(&c, w.uid[0]);
+	assert_int_equal(power_on(&c, at, w.uid[0]), HV_POWER_RUNNING);
+	assert_int_equal(power_on(&c, 1 - at, w.uid[0]), HV_POWER_ABSENT);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation"), 1);
+	cloud_clean(&c);
+	delete_all(&c, w.uid[0]);
+	tear_down(&c);
+}
+
+static void test_live_faults(void **state)
+{
+	static const enum sim_op ops[] = { SIM_DOMAIN_MIGRATE, SIM_MIGRATE_LOOK, SIM_DOMAIN_LOOK };
+	static const enum sim_fault_kind kinds[] = { SIM_FAIL, SIM_FAIL_AFTER, SIM_LOSE_REPLY, SIM_DROP };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ops); i++)
+		for (unsigned host = 0; host < 2; host++)
+			for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
+				live_fault(ops[i], host, kinds[k]);
+}
+
+static int do_cancel(struct cloud *c, struct db *db, void *arg, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct move m;
+	int64_t id = 0;
+
+	(void)c;
+	if (db_int_query(db, err, &id, "SELECT id FROM server WHERE uid = ?", "s", (const char *)arg) <= 0 ||
+		store_move_open(db, &a, id, &m, err) <= 0)
+		return -1;
+	return flow_move_order(db, &m, MOVE_WORD_CANCEL, 5, err);
+}
+
+static bool is_running(struct cloud *c, void *arg)
+{
+	return sim_calls(c->worlds[0], SIM_DOMAIN_MIGRATE) > 0 &&
+	       cloud_count(c, "SELECT count(*) FROM migration WHERE status = 'running'") == 1 && !arg;
+}
+
+static void test_live_words(void **state)
+{
+	static const enum move_word words[] = { MOVE_WORD_CANCEL, MOVE_WORD_FORCE };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		struct cloud c = { 0 };
+		struct want w = { .drive = true, .host = "host0" };
+		struct go g;
+
+		cloud_make(&c);
+		cloud_host(&c, HOST "&move_ms=100000");
+		cloud_host(&c, HOST);
+		cloud_ok(&c, do_create, &w);
+		cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+		g = go_elsewhere(w.uid[0], MOVE_LIVE);
+		cloud_ok(&c, do_move, &g);
+		cloud_until(&c, is_running, NULL);
+		if (words[i] == MOVE_WORD_CANCEL)
+			cloud_ok(&c, do_cancel, w.uid[0]);
+		flow_move_tell(c.e, c.hosts[0], w.uid[0], words[i]);
+		cloud_until(&c, flows_gone, NULL);
+		expect_status(&c, words[i] == MOVE_WORD_CANCEL ? "cancelled" : "completed");
+		assert_int_equal(host_of(&c, w.uid[0]), words[i] == MOVE_WORD_CANCEL ? 0 : 1);
+		cloud_clean(&c);
+		delete_all(&c, w.uid[0]);
+		tear_down(&c);
+	}
+}
+
+/* ---- evacuation ---- */
+
+static int do_force_down(struct cloud *c, struct db *db, void *arg, struct error *err)
+{
+	int host = *(int *)arg;
+
+	return flow_host_force_down(c->e, db, c->hosts[host < 0 ? -host - 1 : host], host >= 0, err);
+}
+
+static bool not_connected(struct cloud *c, void *arg)
+{
+	return !host_connected(c, arg);
+}
+
+static void test_evacuate(void **state)
+{
+	struct cloud c = { 0 };
+	struct want w = { .drive = true, .extra_specs = "{\"pci_passthrough:alias\": \"h100:1\"}" };
+	struct go g;
+	int from, up;
+	unsigned host;
+
+	(void)state;
+	set_up(&c, &w, 2);
+	host = (unsigned)(from = host_of(&c, w.uid[0]));
+	g = go_elsewhere(w.uid[0], MOVE_EVACUATION);
+	sim_set_down(c.worlds[from], true);
+	sim_drop(c.worlds[from], "fire");
+	cloud_until(&c, not_connected, &host);
+	expect_refused(&c, &g, ERR_BAD_REQUEST); /* nobody said that it is dead */
+	/* a flow that waits for it gives way */
+	cloud_ok(&c, do_op, &((struct op) { w.uid[0], SERVER_STOP }));
+	cloud_ok(&c, do_force_down, &from);
+	while (cloud_do(&c, do_move, &g))
+		assert_int_equal(c.err.code, ERR_CONFLICT); /* its call is under way still */
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	expect_status(&c, "done");
+	assert_int_equal(host_of(&c, w.uid[0]), 1 - from);
+	assert_int_equal(power_on(&c, 1 - from, w.uid[0]), HV_POWER_RUNNING);
+	/* until the dead one is heard, what was held there stays held */
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation"), 2);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation_device"), 2);
+	cloud_clean(&c);
+	assert_int_equal(power_on(&c, from, w.uid[0]), HV_POWER_RUNNING);
+	sim_set_down(c.worlds[from], false);
+	up = -from - 1;
+	cloud_ok(&c, do_force_down, &up);
+	cloud_until(&c, flows_gone, NULL);
+	assert_int_equal(power_on(&c, from, w.uid[0]), HV_POWER_ABSENT);
+	assert_false(disk_on(&c, from, w.uid[0]));
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation"), 1);
+	cloud_clean(&c);
+	delete_all(&c, w.uid[0]);
+	tear_down(&c);
+}
+
+/* A server on a dead host can be deleted; the host is cleared when it is back. */
+static void test_delete_on_dead_host(void **state)
+{
+	struct cloud c = { 0 };
+	struct want w = { .drive = true };
+	int host = 0, up = -1;
+	unsigned first = 0;
+
+	(void)state;
+	set_up(&c, &w, 1);
+	sim_set_down(c.worlds[0], true);
+	sim_drop(c.worlds[0], "fire");
+	cloud_until(&c, not_connected, &first);
+	cloud_ok(&c, do_delete, w.uid[0]);
+	cloud_ok(&c, do_force_down, &host);
+	cloud_until_server(&c, w.uid[0], VM_DELETED);
+	assert_int_equal(quota_of(&c, QUOTA_CORES), 0);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation"), 1);
+	cloud_clean(&c);
+	sim_set_down(c.worlds[0], false);
+	cloud_ok(&c, do_force_down, &up);
+	cloud_until(&c, flows_gone, NULL);
+	assert_int_equal(sim_domain_count(c.worlds[0]), 0);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation"), 0);
+	tear_down(&c);
+}
+
+/* ---- by time alone ---- */
+
+static void test_confirmed_by_time(void **state)
+{
+	struct cloud c = { .flow = { .resize_confirm_s = 1 } };
+	struct want w = { .drive = true };
+	struct go g;
+
+	(void)state;
+	set_up(&c, &w, 1);
+	g = resize_to(w.uid[0], 4, 2048, NULL);
+	cloud_ok(&c, do_move, &g);
+	cloud_until_server(&c, w.uid[0], VM_RESIZED);
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	expect_status(&c, "confirmed");
+	delete_all(&c, w.uid[0]);
+	tear_down(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_resize_here),
+		cmocka_unit_test(test_resize_gpus),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_cold),
+		cmocka_unit_test(test_delete_resized),
+		cmocka_unit_test(test_failed_move),
+		cmocka_unit_test(test_live),
+		cmocka_unit_test(test_live_faults),
+		cmocka_unit_test(test_live_words),
+		cmocka_unit_test(test_evacuate),
+		cmocka_unit_test(test_delete_on_dead_host),
+		cmocka_unit_test(test_confirmed_by_time),
+	};
+
+	log_set_level(LOG_ERR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
