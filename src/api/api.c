@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/compute/compute.h"
+#include "api/consoles.h"
 #include "api/identity/identity.h"
 #include "api/image/image.h"
 #include "api/network/network.h"
@@ -44,6 +45,7 @@ static const struct api_route root_routes[] = {
 	{ "GET", "/image", image_versions, ROLE_NONE, 0, 0, 0, "image.versions" },
 	{ "GET", "/image/versions", image_versions, ROLE_NONE, 0, 0, 0, "image.versions" },
 	{ "GET", "/network", network_versions, ROLE_NONE, 0, 0, 0, "network.versions" },
+	{ "GET", "/console", console_connect, ROLE_NONE, 0, 0, ROUTE_OWN, "server.console" },
 };
 
 const struct api_service service_root = {
@@ -110,11 +112,20 @@ int api_init(struct api *api, struct error *err)
 	api->router = router_create();
 	for (size_t i = 0; i < ARRAY_LEN(services); i++)
 		add_routes(api, services[i]);
+	housekeeping_start(api);
+	api->consoles = consoles_create(api);
 	return identity_create(api, &api->identity, err);
+}
+
+void api_stop(struct api *api)
+{
+	housekeeping_stop(api);
 }
 
 void api_finish(struct api *api)
 {
+	housekeeping_destroy(api);
+	consoles_destroy(api->consoles);
 	identity_destroy(api->identity);
 	router_destroy(api->router);
 	for (size_t i = 0; i < api->patterns_n; i++)

@@ -16,8 +16,10 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "domain/password.h"
 #include "http/http.h"
 #include "http/router.h"
+#include "http/websocket.h"
 #include "loop/loop.h"
 #include "loop/tick.h"
 #include "store/db.h"
@@ -26,6 +28,8 @@ struct api_call;
 struct flow_engine;
 struct identity;
 struct lane_pool;
+struct consoles;
+struct housekeeping;
 struct request_key;
 
 /* 0 with c->status and c->out set, or -1 with err: the dispatcher makes the service's error body of it. */
@@ -48,7 +52,8 @@ enum api_route_flags {
 	ROUTE_STREAM = 2,   /* with ROUTE_OWN: called before the body; c->stream gets its pieces */
 	ROUTE_RAW_BODY = 4, /* the body is not parsed as JSON */
 	ROUTE_NO_BODY = 8,  /* a body is ignored */
-	ROUTE_ANY_JSON = 16 /* the body may be any JSON (JSON patch), with any content type */
+	ROUTE_ANY_JSON = 16, /* the body may be any JSON (JSON patch), with any content type */
+	ROUTE_SECRET = 32    /* the path names a secret: log and audit rows show the table's instead */
 };
 
 struct api_route {
@@ -90,6 +95,11 @@ struct api_config {
 	bool force_config_drive;
 	unsigned password_threads, password_queue;
 	unsigned lockout_failures, lockout_s;
+	struct password_rules passwords;
+	int64_t credential_max_days; /* of application credentials; 0: for ever */
+	unsigned audit_denied_max; /* audit rows a minute and peer of requests without a valid token */
+	int64_t console_token_s, console_idle_s, console_life_s; /* 0: no such limit */
+	unsigned consoles_max;
 	/* For GET /cloud/v1/config: the daemon's table of keys, rendered. */
 	void (*show_config)(void *ctx, struct buf *out);
 	void *show_config_ctx;
@@ -103,6 +113,8 @@ struct api {
 	struct lane_pool *lanes;
 	struct identity *identity; /* token cache and password pool; api/identity owns it */
 	struct http_server *http;
+	struct housekeeping *housekeeping;
+	struct consoles *consoles; /* remote ones: api/consoles.h */
 	struct api_config config;
 	struct router *router;
 	char **patterns; /* prefix and path of each row, for the router */
@@ -115,6 +127,8 @@ struct api {
 /* Fills in the router from the services' tables and prepares identity. config's strings are borrowed. */
 int api_init(struct api *api, struct error *err);
 void api_finish(struct api *api);
+/* No more work on time's account: the tick can be drained. Harmless before api_init. */
+void api_stop(struct api *api);
 /* What http_server_create wants. */
 struct http_handler api_http_handler(struct api *api);
 /* All tables, for tests and docs; ends at n. */
@@ -192,6 +206,10 @@ void api_submit(struct api_call *c, api_handler *in_tick); /* runs it in the tic
  * tells when to write on. length -1: chunked. */
 void api_stream_start(struct api_call *c, int64_t length);
 void api_stream_end(struct api_call *c, bool ok); /* ok=false: cut off, so that the peer notices */
+/* or becomes a WebSocket, when http_websocket_asked says FINE. NULL: the peer has left; the call is over in
+ * either case. */
+struct http_websocket *api_websocket(struct api_call *c, const char *protocol,
+	const struct http_websocket_limits *limits, const struct http_websocket_events *events, void *ctx);
 
 /* --- lists: paging and sorting, the same for all services --- */
 

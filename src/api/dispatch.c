@@ -65,6 +65,11 @@ bool api_is_admin(const struct api_call *c)
  * ---------------------------------------------------------------------------------------------------------
  */
 
+const char *api_path(const struct api_call *c)
+{
+	return c->route && (c->route->flags & ROUTE_SECRET) ? c->route->path : c->http->path;
+}
+
 static void log_call(const struct api_call *c)
 {
 	char status[12], us[24];
@@ -75,7 +80,7 @@ static void log_call(const struct api_call *c)
 	snprintf(status, sizeof status, "%d", c->status);
 	snprintf(us, sizeof us, "%lld", (long long)(clock_mono(c->api->loop->clock) - c->begun_us));
 	log_event(level, "request", "request_id", c->request_id, "method", c->http->method_name, "path",
-		c->http->path, "status", status, "us", us, "user", c->who ? c->who->user.uid : NULL,
+		api_path(c), "status", status, "us", us, "user", c->who ? c->who->user.uid : NULL,
 		"project", c->who ? c->who->project.uid : NULL, "peer", c->http->peer, NULL);
 }
 
@@ -124,6 +129,21 @@ void api_stream_end(struct api_call *c, bool ok)
 	http_respond_end(c->http, ok);
 }
 
+struct http_websocket *api_websocket(struct api_call *c, const char *protocol,
+	const struct http_websocket_limits *limits, const struct http_websocket_events *events, void *ctx)
+{
+	struct http_request *r = c->http;
+	struct http_websocket *w;
+
+	c->status = 101;
+	reply_headers(c);
+	let_go(c);
+	w = http_websocket_accept(r, protocol, c->headers, c->headers_n, limits, events, ctx);
+	if (!w)
+		http_respond(r, 400, NULL, 0, NULL);
+	return w;
+}
+
 static void send_error(struct api_call *c)
 {
 	const struct error *err = &c->error;
@@ -143,7 +163,7 @@ static void send_error(struct api_call *c)
 	if (api_error_level(err->code) <= LOG_WARNING || err->detail[0])
 		log_event(api_error_level(err->code), err->msg, "request_id", c->request_id, "code",
 			error_code_name(err->code), "detail", err->detail[0] ? err->detail : NULL, "method",
-			c->http->method_name, "path", c->http->path, NULL);
+			c->http->method_name, "path", api_path(c), NULL);
 	api_reply(c);
 }
 
@@ -193,7 +213,8 @@ void api_fail(struct api_call *c, const struct error *err)
 	denied = c->status == 401 || c->status == 403;
 	c->api->denied += denied;
 	/* what was not found, or came while the disk refuses writes, leaves no row */
-	if (!(denied || (is_write(c) && c->route)) || err->code == ERR_UNAVAILABLE) {
+	if (!(denied || (is_write(c) && c->route)) || err->code == ERR_UNAVAILABLE ||
+		!housekeeping_denied(c)) {
 		send_error(c);
 		return;
 	}
@@ -448,7 +469,8 @@ static enum http_body begin(void *ctx, struct http_request *r)
 	if (!c->route || !(c->route->flags & ROUTE_STREAM))
 		return HTTP_BODY_COLLECT;
 	if (c->error.code) { /* do not let a refused upload stream in: answer at once */
-		audit_detached(c, c->error.msg);
+		if (housekeeping_denied(c))
+			audit_detached(c, c->error.msg);
 		send_error(c);
 		return HTTP_BODY_REFUSED;
 	}

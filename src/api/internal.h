@@ -5,10 +5,21 @@
 
 #include "api/api.h"
 
+/* The call's path, for people to read: without what must not be read. */
+const char *api_path(const struct api_call *c);
+
 /* The row for a call whose outcome is known (c->status); inside a unit. reason: NULL for success. */
 int audit_insert(struct api_call *c, struct db *db, const char *reason, struct error *err);
 /* Writes the row in a tick of its own without holding the call: for replies that cannot wait. */
 void audit_detached(struct api_call *c, const char *reason);
+
+/* What goes with time, every minute; and the bound on audit rows of requests that anybody can make. stop
+ * writes down what was left out so far; destroy goes with the loop's next turn. */
+void housekeeping_start(struct api *api);
+void housekeeping_stop(struct api *api);
+void housekeeping_destroy(struct api *api);
+/* Does this denied call get an audit row? When not, it is on the tally. */
+bool housekeeping_denied(struct api_call *c);
 
 /* A POST with an Idempotency-Key: sets c->key. ERR_BAD_REQUEST for a key that cannot be one. */
 int idempotency_begin(struct api_call *c, struct error *err);

@@ -54,6 +54,14 @@ static int delete_by(struct db *db, const char *sql, int64_t id, struct error *e
 	return db_run(db, err, sql, "i", id) < 0 ? -1 : 0;
 }
 
+int store_token_holds(struct db *db, int64_t id, int64_t now_us, struct error *err)
+{
+	int64_t expires_us = 0;
+	int rc = db_int_query(db, err, &expires_us, "SELECT expires_us FROM token WHERE id = ?", "i", id);
+
+	return rc < 0 ? -1 : rc > 0 && expires_us > now_us;
+}
+
 int store_token_delete(struct db *db, int64_t id, struct error *err)
 {
 	return delete_by(db, "DELETE FROM token WHERE id = ?", id, err);
@@ -108,11 +116,9 @@ int store_token_delete_assignment(struct db *db, const struct assignment *a, str
 		       : 0;
 }
 
-int store_token_purge(struct db *db, int64_t now_us, struct error *err)
+int store_token_purge(struct db *db, int64_t now_us, int64_t limit, struct error *err)
 {
 	return db_run(db, err,
-		       "DELETE FROM token WHERE id IN (SELECT id FROM token WHERE expires_us <= ? LIMIT 16)",
-		       "i", now_us) < 0
-		       ? -1
-		       : 0;
+		"DELETE FROM token WHERE id IN (SELECT id FROM token WHERE expires_us <= ? LIMIT ?)", "ii",
+		now_us, limit);
 }

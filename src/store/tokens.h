@@ -23,6 +23,8 @@ int store_token_insert(struct db *db, const struct token *t, struct error *err);
 /* 1 found, 0 not, -1. Expired ones are found too. */
 int store_token_find(struct db *db, struct arena *a, const unsigned char hash[SHA256_SIZE], struct token *out,
 	struct error *err);
+/* Is it there, and not expired? 1, 0 or -1. */
+int store_token_holds(struct db *db, int64_t id, int64_t now_us, struct error *err);
 int store_token_delete(struct db *db, int64_t id, struct error *err);
 int store_token_delete_user(struct db *db, int64_t user_id, struct error *err);
 /* All that are scoped to it. */
@@ -34,6 +36,6 @@ int store_token_delete_group(struct db *db, int64_t group_id, struct error *err)
 /* Those that may rest on an assignment that was taken away. */
 int store_token_delete_assignment(struct db *db, const struct assignment *a, struct error *err);
 /* Some of those that have expired. Bounded work: called with each insert, it keeps up. */
-int store_token_purge(struct db *db, int64_t now_us, struct error *err);
+int store_token_purge(struct db *db, int64_t now_us, int64_t limit, struct error *err);
 
 #endif

@@ -10,7 +10,7 @@
 	"u.enabled, "                                                                                    \
 	"u.password_hash, u.password_changed_us, u.password_expires_us, u.failures, u.locked_until_us, " \
 	"u.extra, "                                                                                      \
-	"u.created_us, d.uid, d.name, d.enabled FROM user u JOIN domain d ON d.id = u.domain_id "
+	"u.created_us, d.uid, d.name, d.enabled, u.options FROM user u JOIN domain d ON d.id = u.domain_id "
 
 int store_user_next(sqlite3_stmt *st, struct arena *a, struct user *out, struct error *err)
 {
@@ -34,7 +34,8 @@ int store_user_next(sqlite3_stmt *st, struct arena *a, struct user *out, struct 
 			.created_us = db_int(st, 14),
 			.domain_uid = row_text(st, 15, a),
 			.domain_name = row_text(st, 16, a),
-			.domain_enabled = db_int(st, 17) };
+			.domain_enabled = db_int(st, 17),
+			.options = row_text(st, 18, a) };
 	return rc;
 }
 
@@ -90,11 +91,11 @@ int store_user_insert(struct db *db, const struct user *u, struct error *err)
 	if (db_run(db, err,
 		    "INSERT INTO user (id, uid, domain_id, name, description, email, enabled, "
 		    "default_project_uid, "
-		    "password_hash, password_changed_us, extra, created_us) "
-		    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		    "isisssissisi", u->id, u->uid, u->domain_id, u->name, u->description, u->email,
-		    (int64_t)u->enabled, u->default_project_uid, u->password_hash, u->created_us, u->extra,
-		    u->created_us) < 0)
+		    "password_hash, password_changed_us, password_expires_us, extra, created_us, options) "
+		    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0), ?, ?, ?)",
+		    "isisssissiisis", u->id, u->uid, u->domain_id, u->name, u->description, u->email,
+		    (int64_t)u->enabled, u->default_project_uid, u->password_hash, u->created_us,
+		    u->password_expires_us, u->extra, u->created_us, u->options ? u->options : "{}") < 0)
 		return row_taken(err, "a user", u->name);
 	return 0;
 }
@@ -104,21 +105,55 @@ int store_user_update(struct db *db, const struct user *u, struct error *err)
 	if (db_run(db, err,
 		    "UPDATE user SET name = ?, description = ?, email = ?, enabled = ?, default_project_uid "
 		    "= ?, "
-		    "extra = ? WHERE id = ?",
-		    "sssissi", u->name, u->description, u->email, (int64_t)u->enabled, u->default_project_uid,
-		    u->extra, u->id) < 0)
+		    "extra = ?, options = ? WHERE id = ?",
+		    "sssisssi", u->name, u->description, u->email, (int64_t)u->enabled, u->default_project_uid,
+		    u->extra, u->options, u->id) < 0)
 		return row_taken(err, "a user", u->name);
 	return 0;
 }
 
-int store_user_set_password(struct db *db, int64_t id, const char *hash, int64_t now_us, struct error *err)
+int store_user_set_password(struct db *db, int64_t id, const char *hash, int64_t now_us, int64_t expires_us,
+	struct error *err)
 {
 	return db_run(db, err,
-		       "UPDATE user SET password_hash = ?, password_changed_us = ?, failures = 0, "
-		       "locked_until_us = 0 WHERE id = ?",
-		       "sii", hash, now_us, id) < 0
+		       "UPDATE user SET password_hash = ?, password_changed_us = ?, password_expires_us = "
+		       "nullif(?, 0), failures = 0, locked_until_us = 0 WHERE id = ?",
+		       "siii", hash, now_us, expires_us, id) < 0
 		       ? -1
 		       : 0;
+}
+
+int store_user_password_add(struct db *db, int64_t id, const char *hash, int64_t keep, struct error *err)
+{
+	if (db_run(db, err, "INSERT INTO user_password (id, user_id, hash) VALUES (?, ?, ?)", "iis",
+		    store_next_id(db_store(db)), id, hash) < 0)
+		return -1;
+	return db_run(db, err,
+		       "DELETE FROM user_password WHERE user_id = ?1 AND id NOT IN (SELECT id FROM "
+		       "user_password WHERE user_id = ?1 ORDER BY id DESC LIMIT ?2)",
+		       "ii", id, keep) < 0
+		       ? -1
+		       : 0;
+}
+
+int store_user_passwords(struct db *db, struct arena *a, int64_t id, int64_t limit, const char ***out,
+	size_t *out_n, struct error *err)
+{
+	const char **all = ARENA_ARRAY(a, const char *, (size_t)limit + 1);
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	size_t n = 0;
+	int rc;
+
+	if (db_query(db, err, &st, "SELECT hash FROM user_password WHERE user_id = ? ORDER BY id DESC LIMIT ?",
+		    "ii", id, limit) < 0)
+		return -1;
+	while ((rc = db_row(st, err)) > 0)
+		all[n++] = db_dup(st, 0, a);
+	if (rc < 0)
+		return -1;
+	*out = all;
+	*out_n = n;
+	return 0;
 }
 
 int store_user_set_failures(
@@ -136,6 +171,7 @@ int store_user_delete(struct db *db, int64_t id, struct error *err)
 		"DELETE FROM token WHERE user_id = ?",
 		"DELETE FROM user_group_member WHERE user_id = ?",
 		"DELETE FROM keypair WHERE user_id = ?",
+		"DELETE FROM user_password WHERE user_id = ?",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)

@@ -13,7 +13,7 @@ struct user {
 	const char *password_hash;                        /* NULL: cannot log in with a password */
 	int64_t password_changed_us, password_expires_us; /* 0: never */
 	int64_t failures, locked_until_us;
-	const char *extra; /* a JSON object */
+	const char *extra, *options; /* JSON objects */
 	int64_t created_us;
 	/* joined */
 	const char *domain_uid, *domain_name;
@@ -40,8 +40,14 @@ int store_user_next(sqlite3_stmt *st, struct arena *a, struct user *out, struct 
 int store_user_insert(struct db *db, const struct user *u, struct error *err);
 /* All but the password and the counters of failed logins. */
 int store_user_update(struct db *db, const struct user *u, struct error *err);
-/* Also ends a lock. */
-int store_user_set_password(struct db *db, int64_t id, const char *hash, int64_t now_us, struct error *err);
+/* Also ends a lock. expires_us 0: never. */
+int store_user_set_password(struct db *db, int64_t id, const char *hash, int64_t now_us, int64_t expires_us,
+	struct error *err);
+/* Remembers a password that the user had or has; of all the newest `keep` stay. */
+int store_user_password_add(struct db *db, int64_t id, const char *hash, int64_t keep, struct error *err);
+/* The newest `limit` of them, in the arena. */
+int store_user_passwords(struct db *db, struct arena *a, int64_t id, int64_t limit, const char ***out,
+	size_t *out_n, struct error *err);
 int store_user_set_failures(
 	struct db *db, int64_t id, int64_t failures, int64_t locked_until_us, struct error *err);
 /* With tokens, credentials, memberships, assignments and keypairs. */

@@ -2,7 +2,9 @@
 /* Identity through its route table on a real store: who gets a token, what ends it, and who may do what. */
 #include "identity_fixture.h"
 
+#include "api/internal.h"
 #include "base/log.h"
+#include "store/tokens.h"
 
 #define FREE CLEANUP(free_ptr) char
 
@@ -830,7 +832,7 @@ static void test_roles(void **state)
 
 static void test_catalog_can_be_read(void **state)
 {
-	FREE *id = NULL;
+	FREE *id = NULL, *path = NULL;
 
 	(void)state;
 	ASK(200, w, admin, "GET", "/services?type=image", NULL);
@@ -840,7 +842,60 @@ static void test_catalog_can_be_read(void **state)
 	assert_int_equal(get(admin, "/endpoints?interface=public&service_id=", id), 200);
 	assert_int_equal(count_at(w, "endpoints"), 1);
 	ASK(200, w, admin, "GET", "/regions/RegionOne", NULL);
-	ASK(403, w, admin, "POST", "/services", "{'service': {'type': 'x'}}");
+	ASK(200, w, admin, "GET", "/auth/catalog", NULL);
+	assert_int_equal(count_at(w, "catalog"), 4);
+	path = xasprintf("/services/%s", id);
+	ASK(403, w, admin, "PATCH", path, "{'service': {'name': 'x'}}");
+	ASK(403, w, admin, "DELETE", path, NULL);
+	ASK(403, w, admin, "DELETE", "/regions/RegionOne", NULL);
+}
+
+static void test_regions(void **state)
+{
+	(void)state;
+	ASK(201, w, admin, "POST", "/regions", "{'region': {'id': 'North', 'note': 7}}");
+	ASK(409, w, admin, "PUT", "/regions/North", "{'region': {}}");
+	ASK(400, w, admin, "PUT", "/regions/South", "{'region': {'id': 'East'}}");
+	ASK(404, w, admin, "PUT", "/regions/South", "{'region': {'parent_region_id': 'West'}}");
+	ASK(201, w, admin, "PUT", "/regions/South", "{'region': {'parent_region_id': 'North'}}");
+	ASK(400, w, admin, "PATCH", "/regions/North", "{'region': {'parent_region_id': 'South'}}");
+	ASK(403, w, admin, "DELETE", "/regions/North", NULL);
+	ASK(200, w, admin, "GET", "/regions?parent_region_id=North", NULL);
+	assert_int_equal(count_at(w, "regions"), 1);
+	ASK(200, w, admin, "PATCH", "/regions/South", "{'region': {'parent_region_id': null}}");
+	ASK(204, w, admin, "DELETE", "/regions/North", NULL);
+	ASK(404, w, admin, "GET", "/regions/North", NULL);
+}
+
+static void test_catalog_grows(void **state)
+{
+	FREE *service = NULL, *path = NULL, *body = NULL, *endpoint = NULL;
+
+	(void)state;
+	ASK(400, w, admin, "POST", "/services", "{'service': {'name': 'no type'}}");
+	ASK(201, w, admin, "POST", "/services", "{'service': {'type': 'object-store', 'name': 'rgw'}}");
+	service = keep(w, "service.id");
+	body = xasprintf("{'endpoint': {'interface': 'public', 'url': 'https://rgw.test', 'region': "
+			 "'Far', 'service_id': '%s'}}",
+		service);
+	ASK(201, w, admin, "POST", "/endpoints", body);
+	endpoint = keep(w, "endpoint.id");
+	ASK(200, w, admin, "GET", "/regions/Far", NULL);
+	ASK(200, w, admin, "GET", "/auth/catalog", NULL);
+	assert_int_equal(count_at(w, "catalog"), 5);
+	assert_int_equal(count_at(w, "catalog.4.endpoints"), 1);
+	path = xasprintf("/endpoints/%s", endpoint);
+	ASK(400, w, admin, "PATCH", path, "{'endpoint': {'enabled': 'yes'}}");
+	ASK(400, w, admin, "PATCH", path, "{'endpoint': {'service_id': 'nobody'}}");
+	ASK(400, w, admin, "PATCH", path, "{'endpoint': {'region_id': 'nowhere'}}");
+	ASK(200, w, admin, "PATCH", path, "{'endpoint': {'enabled': false}}");
+	ASK(200, w, admin, "GET", "/auth/catalog", NULL);
+	assert_int_equal(count_at(w, "catalog.4.endpoints"), 0);
+	free(path);
+	path = xasprintf("/services/%s", service);
+	ASK(204, w, admin, "DELETE", path, NULL);
+	assert_int_equal(get(admin, "/endpoints/", endpoint), 404);
+	ASK(204, w, admin, "DELETE", "/regions/Far", NULL);
 	ASK(200, w, admin, "GET", "/auth/catalog", NULL);
 	assert_int_equal(count_at(w, "catalog"), 4);
 }
@@ -920,6 +975,7 @@ static void test_many_tokens(void **state)
 {
 	enum { MANY = 300 };
 	FREE *first = NULL;
+	struct error err = { 0 };
 	char *tokens[MANY];
 	int64_t before;
 
@@ -933,13 +989,17 @@ static void test_many_tokens(void **state)
 		assert_int_equal(works(tokens[i]), 200);
 		free(tokens[i]);
 	}
-	/* they expire together; each new token takes some of the old rows with it */
+	/* they expire together; housekeeping removes so many rows at a time */
 	w->ahead_us += 3601 * INT64_C(1000000);
 	before = number("SELECT count(*) FROM token");
 	assert_true(before > MANY);
 	free(admin);
 	assert_int_equal(login(w, "admin", "Secret-0", SCOPE_OF("admin"), &admin), 201);
-	assert_int_equal(number("SELECT count(*) FROM token"), before - 15);
+	fixture_begin(&w->store);
+	assert_int_equal(store_token_purge(store_rw(w->store.store), cloud_wall(w), 16, &err), 16);
+	assert_int_equal(store_token_purge(store_rw(w->store.store), cloud_wall(w), 1000, &err), before - 16);
+	fixture_commit(&w->store);
+	assert_int_equal(number("SELECT count(*) FROM token"), 1);
 }
 
 static bool in_file(const char *path, const char *text)
@@ -996,6 +1056,30 @@ static void test_audit(void **state)
 	assert_int_equal(number("SELECT status FROM audit WHERE target = 'nobody'"), 404);
 }
 
+/* --- the audit of requests that anybody can make --- */
+
+static void test_denied_requests_are_tallied(void **state)
+{
+	int64_t rows = number("SELECT count(*) FROM audit");
+
+	(void)state;
+	w->api.config.audit_denied_max = 5;
+	housekeeping_start(&w->api);
+	for (int i = 0; i < 12; i++)
+		ASK(401, w, i % 2 ? "no-such-token" : NULL, "POST", "/projects",
+			"{'project': {'name': 'x'}}");
+	assert_int_equal(number("SELECT count(*) FROM audit") - rows, 5);
+	/* who is known has a row each time */
+	ASK(400, w, admin, "POST", "/projects", "{'project': {'name': ''}}");
+	assert_int_equal(number("SELECT count(*) FROM audit") - rows, 6);
+	housekeeping_stop(&w->api);
+	fixture_drain(&w->store);
+	assert_int_equal(number("SELECT count(*) FROM audit WHERE action = 'audit.left_out' AND peer = "
+				"'192.0.2.7' AND reason LIKE '7 more%'"),
+		1);
+	housekeeping_destroy(&w->api);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1027,12 +1111,15 @@ int main(void)
 		cmocka_unit_test(test_inherited_roles),
 		cmocka_unit_test(test_roles),
 		cmocka_unit_test(test_catalog_can_be_read),
+		cmocka_unit_test(test_regions),
+		cmocka_unit_test(test_catalog_grows),
 		cmocka_unit_test(test_body_limits),
 		cmocka_unit_test(test_memory_follows_the_rows),
 		cmocka_unit_test(test_local_root),
 		cmocka_unit_test(test_many_tokens),
 		cmocka_unit_test(test_secrets_are_kept_nowhere),
 		cmocka_unit_test(test_audit),
+		cmocka_unit_test(test_denied_requests_are_tallied),
 	};
 
 	log_set_level(LOG_ERR);

@@ -12,6 +12,7 @@
 #include "store_fixture.h"
 
 #include "api/identity/identity.h"
+#include "http/websocket.h"
 #include "loop/lane.h"
 
 /* --- what the dispatcher would otherwise link --- */
@@ -85,6 +86,21 @@ void http_respond_end(struct http_request *r, bool ok)
 {
 	(void)r;
 	(void)ok;
+}
+
+struct http_websocket *http_websocket_accept(struct http_request *r, const char *protocol,
+	const struct http_pair *headers, size_t n, const struct http_websocket_limits *limits,
+	const struct http_websocket_events *events, void *ctx)
+{
+	(void)r;
+	(void)protocol;
+	(void)headers;
+	(void)n;
+	(void)limits;
+	(void)events;
+	(void)ctx;
+	fail_msg("no route of identity upgrades");
+	return NULL;
 }
 
 /* --- the cloud

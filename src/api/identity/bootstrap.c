@@ -9,10 +9,12 @@ struct first {
 };
 
 static const struct bind_field fields[] = {
-	BIND(first, username, "username", BIND_STR, 0, 0, 0),
+	BIND(first, username, "username", BIND_STR, 0, 1, 255),
 	BIND(first, password, "password", BIND_STR, BIND_REQUIRED, 1, PASSWORD_MAX),
-	BIND(first, project, "project", BIND_STR, 0, 0, 0),
+	BIND(first, project, "project", BIND_STR, 0, 1, 64),
 };
+
+const struct bind_table identity_bootstrap_body = { .top = "bootstrap", BIND_TABLE(first, fields) };
 
 static int check_new(struct api_call *c, struct error *err)
 {
@@ -101,13 +103,12 @@ static int make_in_tick(struct api_call *c, struct error *err)
 	return 0;
 }
 
-static void hashed(struct api_call *c, bool ok, const char *hash)
+static void hashed(struct api_call *c, enum password_outcome outcome, const char *hash)
 {
 	struct first *f = c->stream.data_ctx;
 	struct error err;
 
-	if (!ok) {
-		error_set(&err, ERR_UNAVAILABLE, "The password could not be hashed: memory is short.");
+	if (password_refused(c, outcome, &err) < 0) {
 		api_fail(c, &err);
 		return;
 	}
@@ -125,8 +126,9 @@ int identity_bootstrap(struct api_call *c, struct error *err)
 	*f = (struct first) { .username = "admin", .project = "admin" };
 	if (api_bind(c, "bootstrap", fields, ARRAY_LEN(fields), f, NULL, err) < 0 ||
 		name_check(NAME_USER, f->username, err) < 0 ||
-		name_check(NAME_PROJECT, f->project, err) < 0 || check_new(c, err) < 0)
+		name_check(NAME_PROJECT, f->project, err) < 0 ||
+		password_strength(&c->api->config.passwords, f->password, err) < 0 || check_new(c, err) < 0)
 		return -1;
 	c->stream.data_ctx = f;
-	return password_make(c, f->password, hashed, err);
+	return password_submit(c, &(struct password_work) { .fresh = f->password }, hashed, err);
 }

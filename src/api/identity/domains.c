@@ -12,12 +12,22 @@ struct domain_body {
 enum { NAME, DESCRIPTION, ENABLED, OPTIONS, TAGS };
 
 static const struct bind_field fields[] = {
-	[NAME] = BIND(domain_body, name, "name", BIND_STR, 0, 0, 0),
+	[NAME] = BIND(domain_body, name, "name", BIND_STR, 0, 1, 64),
 	[DESCRIPTION] = BIND(domain_body, description, "description", BIND_STR, 0, 0, DESCRIPTION_MAX),
 	[ENABLED] = BIND(domain_body, enabled, "enabled", BIND_BOOL, 0, 0, 0),
-	[OPTIONS] = BIND(domain_body, options, "options", BIND_OBJ, 0, 0, 0),
-	[TAGS] = BIND(domain_body, tags, "tags", BIND_ARR, 0, 0, 0),
+	[OPTIONS] = BODY_OPTIONS(domain_body),
+	[TAGS] = BODY_TAGS(domain_body),
 };
+
+const struct bind_table identity_domain_create_body = { .top = "domain",
+	BIND_TABLE(domain_body, fields),
+	.required = 1u << NAME,
+	.flags = BIND_LINKS,
+	.more = &bind_item_any },
+			identity_domain_update_body = { .top = "domain",
+				BIND_TABLE(domain_body, fields),
+	.flags = BIND_LINKS,
+	.more = &bind_item_any };
 
 static int reply(struct api_call *c, const struct domain *d)
 {
@@ -52,20 +62,36 @@ static int apply(struct api_call *c, struct domain *d, struct error *err)
 	return 0;
 }
 
+static int marker(struct api_call *c, const char *uid, int64_t *out_id, struct error *err)
+{
+	struct domain d;
+
+	if (store_domain_get(c->db, c->arena, uid, &d, err) < 0)
+		return -1;
+	*out_id = d.id;
+	return 0;
+}
+
 int identity_domain_list(struct api_call *c, struct error *err)
 {
 	struct domain_filter f = { .name = api_query(c, "name"), .enabled = query_flag(c, "enabled") };
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	struct list_page page;
 	struct domain d;
-	int rc;
+	int rc, take;
 
-	if (store_domain_query(c->db, &f, &st, err) < 0)
+	if (query_page(c, marker, &page, err) < 0 || store_domain_query(c->db, &f, &st, err) < 0)
 		return -1;
 	list_begin(c, "domains");
-	while ((rc = store_domain_next(st, NULL, &d, err)) > 0)
-		view_domain(c, &d);
-	list_end(c, NULL);
-	return rc;
+	while ((rc = store_domain_next(st, NULL, &d, err)) > 0) {
+		take = list_take(c, &page, d.id, d.uid, d.name);
+		if (take < 0)
+			break;
+		if (take)
+			view_domain(c, &d);
+	}
+	list_end(c, page.next);
+	return rc < 0 ? -1 : 0;
 }
 
 int identity_domain_create(struct api_call *c, struct error *err)

@@ -10,10 +10,20 @@ struct group_body {
 enum { NAME, DESCRIPTION, DOMAIN_ID };
 
 static const struct bind_field fields[] = {
-	[NAME] = BIND(group_body, name, "name", BIND_STR, 0, 0, 0),
+	[NAME] = BIND(group_body, name, "name", BIND_STR, 0, 1, 64),
 	[DESCRIPTION] = BIND(group_body, description, "description", BIND_STR, 0, 0, DESCRIPTION_MAX),
 	[DOMAIN_ID] = BIND(group_body, domain_id, "domain_id", BIND_STR, 0, 0, 64),
 };
+
+const struct bind_table identity_group_create_body = { .top = "group",
+	BIND_TABLE(group_body, fields),
+	.required = 1u << NAME,
+	.flags = BIND_LINKS,
+	.more = &bind_item_any },
+			identity_group_update_body = { .top = "group",
+				BIND_TABLE(group_body, fields),
+	.flags = BIND_LINKS,
+	.more = &bind_item_any };
 
 static int reply(struct api_call *c, const struct user_group *g)
 {
@@ -57,30 +67,26 @@ int identity_group_list(struct api_call *c, struct error *err)
 	struct user_group_filter f = { .name = api_query(c, "name"),
 		.domain_uid = api_query(c, "domain_id") };
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
-	const char *last = NULL, *next = NULL;
 	struct list_page page;
 	struct user_group g;
-	int rc;
+	int rc, take;
 
 	if (query_page(c, marker, &page, err) < 0)
 		return -1;
 	f.after_id = page.after_id;
-	f.limit = page.limit + 1;
+	f.limit = -1;
 	if (store_group_query(c->db, &f, &st, err) < 0)
 		return -1;
 	list_begin(c, "groups");
 	while ((rc = store_group_next(st, NULL, &g, err)) > 0) {
-		if (page.limit-- == 0) {
-			next = last;
-			rc = 0;
+		take = list_take(c, &page, g.id, g.uid, g.name);
+		if (take < 0)
 			break;
-		}
-		view_group(c, &g);
-		if (page.limit == 0)
-			last = arena_strdup(c->arena, g.uid);
+		if (take)
+			view_group(c, &g);
 	}
-	list_end(c, next);
-	return rc;
+	list_end(c, page.next);
+	return rc < 0 ? -1 : 0;
 }
 
 int identity_group_create(struct api_call *c, struct error *err)

@@ -6,6 +6,7 @@
 #include "api/identity/identity.h"
 #include "base/crypto.h"
 #include "base/util.h"
+#include "domain/password.h"
 #include "loop/lane.h"
 #include "store/app_credentials.h"
 #include "store/assignments.h"
@@ -37,13 +38,46 @@ int unauthorized(struct error *err, const char *why);
 
 /* --- password_pool.c --- */
 
-/* Called on the loop. `ok`: the password matched, or was hashed; `hash` (in the call's arena): the new hash,
- * else NULL. */
-typedef void password_then(struct api_call *c, bool ok, const char *hash);
-/* Both copy what they are given. -1 with ERR_BUSY when too many wait; then nothing is called. */
-int password_check(
-	struct api_call *c, const char *password, const char *hash, password_then *then, struct error *err);
-int password_make(struct api_call *c, const char *password, password_then *then, struct error *err);
+/* First `given` is held against `hash` (which may be NULL: the same work, and wrong); then `fresh` against
+ * the earlier ones; then it is hashed. A NULL leaves its part out. */
+struct password_work {
+	const char *given, *hash, *fresh;
+	const char *const *earlier;
+	size_t earlier_n;
+};
+enum password_outcome { PASSWORD_OK, PASSWORD_WRONG, PASSWORD_USED, PASSWORD_NO_MEMORY };
+/* Called on the loop; `made`: the hash of `fresh`, in the call's arena. */
+typedef void password_then(struct api_call *c, enum password_outcome outcome, const char *made);
+/* Copies what it is given. -1 with ERR_BUSY when too many wait; then nothing is called. */
+int password_submit(
+	struct api_call *c, const struct password_work *what, password_then *then, struct error *err);
+/* 0 for PASSWORD_OK, else -1 with what the caller is told. */
+int password_refused(const struct api_call *c, enum password_outcome outcome, struct error *err);
+
+/* --- passwords.c --- */
+
+/* What a new password is held against: nothing for a user who has none yet. */
+int passwords_earlier(struct api_call *c, const struct user *u, struct password_work *out, struct error *err);
+/* In the tick: the new hash, its expiry, and the memory of it. */
+int passwords_set(
+	struct api_call *c, const struct user *u, const char *hash, bool by_admin, struct error *err);
+
+/* When a user's password expires, by the row and its options; 0: never. */
+int64_t passwords_expire(const struct user *u);
+static inline bool password_has_expired(const struct user *u, int64_t now_us)
+{
+	int64_t at_us = passwords_expire(u);
+
+	return at_us && at_us <= now_us;
+}
+
+/* --- user_options.c --- */
+
+/* The bits (enum user_option) of a row's JSON. */
+unsigned user_options(const char *json);
+/* Lays {"ignore_password_expiry": true, …: null} over what was there (NULL: nothing). */
+int user_options_merge(
+	struct api_call *c, const char *old, const json_t *given, const char **out, struct error *err);
 
 /* --- lockout.c --- */
 
@@ -57,6 +91,15 @@ void lockout_count(struct api_call *c, const struct user *u);
  * `old_extra` (NULL: none); null removes one. */
 int body_entity(struct api_call *c, const char *top, const struct bind_field *fields, size_t n, void *out,
 	struct bind_seen *seen, const char *old_extra, const char **extra, struct error *err);
+/* Rows of tables: an empty "options", and "tags", both of any struct with a member of that name. */
+extern const struct bind_table body_no_options;
+extern const struct bind_field body_tag_item;
+#define BODY_OPTIONS(struct_name)                                                                      \
+	{ .name = "options", .type = BIND_OBJ, .offset = offsetof(struct struct_name, options), \
+		.flags = BIND_JSON, .table = &body_no_options }
+#define BODY_TAGS(struct_name)                                                                    \
+	{ .name = "tags", .type = BIND_ARR, .offset = offsetof(struct struct_name, tags), \
+		.flags = BIND_JSON, .max = TAGS_MAX, .items = &body_tag_item }
 /* "options" has nothing to offer yet: only an empty one passes. */
 int body_options(const json_t *options, struct error *err);
 /* "tags": strings of 1 to 60 characters without , and /. */
@@ -97,9 +140,14 @@ int query_flag(struct api_call *c, const char *name);
 /* limit (LIST_MAX when none was asked for) and the row of marker's entity, by one of the loaders below. */
 struct list_page {
 	int64_t limit, after_id;
+	const char *last, *next; /* marker of the next page; NULL: there is none */
 };
 typedef int page_marker(struct api_call *c, const char *uid, int64_t *out_id, struct error *err);
 int query_page(struct api_call *c, page_marker *find, struct list_page *out, struct error *err);
+/* 1: the row belongs on the page; 0: it does not (before the page, or another name than name__contains and its
+ * like ask for); -1: the page is full. */
+int list_take(struct api_call *c, struct list_page *p, int64_t id, const char *uid, const char *name);
+bool query_name_fits(const struct api_call *c, const char *name);
 /* A path parameter that this route may not have: NULL then. */
 const char *param_or_null(const struct api_call *c, const char *name);
 bool is_self(const struct api_call *c, const char *user_uid);
@@ -114,6 +162,17 @@ void tokens_changed(struct api_call *c);
 /* A new row's keys. */
 int64_t new_id(struct api_call *c);
 const char *new_uid(struct api_call *c);
+
+/* --- bodies: the tables of requests --- */
+
+extern const struct bind_table identity_token_body, identity_domain_create_body, identity_domain_update_body,
+	identity_project_create_body, identity_project_update_body, identity_tags_body,
+	identity_user_create_body, identity_user_update_body, identity_password_body,
+	identity_credential_body, identity_group_create_body, identity_group_update_body,
+	identity_role_create_body, identity_role_update_body, identity_service_create_body,
+	identity_service_update_body, identity_endpoint_create_body, identity_endpoint_update_body,
+	identity_region_body;
+extern const struct bind_table user_options_table;
 
 /* --- the handlers --- */
 
@@ -139,7 +198,11 @@ api_handler identity_grant_list, identity_grant_add, identity_grant_check, ident
 	identity_assignment_list;
 api_handler identity_credential_list, identity_credential_create, identity_credential_show,
 	identity_credential_delete;
-api_handler identity_service_list, identity_service_show, identity_endpoint_list, identity_endpoint_show,
-	identity_region_list, identity_region_show, identity_catalog_refuse;
+api_handler identity_service_list, identity_service_create, identity_service_show, identity_service_update,
+	identity_service_delete;
+api_handler identity_endpoint_list, identity_endpoint_create, identity_endpoint_show, identity_endpoint_update,
+	identity_endpoint_delete;
+api_handler identity_region_list, identity_region_create, identity_region_put, identity_region_show,
+	identity_region_update, identity_region_delete;
 
 #endif

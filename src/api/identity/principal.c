@@ -43,6 +43,7 @@ static int load_user(struct db *db, struct principal *p, const struct token *t, 
 	if (!u.enabled || !u.domain_enabled)
 		return unauthorized(err, "the user or its domain is disabled");
 	p->user = (struct principal_name) { u.id, u.uid, u.name };
+	p->password_expires_us = passwords_expire(&u);
 	p->user_domain = (struct principal_name) { u.domain_id, u.domain_uid, u.domain_name };
 	return 0;
 }

@@ -13,15 +13,25 @@ struct project_body {
 enum { NAME, DESCRIPTION, DOMAIN_ID, PARENT_ID, ENABLED, IS_DOMAIN, OPTIONS, TAGS };
 
 static const struct bind_field fields[] = {
-	[NAME] = BIND(project_body, name, "name", BIND_STR, 0, 0, 0),
+	[NAME] = BIND(project_body, name, "name", BIND_STR, 0, 1, 64),
 	[DESCRIPTION] = BIND(project_body, description, "description", BIND_STR, 0, 0, DESCRIPTION_MAX),
 	[DOMAIN_ID] = BIND(project_body, domain_id, "domain_id", BIND_STR, 0, 0, 64),
 	[PARENT_ID] = BIND(project_body, parent_id, "parent_id", BIND_STR, 0, 0, 64),
 	[ENABLED] = BIND(project_body, enabled, "enabled", BIND_BOOL, 0, 0, 0),
 	[IS_DOMAIN] = BIND(project_body, is_domain, "is_domain", BIND_BOOL, 0, 0, 0),
-	[OPTIONS] = BIND(project_body, options, "options", BIND_OBJ, 0, 0, 0),
-	[TAGS] = BIND(project_body, tags, "tags", BIND_ARR, 0, 0, 0),
+	[OPTIONS] = BODY_OPTIONS(project_body),
+	[TAGS] = BODY_TAGS(project_body),
 };
+
+const struct bind_table identity_project_create_body = { .top = "project",
+	BIND_TABLE(project_body, fields),
+	.required = 1u << NAME,
+	.flags = BIND_LINKS,
+	.more = &bind_item_any },
+			identity_project_update_body = { .top = "project",
+				BIND_TABLE(project_body, fields),
+	.flags = BIND_LINKS,
+	.more = &bind_item_any };
 
 static int reply(struct api_call *c, const struct project *p, struct error *err)
 {
@@ -74,10 +84,9 @@ int identity_project_list(struct api_call *c, struct error *err)
 		.enabled = query_flag(c, "enabled"),
 		.limit = -1 };
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
-	const char *last = NULL, *next = NULL;
 	struct list_page page;
 	struct project p;
-	int rc, match;
+	int rc, match, take;
 
 	if (query_page(c, marker, &page, err) < 0)
 		return -1;
@@ -93,18 +102,14 @@ int identity_project_list(struct api_call *c, struct error *err)
 			return -1;
 		if (!match)
 			continue;
-		if (page.limit-- == 0) {
-			next = last;
-			rc = 0;
+		take = list_take(c, &page, p.id, p.uid, p.name);
+		if (take < 0)
 			break;
-		}
-		if (view_project(c, &p, err) < 0)
+		if (take && view_project(c, &p, err) < 0)
 			return -1;
-		if (page.limit == 0)
-			last = arena_strdup(c->arena, p.uid);
 	}
-	list_end(c, next);
-	return rc;
+	list_end(c, page.next);
+	return rc < 0 ? -1 : 0;
 }
 
 int identity_project_show(struct api_call *c, struct error *err)

@@ -11,11 +11,21 @@ struct role_body {
 enum { NAME, DESCRIPTION, DOMAIN_ID, OPTIONS };
 
 static const struct bind_field fields[] = {
-	[NAME] = BIND(role_body, name, "name", BIND_STR, 0, 0, 0),
+	[NAME] = BIND(role_body, name, "name", BIND_STR, 0, 1, 255),
 	[DESCRIPTION] = BIND(role_body, description, "description", BIND_STR, 0, 0, DESCRIPTION_MAX),
 	[DOMAIN_ID] = BIND(role_body, domain_id, "domain_id", BIND_STR, 0, 0, 64),
-	[OPTIONS] = BIND(role_body, options, "options", BIND_OBJ, 0, 0, 0),
+	[OPTIONS] = BODY_OPTIONS(role_body),
 };
+
+const struct bind_table identity_role_create_body = { .top = "role",
+	BIND_TABLE(role_body, fields),
+	.required = 1u << NAME,
+	.flags = BIND_LINKS,
+	.more = &bind_item_any },
+			identity_role_update_body = { .top = "role",
+				BIND_TABLE(role_body, fields),
+	.flags = BIND_LINKS,
+	.more = &bind_item_any };
 
 static int reply(struct api_call *c, const struct role *r)
 {
@@ -52,20 +62,36 @@ static int apply(struct api_call *c, struct role_body *body, struct role *r, str
 	return 0;
 }
 
+static int marker(struct api_call *c, const char *uid, int64_t *out_id, struct error *err)
+{
+	struct role r;
+
+	if (store_role_get(c->db, c->arena, uid, &r, err) < 0)
+		return -1;
+	*out_id = r.id;
+	return 0;
+}
+
 int identity_role_list(struct api_call *c, struct error *err)
 {
 	struct role_filter f = { .name = api_query(c, "name"), .domain_uid = api_query(c, "domain_id") };
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	struct list_page page;
 	struct role r;
-	int rc;
+	int rc, take;
 
-	if (store_role_query(c->db, &f, &st, err) < 0)
+	if (query_page(c, marker, &page, err) < 0 || store_role_query(c->db, &f, &st, err) < 0)
 		return -1;
 	list_begin(c, "roles");
-	while ((rc = store_role_next(st, NULL, &r, err)) > 0)
-		view_role(c, &r);
-	list_end(c, NULL);
-	return rc;
+	while ((rc = store_role_next(st, NULL, &r, err)) > 0) {
+		take = list_take(c, &page, r.id, r.uid, r.name);
+		if (take < 0)
+			break;
+		if (take)
+			view_role(c, &r);
+	}
+	list_end(c, page.next);
+	return rc < 0 ? -1 : 0;
 }
 
 int identity_role_create(struct api_call *c, struct error *err)

@@ -58,6 +58,11 @@ static int prove_password(
 		return refused(err, "the user was deleted");
 	if (!str_eq(u.password_hash, r->password_hash) || lockout_active(&u, c->now_us))
 		return unauthorized(err, "the password was changed, or the user is locked");
+	if (password_has_expired(&u, c->now_us)) {
+		error_set(err, ERR_UNAUTHORIZED,
+			"The password is expired and needs to be changed for user: %.64s.", u.uid);
+		return error_detail(err, "an expired password");
+	}
 	p->failures = u.failures != 0;
 	return same_user(p, u.id, err);
 }
@@ -255,7 +260,6 @@ static int issue(struct api_call *c, struct error *err)
 	fill_token(c, r, &p, &t);
 	sha256(text, strlen(text), t.hash);
 	if (principal_load(c->db, &t, &who, err) < 0 || store_token_insert(c->db, &t, err) < 0 ||
-		store_token_purge(c->db, c->now_us, err) < 0 ||
 		(p.failures && store_user_set_failures(c->db, p.user_id, 0, 0, err) < 0)) {
 		principal_unref(who);
 		return -1;
@@ -272,15 +276,15 @@ static int issue(struct api_call *c, struct error *err)
 
 /* --- before the tick --- */
 
-static void checked(struct api_call *c, bool ok, const char *hash)
+static void checked(struct api_call *c, enum password_outcome outcome, const char *made)
 {
 	const struct auth_request *r = c->stream.data_ctx;
 	struct error err = { 0 };
 	struct user u;
 
-	(void)hash;
+	(void)made;
 	c->db = store_ro(c->api->store);
-	if (ok) {
+	if (outcome == PASSWORD_OK) {
 		api_submit(c, issue);
 		return;
 	}
@@ -288,7 +292,7 @@ static void checked(struct api_call *c, bool ok, const char *hash)
 		c->target = u.uid;
 		lockout_count(c, &u);
 	}
-	unauthorized(&err, "wrong password, or no such user");
+	password_refused(c, outcome, &err);
 	api_fail(c, &err);
 }
 
@@ -309,7 +313,8 @@ int identity_token_create(struct api_call *c, struct error *err)
 		return -1;
 	r->user_id = u.id;
 	r->password_hash = u.password_hash;
-	return password_check(c, r->password, r->password_hash, checked, err);
+	return password_submit(
+		c, &(struct password_work) { .given = r->password, .hash = r->password_hash }, checked, err);
 }
 
 /* --- a token as a subject --- */

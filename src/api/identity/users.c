@@ -16,15 +16,29 @@ struct user_body {
 enum { NAME, DESCRIPTION, EMAIL, DOMAIN_ID, DEFAULT_PROJECT, PASSWORD, ENABLED, OPTIONS };
 
 static const struct bind_field fields[] = {
-	[NAME] = BIND(user_body, name, "name", BIND_STR, 0, 0, 0),
+	[NAME] = BIND(user_body, name, "name", BIND_STR, 0, 1, 255),
 	[DESCRIPTION] = BIND(user_body, description, "description", BIND_STR, 0, 0, DESCRIPTION_MAX),
 	[EMAIL] = BIND(user_body, email, "email", BIND_STR, 0, 0, 255),
 	[DOMAIN_ID] = BIND(user_body, domain_id, "domain_id", BIND_STR, 0, 0, 64),
 	[DEFAULT_PROJECT] = BIND(user_body, default_project_id, "default_project_id", BIND_STR, 0, 0, 64),
 	[PASSWORD] = BIND(user_body, password, "password", BIND_STR, 0, 1, PASSWORD_MAX),
 	[ENABLED] = BIND(user_body, enabled, "enabled", BIND_BOOL, 0, 0, 0),
-	[OPTIONS] = BIND(user_body, options, "options", BIND_OBJ, 0, 0, 0),
+	[OPTIONS] = { .name = "options",
+		.type = BIND_OBJ,
+		.offset = offsetof(struct user_body, options),
+		.flags = BIND_JSON,
+		.table = &user_options_table },
 };
+
+const struct bind_table identity_user_create_body = { .top = "user",
+	BIND_TABLE(user_body, fields),
+	.required = 1u << NAME,
+	.flags = BIND_LINKS,
+	.more = &bind_item_any },
+			identity_user_update_body = { .top = "user",
+				BIND_TABLE(user_body, fields),
+	.flags = BIND_LINKS,
+	.more = &bind_item_any };
 
 static int reply(struct api_call *c, const struct user *u)
 {
@@ -52,7 +66,7 @@ static int apply(struct api_call *c, struct user_body *body, struct user *u, str
 	struct bind_seen *seen = &body->seen;
 
 	if (body_entity(c, "user", fields, ARRAY_LEN(fields), body, seen, u->extra, &u->extra, err) < 0 ||
-		body_options(body->options, err) < 0 ||
+		user_options_merge(c, u->options, body->options, &u->options, err) < 0 ||
 		check_default_project(c, body->default_project_id, err) < 0)
 		return -1;
 	if (seen_has(seen, NAME) || !u->name) {
@@ -68,16 +82,15 @@ static int apply(struct api_call *c, struct user_body *body, struct user *u, str
 		u->default_project_uid = body->default_project_id;
 	if (seen_has(seen, ENABLED))
 		u->enabled = body->enabled;
-	return 0;
+	return body->password ? password_strength(&c->api->config.passwords, body->password, err) : 0;
 }
 
-static void hashed(struct api_call *c, bool ok, const char *hash)
+static void hashed(struct api_call *c, enum password_outcome outcome, const char *hash)
 {
 	struct user_body *body = c->stream.data_ctx;
 	struct error err;
 
-	if (!ok) {
-		error_set(&err, ERR_UNAVAILABLE, "The password could not be hashed: memory is short.");
+	if (password_refused(c, outcome, &err) < 0) {
 		api_fail(c, &err);
 		return;
 	}
@@ -86,15 +99,18 @@ static void hashed(struct api_call *c, bool ok, const char *hash)
 }
 
 /* On to the tick, over the passwords lane when there is something to hash. */
-static int go_on(struct api_call *c, struct user_body *body, api_handler *in_tick, struct error *err)
+static int go_on(struct api_call *c, struct user_body *body, const struct user *u, api_handler *in_tick,
+	struct error *err)
 {
+	struct password_work work = { .fresh = body->password };
+
 	c->stream.data_ctx = body;
 	if (!body->password) {
 		api_submit(c, in_tick);
 		return 0;
 	}
 	body->then = in_tick;
-	return password_make(c, body->password, hashed, err);
+	return passwords_earlier(c, u, &work, err) < 0 ? -1 : password_submit(c, &work, hashed, err);
 }
 
 /* --- reading --- */
@@ -112,10 +128,9 @@ static int marker(struct api_call *c, const char *uid, int64_t *out_id, struct e
 static int list(struct api_call *c, struct user_filter *f, struct error *err)
 {
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
-	const char *last = NULL, *next = NULL;
 	struct list_page page;
 	struct user u;
-	int rc;
+	int rc, take;
 
 	if (query_page(c, marker, &page, err) < 0)
 		return -1;
@@ -123,22 +138,19 @@ static int list(struct api_call *c, struct user_filter *f, struct error *err)
 	f->domain_uid = api_query(c, "domain_id");
 	f->enabled = query_flag(c, "enabled");
 	f->after_id = page.after_id;
-	f->limit = page.limit + 1;
+	f->limit = -1;
 	if (store_user_query(c->db, f, &st, err) < 0)
 		return -1;
 	list_begin(c, "users");
 	while ((rc = store_user_next(st, NULL, &u, err)) > 0) {
-		if (page.limit-- == 0) {
-			next = last;
-			rc = 0;
+		take = list_take(c, &page, u.id, u.uid, u.name);
+		if (take < 0)
 			break;
-		}
-		view_user(c, &u);
-		if (page.limit == 0)
-			last = arena_strdup(c->arena, u.uid);
+		if (take)
+			view_user(c, &u);
 	}
-	list_end(c, next);
-	return rc;
+	list_end(c, page.next);
+	return rc < 0 ? -1 : 0;
 }
 
 int identity_user_list(struct api_call *c, struct error *err)
@@ -242,8 +254,9 @@ static int create_in_tick(struct api_call *c, struct error *err)
 	u.uid = new_uid(c);
 	u.domain_id = d.id;
 	u.domain_uid = d.uid;
-	u.password_hash = body->password_hash;
-	if (store_user_insert(c->db, &u, err) < 0)
+	if (store_user_insert(c->db, &u, err) < 0 ||
+		(body->password_hash && passwords_set(c, &u, body->password_hash, true, err) < 0) ||
+		store_user_load(c->db, c->arena, u.id, &u, err) < 0)
 		return -1;
 	c->status = 201;
 	c->target = u.uid;
@@ -255,7 +268,7 @@ int identity_user_create(struct api_call *c, struct error *err)
 	struct user_body *body = ARENA_NEW(c->arena, struct user_body);
 	struct user u = { .enabled = true };
 
-	return apply(c, body, &u, err) < 0 ? -1 : go_on(c, body, create_in_tick, err);
+	return apply(c, body, &u, err) < 0 ? -1 : go_on(c, body, &u, create_in_tick, err);
 }
 
 static int check_domain(const struct user_body *body, const struct user *u, struct error *err)
@@ -268,18 +281,21 @@ static int check_domain(const struct user_body *body, const struct user *u, stru
 static int update_in_tick(struct api_call *c, struct error *err)
 {
 	struct user_body *body = c->stream.data_ctx, again = { 0 };
+	bool was, none = seen_null(&body->seen, PASSWORD);
 	struct user u;
-	bool was;
 
 	if (find(c, &u, err) < 0)
 		return -1;
 	was = u.enabled;
 	if (apply(c, &again, &u, err) < 0 || store_user_update(c->db, &u, err) < 0)
 		return -1;
-	if (body->password_hash &&
-		store_user_set_password(c->db, u.id, body->password_hash, c->now_us, err) < 0)
+	if ((body->password_hash || none) &&
+		passwords_set(c, &u, body->password_hash, !is_self(c, u.uid), err) < 0)
 		return -1;
-	if ((body->password_hash || (was && !u.enabled)) && store_token_delete_user(c->db, u.id, err) < 0)
+	if ((body->password_hash || none || (was && !u.enabled)) &&
+		store_token_delete_user(c->db, u.id, err) < 0)
+		return -1;
+	if (store_user_load(c->db, c->arena, u.id, &u, err) < 0)
 		return -1;
 	tokens_changed(c);
 	return reply(c, &u);
@@ -292,7 +308,7 @@ int identity_user_update(struct api_call *c, struct error *err)
 
 	if (find(c, &u, err) < 0 || apply(c, body, &u, err) < 0 || check_domain(body, &u, err) < 0)
 		return -1;
-	return go_on(c, body, update_in_tick, err);
+	return go_on(c, body, &u, update_in_tick, err);
 }
 
 int identity_user_delete(struct api_call *c, struct error *err)

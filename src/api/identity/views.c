@@ -73,6 +73,13 @@ void view_named(struct buf *b, const char *key, const char *uid, const char *nam
 	jw_end_object(b);
 }
 
+static void expires_at(struct buf *b, int64_t us)
+{
+	char when[TIME_TEXT];
+
+	jw_kv_str(b, "password_expires_at", us ? time_iso_us(us, when) : NULL);
+}
+
 static void options(struct buf *b)
 {
 	jw_key(b, "options");
@@ -143,8 +150,9 @@ void view_user(struct api_call *c, const struct user *u)
 	jw_kv_str(b, "name", u->name);
 	jw_kv_str(b, "domain_id", u->domain_uid);
 	jw_kv_bool(b, "enabled", u->enabled);
-	jw_kv_null(b, "password_expires_at");
-	options(b);
+	expires_at(b, passwords_expire(u));
+	jw_key(b, "options");
+	jw_raw(b, u->options, strlen(u->options));
 	if (u->default_project_uid)
 		jw_kv_str(b, "default_project_id", u->default_project_uid);
 	if (u->description)
@@ -203,7 +211,7 @@ static void write_split(struct buf *b, const char *key, const char *commas)
 }
 
 static void write_in_domain(struct buf *b, const char *key, const struct principal_name *of,
-	const struct principal_name *domain, bool is_user)
+	const struct principal_name *domain, bool is_user, int64_t password_expires_us)
 {
 	jw_key(b, key);
 	jw_object(b);
@@ -211,14 +219,14 @@ static void write_in_domain(struct buf *b, const char *key, const struct princip
 	jw_kv_str(b, "name", of->name);
 	view_named(b, "domain", domain->uid, domain->name);
 	if (is_user)
-		jw_kv_null(b, "password_expires_at");
+		expires_at(b, password_expires_us);
 	jw_end_object(b);
 }
 
 static void write_scope(struct buf *b, const struct principal *p)
 {
 	if (p->project.id) {
-		write_in_domain(b, "project", &p->project, &p->project_domain, false);
+		write_in_domain(b, "project", &p->project, &p->project_domain, false, 0);
 		jw_kv_bool(b, "is_domain", false);
 	} else if (p->domain.id) {
 		view_named(b, "domain", p->domain.uid, p->domain.name);
@@ -256,7 +264,7 @@ void view_token(struct api_call *c, const struct principal *p)
 	write_split(b, "audit_ids", p->audit_ids);
 	jw_kv_str(b, "issued_at", time_iso_usz(p->issued_us, when));
 	jw_kv_str(b, "expires_at", time_iso_usz(p->expires_us, when));
-	write_in_domain(b, "user", &p->user, &p->user_domain, true);
+	write_in_domain(b, "user", &p->user, &p->user_domain, true, p->password_expires_us);
 	write_scope(b, p);
 	if (scoped)
 		write_roles(b, p);

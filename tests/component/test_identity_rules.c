@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Identity's rules through its route table on a real store: passwords that expire and repeat, trees of
+ * projects, credentials for some requests only, lists as the clients ask for them. */
+#include "identity_fixture.h"
+
+#define FREE CLEANUP(free_ptr) char
+#define MEMBER "c10dd000000000000000000000000003"
+#define READER "c10dd000000000000000000000000004"
+static const int64_t DAY = INT64_C(24) * 3600 * 1000000;
+
+static struct cloud the_cloud, *const w = &the_cloud;
+static char *admin, *admin_project;
+
+static void sign_in(void)
+{
+	free(admin);
+	assert_int_equal(login(w, "admin", "Secret-0", SCOPE_OF("admin"), &admin), 201);
+}
+
+static int up(void **state)
+{
+	(void)state;
+	cloud_up(w, 2, 8);
+	w->api.config.token_ttl_s = 86400;
+	w->as_root = true;
+	ASK(201, w, NULL, "POST", "!/bootstrap",
+		"{'bootstrap': {'username': 'admin', 'password': 'Secret-0', 'project': 'admin'}}");
+	admin_project = keep(w, "bootstrap.project.id");
+	w->as_root = false;
+	sign_in();
+	return 0;
+}
+
+static int down(void **state)
+{
+	(void)state;
+	free(admin);
+	free(admin_project);
+	cloud_down(w);
+	return 0;
+}
+
+/* Each test begins with no rules on passwords. */
+static int reset(void **state)
+{
+	(void)state;
+	w->api.config.passwords = (struct password_rules) { 0 };
+	w->api.config.credential_max_days = 0;
+	return 0;
+}
+
+static char *make(const char *what, const char *path, const char *attributes)
+{
+	char where[64];
+
+	ASK(201, w, admin, "POST", path, "{'%s': {%s}}", what, attributes);
+	snprintf(where, sizeof where, "%s.id", what);
+	return keep(w, where);
+}
+
+static int at_path(const char *token, const char *method, const char *body, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+static int at_path(const char *token, const char *method, const char *body, const char *fmt, ...)
+{
+	char path[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(path, sizeof path, fmt, ap);
+	va_end(ap);
+	return body ? ask(w, token, method, path, "%s", body) : ask(w, token, method, path, NULL);
+}
+
+#define AT(want, ...)                                                                                    \
+	do {                                                                                             \
+		int got_ = at_path(__VA_ARGS__);                                                         \
+		if (got_ != (want))                                                                      \
+			fail_msg("line %d: %d instead of %d: %s", __LINE__, got_, (want), w->last.text); \
+	} while (0)
+
+/* --- passwords --- */
+
+static int change(const char *user, const char *old, const char *new)
+{
+	FREE *path = xasprintf("/users/%s/password", user);
+
+	return ask(
+		w, NULL, "POST", path, "{'user': {'original_password': '%s', 'password': '%s'}}", old, new);
+}
+
+static void test_strength(void **state)
+{
+	FREE *user = make("user", "/users", "'name': 'strong', 'password': 'x'");
+
+	(void)state;
+	w->api.config.passwords = (struct password_rules) {
+		.min_length = 7, .regex = "[0-9]", .regex_says = "it needs a digit"
+	};
+	ASK(400, w, admin, "POST", "/users", "{'user': {'name': 'weak', 'password': 'short1'}}");
+	ASK(400, w, admin, "POST", "/users", "{'user': {'name': 'weak', 'password': 'without a digit'}}");
+	assert_non_null(strstr(text_at(w, "error.message"), "it needs a digit"));
+	AT(400, admin, "PATCH", "{'user': {'password': 'x'}}", "/users/%s", user);
+	assert_int_equal(change(user, "x", "y"), 400);
+	assert_int_equal(change(user, "x", "long enough 1"), 204);
+	assert_int_equal(login(w, "strong", "long enough 1", NULL, NULL), 201);
+}
+
+static void test_expiry(void **state)
+{
+	FREE *user = NULL, *token = NULL;
+
+	(void)state;
+	w->api.config.passwords.expires_days = 2;
+	user = make("user", "/users", "'name': 'aging', 'password': 'first'");
+	assert_non_null(text_at(w, "user.password_expires_at"));
+	assert_int_equal(
+		strlen(text_at(w, "user.password_expires_at")), strlen("2026-01-01T00:00:00.000000"));
+	assert_int_equal(login(w, "aging", "first", NULL, &token), 201);
+	assert_non_null(text_at(w, "token.user.password_expires_at"));
+	w->ahead_us += 3 * DAY;
+	sign_in();
+	assert_int_equal(login(w, "aging", "wrong", NULL, NULL), 401);
+	assert_null(strstr(text_at(w, "error.message"), "expired"));
+	assert_int_equal(login(w, "aging", "first", NULL, NULL), 401);
+	assert_non_null(strstr(text_at(w, "error.message"), "password is expired"));
+	/* the one thing that an expired password is good for */
+	assert_int_equal(change(user, "first", "second"), 204);
+	assert_int_equal(login(w, "aging", "second", NULL, NULL), 201);
+	/* an exception */
+	AT(200, admin, "PATCH", "{'user': {'options': {'ignore_password_expiry': true}}}", "/users/%s", user);
+	assert_true(json_is_null(at(w, "user.password_expires_at")));
+	assert_true(json_is_true(at(w, "user.options.ignore_password_expiry")));
+	w->ahead_us += 3 * DAY;
+	sign_in();
+	assert_int_equal(login(w, "aging", "second", NULL, NULL), 201);
+	AT(200, admin, "PATCH", "{'user': {'options': {'ignore_password_expiry': null}}}", "/users/%s", user);
+	assert_null(at(w, "user.options.ignore_password_expiry"));
+	assert_int_equal(login(w, "aging", "second", NULL, NULL), 401);
+	AT(400, admin, "PATCH", "{'user': {'options': {'no_such_option': true}}}", "/users/%s", user);
+	AT(400, admin, "PATCH", "{'user': {'options': {'lock_password': 1}}}", "/users/%s", user);
+}
+
+static void test_change_first(void **state)
+{
+	FREE *user = NULL, *free_user = NULL;
+
+	(void)state;
+	w->api.config.passwords.change_first = true;
+	user = make("user", "/users", "'name': 'fresh', 'password': 'given'");
+	assert_int_equal(login(w, "fresh", "given", NULL, NULL), 401);
+	assert_int_equal(change(user, "given", "own"), 204);
+	assert_int_equal(login(w, "fresh", "own", NULL, NULL), 201);
+	AT(200, admin, "PATCH", "{'user': {'password': 'reset'}}", "/users/%s", user);
+	assert_int_equal(login(w, "fresh", "reset", NULL, NULL), 401);
+	free_user = make("user", "/users",
+		"'name': 'robot', 'password': 'given', 'options': "
+		"{'ignore_change_password_upon_first_use': true}");
+	assert_int_equal(login(w, "robot", "given", NULL, NULL), 201);
+	assert_non_null(free_user);
+}
+
+static void test_history(void **state)
+{
+	FREE *user = NULL;
+
+	(void)state;
+	w->api.config.passwords.unique_last = 2;
+	user = make("user", "/users", "'name': 'creature of habit', 'password': 'one'");
+	assert_int_equal(change(user, "one", "one"), 400);
+	assert_int_equal(change(user, "one", "two"), 204);
+	assert_int_equal(change(user, "two", "one"), 400);
+	AT(400, admin, "PATCH", "{'user': {'password': 'one'}}", "/users/%s", user);
+	assert_int_equal(change(user, "two", "three"), 204);
+	assert_int_equal(change(user, "three", "one"), 204); /* forgotten by now */
+	assert_int_equal(login(w, "creature of habit", "one", NULL, NULL), 201);
+}
+
+static void test_age_and_lock(void **state)
+{
+	FREE *user = make("user", "/users", "'name': 'hasty', 'password': 'one'");
+
+	(void)state;
+	w->api.config.passwords.min_age_days = 1;
+	assert_int_equal(change(user, "one", "two"), 400);
+	w->ahead_us += DAY;
+	sign_in();
+	assert_int_equal(change(user, "one", "two"), 204);
+	w->api.config.passwords.min_age_days = 0;
+	AT(200, admin, "PATCH", "{'user': {'options': {'lock_password': true}}}", "/users/%s", user);
+	assert_int_equal(change(user, "two", "three"), 403);
+	AT(200, admin, "PATCH", "{'user': {'password': 'three'}}", "/users/%s", user);
+	assert_int_equal(login(w, "hasty", "three", NULL, NULL), 201);
+	/* no password at all */
+	AT(200, admin, "PATCH", "{'user': {'password': null}}", "/users/%s", user);
+	assert_int_equal(login(w, "hasty", "three", NULL, NULL), 401);
+}
+
+/* Who exists, is locked, is disabled, or has guessed right meanwhile: a guesser gets one and the same answer.
+ */
+static void test_guesser_learns_nothing(void **state)
+{
+	FREE *user = make("user", "/users", "'name': 'target', 'password': 'right'");
+	FREE *wrong = NULL;
+
+	(void)state;
+	w->api.config.passwords.unique_last = 3;
+	assert_int_equal(change("no-such-user", "x", "y"), 401);
+	wrong = keep(w, "error.message");
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(change(user, "guess", "y"), 401);
+		assert_string_equal(text_at(w, "error.message"), wrong);
+	}
+	/* locked now: the right one, the right one twice, and a wrong one */
+	assert_int_equal(change(user, "right", "y"), 401);
+	assert_string_equal(text_at(w, "error.message"), wrong);
+	assert_int_equal(change(user, "right", "right"), 401);
+	assert_string_equal(text_at(w, "error.message"), wrong);
+	assert_int_equal(login(w, "target", "right", NULL, NULL), 401);
+	assert_string_equal(text_at(w, "error.message"), wrong);
+	w->ahead_us += 31 * INT64_C(1000000);
+	AT(200, admin, "PATCH", "{'user': {'enabled': false}}", "/users/%s", user);
+	assert_int_equal(change(user, "right", "y"), 401);
+	assert_int_equal(login(w, "target", "right", NULL, NULL), 401);
+	assert_string_equal(text_at(w, "error.message"), wrong);
+	AT(200, admin, "PATCH",
+		"{'user': {'enabled': true, 'options': {'ignore_lockout_failure_attempts': true}}}",
+		"/users/%s", user);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(login(w, "target", "wrong", NULL, NULL), 401);
+	assert_int_equal(login(w, "target", "right", NULL, NULL), 201);
+}
+
+#define T(f) cmocka_unit_test_teardown(f, reset)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_strength),
+		T(test_expiry),
+		T(test_change_first),
+		T(test_history),
+		T(test_age_and_lock),
+		T(test_guesser_learns_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, up, down);
+}
