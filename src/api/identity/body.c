@@ -10,6 +10,9 @@
 
 enum { EXTRA_KEYS_MAX = 64, EXTRA_KEY_MAX = 255, EXTRA_BYTES_MAX = 16384 };
 
+const struct bind_table body_no_options = { .fields = NULL };
+const struct bind_field body_tag_item = { .type = BIND_STR, .min = 1, .max = 60 };
+
 static bool is_field(const struct bind_field *fields, size_t n, const char *key)
 {
 	for (size_t i = 0; i < n; i++)
@@ -37,8 +40,19 @@ static int add_extra(json_t *extra, const char *top, const char *key, json_t *v,
 	return 0;
 }
 
-static int split(const json_t *obj, const char *top, const struct bind_field *fields, size_t n, json_t *known,
-	json_t *extra, struct error *err)
+/* What we sent comes back: the links, and the id of what the path names. */
+static bool is_echo(const struct api_call *c, const char *key, const json_t *v)
+{
+	const struct route_match *m = &c->match;
+
+	if (strcmp(key, "links") == 0)
+		return true;
+	return strcmp(key, "id") == 0 && m->params_n &&
+	       str_eq(json_string_value(v), m->params[m->params_n - 1].value);
+}
+
+static int split(const struct api_call *c, const json_t *obj, const char *top,
+	const struct bind_field *fields, size_t n, json_t *known, json_t *extra, struct error *err)
 {
 	const char *key;
 	json_t *v;
@@ -47,9 +61,7 @@ static int split(const json_t *obj, const char *top, const struct bind_field *fi
 	{
 		if (is_field(fields, n, key))
 			json_object_set(known, key, v);
-		else if (strcmp(key, "links") == 0)
-			continue; /* what we sent comes back */
-		else if (add_extra(extra, top, key, v, err) < 0)
+		else if (!is_echo(c, key, v) && add_extra(extra, top, key, v, err) < 0)
 			return -1;
 	}
 	if (json_object_size(extra) > EXTRA_KEYS_MAX)
@@ -87,7 +99,7 @@ int body_entity(struct api_call *c, const char *top, const struct bind_field *fi
 	more = old_extra ? json_loads(old_extra, 0, NULL) : NULL;
 	if (!more)
 		more = json_object();
-	if (split(obj, top, fields, n, known, more, err) == 0 &&
+	if (split(c, obj, top, fields, n, known, more, err) == 0 &&
 		bind_object(known, top, fields, n, 0, c->arena, out, seen, err) == 0)
 		rc = dump_extra(c, top, more, extra, err);
 	json_decref(known);

@@ -1,67 +1,147 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The catalog is made of the configuration: one service a row, three interfaces each, ids that never change.
- */
+/* The catalog: cloudd's own services are made of the configuration, with three interfaces each and ids that
+ * never change; the operator's are rows. */
 #include "api/identity/catalog.h"
 
 #include <stdio.h>
 #include <string.h>
 
-const struct catalog_service catalog_services[] = {
+#include "base/log.h"
+
+static const struct {
+	const char *type, *name, *path;
+} own[] = {
 	{ "identity", "keystone", "/identity/v3" },
 	{ "compute", "nova", "/compute/v2.1" },
 	{ "image", "glance", "/image" },
 	{ "network", "neutron", "/network" },
 };
-const size_t catalog_services_n = ARRAY_LEN(catalog_services);
+static const char *const interfaces[] = { "public", "internal", "admin" };
 
-const char *const catalog_interfaces[3] = { "public", "internal", "admin" };
+enum { OWN_ENDPOINTS = ARRAY_LEN(own) * ARRAY_LEN(interfaces) };
 
-const char *catalog_id(const struct catalog_service *s, const char *interface, char out[HEX32_TEXT])
+/* Of a service, or of its endpoint. */
+static const char *own_id(struct api_call *c, const char *type, const char *interface)
 {
 	unsigned char hash[SHA256_SIZE];
-	char text[64];
-	int n = snprintf(text, sizeof text, "catalog %s %s", s->type, interface ? interface : "");
+	char *out = arena_alloc(c->arena, HEX32_TEXT), text[64];
+	int n = snprintf(text, sizeof text, "catalog %s %s", type, interface);
 
 	sha256(text, (size_t)n, hash);
 	hex_encode(hash, 16, out);
 	return out;
 }
 
-static void endpoint(struct api_call *c, struct buf *b, const struct catalog_service *s,
-	const char *interface, const char *url)
+static void add_own(struct api_call *c, struct catalog *k)
 {
 	const char *region = c->api->config.region;
-	char id[HEX32_TEXT];
+	size_t n = 0;
 
+	k->regions[0] = (struct catalog_region) { .uid = region, .description = "", .extra = "{}" };
+	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+		const char *url = api_url(c, "%s", own[i].path), *uid = own_id(c, own[i].type, "");
+
+		k->services[i] = (struct catalog_service) { .uid = uid,
+			.type = own[i].type,
+			.name = own[i].name,
+			.description = "",
+			.enabled = true,
+			.extra = "{}" };
+		for (size_t j = 0; j < ARRAY_LEN(interfaces); j++)
+			k->endpoints[n++] = (struct catalog_endpoint) {
+				.uid = own_id(c, own[i].type, interfaces[j]),
+				.service_uid = uid,
+				.region_uid = region,
+				.interface = interfaces[j],
+				.url = url,
+				.enabled = true,
+				.extra = "{}",
+			};
+	}
+}
+
+int catalog_load(struct api_call *c, struct catalog *out, struct error *err)
+{
+	if (store_region_list(c->db, c->arena, 1, &out->regions, &out->regions_n, err) < 0 ||
+		store_service_list(c->db, c->arena, ARRAY_LEN(own), &out->services, &out->services_n, err) <
+			0 ||
+		store_endpoint_list(c->db, c->arena, OWN_ENDPOINTS, &out->endpoints, &out->endpoints_n, err) <
+			0)
+		return -1;
+	add_own(c, out);
+	return 0;
+}
+
+#define FIND(noun)                                                                       \
+	const struct catalog_##noun *catalog_##noun(                                     \
+		const struct catalog *k, const char *uid, struct error *err)             \
+	{                                                                                \
+		for (size_t i = 0; i < k->noun##s_n; i++)                                \
+			if (str_eq(k->noun##s[i].uid, uid))                              \
+				return &k->noun##s[i];                                   \
+		error_set(err, ERR_NOT_FOUND, "Could not find " #noun ": %.255s.", uid); \
+		return NULL;                                                             \
+	}
+FIND(region)
+FIND(service)
+FIND(endpoint)
+#undef FIND
+
+int catalog_changeable(int64_t id, struct error *err)
+{
+	return id ? 0
+		  : error_set(err, ERR_FORBIDDEN,
+			    "This entry is made of cloudd's configuration (public_url, region) and cannot be "
+			    "changed here.");
+}
+
+bool catalog_wanted(const struct api_call *c, const char *filter, const char *value)
+{
+	const char *want = api_query(c, filter);
+
+	return !want || str_eq(want, value ? value : "");
+}
+
+/* --- with a token --- */
+
+static void write_endpoint(struct buf *b, const struct catalog_endpoint *e)
+{
 	jw_object(b);
-	jw_kv_str(b, "id", catalog_id(s, interface, id));
-	jw_kv_str(b, "interface", interface);
-	jw_kv_str(b, "region", region);
-	jw_kv_str(b, "region_id", region);
-	jw_kv_str(b, "url", url);
+	jw_kv_str(b, "id", e->uid);
+	jw_kv_str(b, "interface", e->interface);
+	jw_kv_str(b, "region", e->region_uid);
+	jw_kv_str(b, "region_id", e->region_uid);
+	jw_kv_str(b, "url", e->url);
+	jw_end_object(b);
+}
+
+static void write_service(struct buf *b, const struct catalog *k, const struct catalog_service *s)
+{
+	jw_object(b);
+	jw_kv_str(b, "id", s->uid);
+	jw_kv_str(b, "type", s->type);
+	jw_kv_str(b, "name", s->name ? s->name : "");
+	jw_key(b, "endpoints");
+	jw_array(b);
+	for (size_t i = 0; i < k->endpoints_n; i++)
+		if (k->endpoints[i].enabled && str_eq(k->endpoints[i].service_uid, s->uid))
+			write_endpoint(b, &k->endpoints[i]);
+	jw_end_array(b);
 	jw_end_object(b);
 }
 
 void identity_catalog(struct api_call *c, struct buf *b)
 {
-	char id[HEX32_TEXT];
+	struct catalog k = { 0 };
+	struct error err;
 
 	jw_array(b);
-	for (size_t i = 0; i < catalog_services_n; i++) {
-		const struct catalog_service *s = &catalog_services[i];
-		const char *url = api_url(c, "%s", s->path);
-
-		jw_object(b);
-		jw_kv_str(b, "id", catalog_id(s, NULL, id));
-		jw_kv_str(b, "type", s->type);
-		jw_kv_str(b, "name", s->name);
-		jw_key(b, "endpoints");
-		jw_array(b);
-		for (size_t j = 0; j < ARRAY_LEN(catalog_interfaces); j++)
-			endpoint(c, b, s, catalog_interfaces[j], url);
-		jw_end_array(b);
-		jw_end_object(b);
-	}
+	if (catalog_load(c, &k, &err) < 0)
+		log_event(LOG_ERR, "the catalog cannot be read", "error", err.detail, NULL);
+	else
+		for (size_t i = 0; i < k.services_n; i++)
+			if (k.services[i].enabled)
+				write_service(b, &k, &k.services[i]);
 	jw_end_array(b);
 }
 

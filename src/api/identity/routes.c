@@ -7,6 +7,9 @@
 /* method, path, handler, role, flags, name */
 #define R(method, path, handler, role, flags, name) \
 	{ method, path, identity_##handler, role, 0, 0, flags, name }
+/* and the table of its body */
+#define B(method, path, handler, role, flags, name, body) \
+	{ method, path, identity_##handler, role, 0, 0, flags, name, &identity_##body##_body }
 
 /* The same five rows for each place where a role can be granted. */
 #define GRANTS(place) \
@@ -25,7 +28,7 @@
 static const struct api_route routes[] = {
 	R("GET", "", version_show, ROLE_NONE, 0, "identity.version"),
 
-	R("POST", "/auth/tokens", token_create, ROLE_NONE, ROUTE_OWN, "token.create"),
+	B("POST", "/auth/tokens", token_create, ROLE_NONE, ROUTE_OWN, "token.create", token),
 	R("GET", "/auth/tokens", token_show, ROLE_ANY, 0, "token.show"),
 	R("DELETE", "/auth/tokens", token_delete, ROLE_ANY, ROUTE_NO_BODY, "token.delete"),
 	R("GET", "/auth/catalog", auth_catalog, ROLE_ANY, 0, "auth.catalog"),
@@ -34,42 +37,42 @@ static const struct api_route routes[] = {
 	R("GET", "/auth/system", auth_system, ROLE_ANY, 0, "auth.system"),
 
 	R("GET", "/domains", domain_list, ROLE_ADMIN, 0, "domain.list"),
-	R("POST", "/domains", domain_create, ROLE_ADMIN, 0, "domain.create"),
+	B("POST", "/domains", domain_create, ROLE_ADMIN, 0, "domain.create", domain_create),
 	R("GET", "/domains/{domain_id}", domain_show, ROLE_ANY, 0, "domain.show"),
-	R("PATCH", "/domains/{domain_id}", domain_update, ROLE_ADMIN, 0, "domain.update"),
+	B("PATCH", "/domains/{domain_id}", domain_update, ROLE_ADMIN, 0, "domain.update", domain_update),
 	R("DELETE", "/domains/{domain_id}", domain_delete, ROLE_ADMIN, ROUTE_NO_BODY, "domain.delete"),
 
 	R("GET", "/projects", project_list, ROLE_ADMIN, 0, "project.list"),
-	R("POST", "/projects", project_create, ROLE_ADMIN, 0, "project.create"),
+	B("POST", "/projects", project_create, ROLE_ADMIN, 0, "project.create", project_create),
 	R("GET", "/projects/{project_id}", project_show, ROLE_ANY, 0, "project.show"),
-	R("PATCH", "/projects/{project_id}", project_update, ROLE_ADMIN, 0, "project.update"),
+	B("PATCH", "/projects/{project_id}", project_update, ROLE_ADMIN, 0, "project.update", project_update),
 	R("DELETE", "/projects/{project_id}", project_delete, ROLE_ADMIN, ROUTE_NO_BODY, "project.delete"),
 	R("GET", "/projects/{project_id}/tags", tag_list, ROLE_ANY, 0, "project.tags"),
-	R("PUT", "/projects/{project_id}/tags", tag_replace, ROLE_ADMIN, 0, "project.tags_set"),
+	B("PUT", "/projects/{project_id}/tags", tag_replace, ROLE_ADMIN, 0, "project.tags_set", tags),
 	R("DELETE", "/projects/{project_id}/tags", tag_clear, ROLE_ADMIN, ROUTE_NO_BODY, "project.tags_clear"),
 	R("PUT", "/projects/{project_id}/tags/{tag}", tag_add, ROLE_ADMIN, ROUTE_NO_BODY, "project.tag_add"),
 	R("GET", "/projects/{project_id}/tags/{tag}", tag_check, ROLE_ANY, 0, "project.tag"),
 	R("DELETE", "/projects/{project_id}/tags/{tag}", tag_remove, ROLE_ADMIN, ROUTE_NO_BODY, "project.tag_remove"),
 
 	R("GET", "/users", user_list, ROLE_ADMIN, 0, "user.list"),
-	R("POST", "/users", user_create, ROLE_ADMIN, ROUTE_OWN, "user.create"),
+	B("POST", "/users", user_create, ROLE_ADMIN, ROUTE_OWN, "user.create", user_create),
 	R("GET", "/users/{user_id}", user_show, ROLE_ANY, 0, "user.show"),
-	R("PATCH", "/users/{user_id}", user_update, ROLE_ADMIN, ROUTE_OWN, "user.update"),
+	B("PATCH", "/users/{user_id}", user_update, ROLE_ADMIN, ROUTE_OWN, "user.update", user_update),
 	R("DELETE", "/users/{user_id}", user_delete, ROLE_ADMIN, ROUTE_NO_BODY, "user.delete"),
-	R("POST", "/users/{user_id}/password", user_password, ROLE_ANY, ROUTE_OWN, "user.password"),
+	B("POST", "/users/{user_id}/password", user_password, ROLE_NONE, ROUTE_OWN, "user.password", password),
 	R("GET", "/users/{user_id}/projects", user_projects, ROLE_ANY, 0, "user.projects"),
 	R("GET", "/users/{user_id}/groups", user_groups, ROLE_ANY, 0, "user.groups"),
 	R("GET", "/users/{user_id}/application_credentials", credential_list, ROLE_ANY, 0, "app_credential.list"),
-	R("POST", "/users/{user_id}/application_credentials", credential_create, ROLE_ANY, 0, "app_credential.create"),
+	B("POST", "/users/{user_id}/application_credentials", credential_create, ROLE_ANY, 0, "app_credential.create", credential),
 	R("GET", "/users/{user_id}/application_credentials/{credential_id}", credential_show, ROLE_ANY, 0,
 		"app_credential.show"),
 	R("DELETE", "/users/{user_id}/application_credentials/{credential_id}", credential_delete, ROLE_ANY,
 		ROUTE_NO_BODY, "app_credential.delete"),
 
 	R("GET", "/groups", group_list, ROLE_ADMIN, 0, "group.list"),
-	R("POST", "/groups", group_create, ROLE_ADMIN, 0, "group.create"),
+	B("POST", "/groups", group_create, ROLE_ADMIN, 0, "group.create", group_create),
 	R("GET", "/groups/{group_id}", group_show, ROLE_ADMIN, 0, "group.show"),
-	R("PATCH", "/groups/{group_id}", group_update, ROLE_ADMIN, 0, "group.update"),
+	B("PATCH", "/groups/{group_id}", group_update, ROLE_ADMIN, 0, "group.update", group_update),
 	R("DELETE", "/groups/{group_id}", group_delete, ROLE_ADMIN, ROUTE_NO_BODY, "group.delete"),
 	R("GET", "/groups/{group_id}/users", member_list, ROLE_ADMIN, 0, "group.members"),
 	R("PUT", "/groups/{group_id}/users/{user_id}", member_add, ROLE_ADMIN, ROUTE_NO_BODY, "group.member_add"),
@@ -78,9 +81,9 @@ static const struct api_route routes[] = {
 		"group.member_remove"),
 
 	R("GET", "/roles", role_list, ROLE_ADMIN, 0, "role.list"),
-	R("POST", "/roles", role_create, ROLE_ADMIN, 0, "role.create"),
+	B("POST", "/roles", role_create, ROLE_ADMIN, 0, "role.create", role_create),
 	R("GET", "/roles/{role_id}", role_show, ROLE_ADMIN, 0, "role.show"),
-	R("PATCH", "/roles/{role_id}", role_update, ROLE_ADMIN, 0, "role.update"),
+	B("PATCH", "/roles/{role_id}", role_update, ROLE_ADMIN, 0, "role.update", role_update),
 	R("DELETE", "/roles/{role_id}", role_delete, ROLE_ADMIN, ROUTE_NO_BODY, "role.delete"),
 	R("GET", "/roles/{role_id}/implies", implied_list, ROLE_ADMIN, 0, "role.implies"),
 	R("PUT", "/roles/{role_id}/implies/{implied_id}", implied_add, ROLE_ADMIN, ROUTE_NO_BODY, "role.imply"),
@@ -104,23 +107,24 @@ static const struct api_route routes[] = {
 
 	R("GET", "/services", service_list, ROLE_ADMIN, 0, "service.list"),
 	R("GET", "/services/{service_id}", service_show, ROLE_ADMIN, 0, "service.show"),
-	R("POST", "/services", catalog_refuse, ROLE_ADMIN, 0, "service.create"),
-	R("PATCH", "/services/{service_id}", catalog_refuse, ROLE_ADMIN, 0, "service.update"),
-	R("DELETE", "/services/{service_id}", catalog_refuse, ROLE_ADMIN, ROUTE_NO_BODY, "service.delete"),
+	B("POST", "/services", service_create, ROLE_ADMIN, 0, "service.create", service_create),
+	B("PATCH", "/services/{service_id}", service_update, ROLE_ADMIN, 0, "service.update", service_update),
+	R("DELETE", "/services/{service_id}", service_delete, ROLE_ADMIN, ROUTE_NO_BODY, "service.delete"),
 	R("GET", "/endpoints", endpoint_list, ROLE_ADMIN, 0, "endpoint.list"),
 	R("GET", "/endpoints/{endpoint_id}", endpoint_show, ROLE_ADMIN, 0, "endpoint.show"),
-	R("POST", "/endpoints", catalog_refuse, ROLE_ADMIN, 0, "endpoint.create"),
-	R("PATCH", "/endpoints/{endpoint_id}", catalog_refuse, ROLE_ADMIN, 0, "endpoint.update"),
-	R("DELETE", "/endpoints/{endpoint_id}", catalog_refuse, ROLE_ADMIN, ROUTE_NO_BODY, "endpoint.delete"),
+	B("POST", "/endpoints", endpoint_create, ROLE_ADMIN, 0, "endpoint.create", endpoint_create),
+	B("PATCH", "/endpoints/{endpoint_id}", endpoint_update, ROLE_ADMIN, 0, "endpoint.update", endpoint_update),
+	R("DELETE", "/endpoints/{endpoint_id}", endpoint_delete, ROLE_ADMIN, ROUTE_NO_BODY, "endpoint.delete"),
 	R("GET", "/regions", region_list, ROLE_ANY, 0, "region.list"),
 	R("GET", "/regions/{region_id}", region_show, ROLE_ANY, 0, "region.show"),
-	R("POST", "/regions", catalog_refuse, ROLE_ADMIN, 0, "region.create"),
-	R("PUT", "/regions/{region_id}", catalog_refuse, ROLE_ADMIN, 0, "region.create"),
-	R("PATCH", "/regions/{region_id}", catalog_refuse, ROLE_ADMIN, 0, "region.update"),
-	R("DELETE", "/regions/{region_id}", catalog_refuse, ROLE_ADMIN, ROUTE_NO_BODY, "region.delete"),
+	B("POST", "/regions", region_create, ROLE_ADMIN, 0, "region.create", region),
+	B("PUT", "/regions/{region_id}", region_put, ROLE_ADMIN, 0, "region.create", region),
+	B("PATCH", "/regions/{region_id}", region_update, ROLE_ADMIN, 0, "region.update", region),
+	R("DELETE", "/regions/{region_id}", region_delete, ROLE_ADMIN, ROUTE_NO_BODY, "region.delete"),
 };
 
 #undef R
+#undef B
 #undef GRANTS
 #undef GRANTS_INHERITED
 /* clang-format on */

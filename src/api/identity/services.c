@@ -1,165 +1,134 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* /services, /endpoints, /regions: the catalog as entities. They are made of the configuration, so they can
- * be read only. */
+/* /services: cloudd's own, and those that the operator added for clients to find in the catalog. */
 #include "api/identity/catalog.h"
 
-int identity_catalog_refuse(struct api_call *c, struct error *err)
+struct service_body {
+	const char *type, *name, *description;
+	bool enabled;
+};
+
+enum { TYPE, NAME, DESCRIPTION, ENABLED };
+
+static const struct bind_field fields[] = {
+	[TYPE] = BIND(service_body, type, "type", BIND_STR, 0, 1, 255),
+	[NAME] = BIND(service_body, name, "name", BIND_STR, 0, 0, 255),
+	[DESCRIPTION] =
+		BIND(service_body, description, "description", BIND_STR, BIND_NULL, 0, DESCRIPTION_MAX),
+	[ENABLED] = BIND(service_body, enabled, "enabled", BIND_BOOL, 0, 0, 0),
+};
+
+const struct bind_table identity_service_create_body = { .top = "service",
+	BIND_TABLE(service_body, fields),
+	.required = 1u << TYPE,
+	.flags = BIND_LINKS,
+	.more = &bind_item_any };
+const struct bind_table identity_service_update_body = {
+	.top = "service", BIND_TABLE(service_body, fields), .flags = BIND_LINKS, .more = &bind_item_any
+};
+
+static void view(struct api_call *c, const struct catalog_service *s)
 {
-	(void)c;
-	return error_set(err, ERR_FORBIDDEN,
-		"The catalog is made of cloudd's configuration (public_url, region) and cannot be changed "
-		"here.");
-}
-
-static bool wanted(const struct api_call *c, const char *filter, const char *value)
-{
-	const char *want = api_query(c, filter);
-
-	return !want || str_eq(want, value);
-}
-
-/* --- services --- */
-
-static void service(struct api_call *c, const struct catalog_service *s)
-{
-	char id[HEX32_TEXT];
-
-	catalog_id(s, NULL, id);
 	jw_object(&c->out);
-	jw_kv_str(&c->out, "id", id);
+	jw_kv_str(&c->out, "id", s->uid);
 	jw_kv_str(&c->out, "type", s->type);
-	jw_kv_str(&c->out, "name", s->name);
-	jw_kv_str(&c->out, "description", "");
-	jw_kv_bool(&c->out, "enabled", true);
-	view_links(c, "services/%s", id);
+	if (s->name)
+		jw_kv_str(&c->out, "name", s->name);
+	if (s->description)
+		jw_kv_str(&c->out, "description", s->description);
+	jw_kv_bool(&c->out, "enabled", s->enabled);
+	view_extra(c, s->extra);
+	view_links(c, "services/%s", s->uid);
 	jw_end_object(&c->out);
+}
+
+static int reply(struct api_call *c, const struct catalog_service *s)
+{
+	jw_object(&c->out);
+	jw_key(&c->out, "service");
+	view(c, s);
+	jw_end_object(&c->out);
+	return 0;
+}
+
+/* Lays the body over the row. */
+static int apply(struct api_call *c, struct catalog_service *s, struct error *err)
+{
+	struct service_body body = { 0 };
+	struct bind_seen seen;
+
+	if (body_entity(c, "service", fields, ARRAY_LEN(fields), &body, &seen, s->extra, &s->extra, err) < 0)
+		return -1;
+	if (body.type)
+		s->type = body.type;
+	if (body.name)
+		s->name = body.name;
+	if (seen_has(&seen, DESCRIPTION))
+		s->description = body.description;
+	if (seen_has(&seen, ENABLED))
+		s->enabled = body.enabled;
+	return 0;
 }
 
 int identity_service_list(struct api_call *c, struct error *err)
 {
-	(void)err;
-	list_begin(c, "services");
-	for (size_t i = 0; i < catalog_services_n; i++) {
-		const struct catalog_service *s = &catalog_services[i];
+	struct catalog k;
 
-		if (wanted(c, "type", s->type) && wanted(c, "name", s->name))
-			service(c, s);
-	}
+	if (catalog_load(c, &k, err) < 0)
+		return -1;
+	list_begin(c, "services");
+	for (size_t i = 0; i < k.services_n; i++)
+		if (catalog_wanted(c, "type", k.services[i].type) &&
+			catalog_wanted(c, "name", k.services[i].name))
+			view(c, &k.services[i]);
 	list_end(c, NULL);
 	return 0;
+}
+
+/* The path's. */
+static const struct catalog_service *find(struct api_call *c, struct error *err)
+{
+	struct catalog k;
+
+	c->target = api_param(c, "service_id");
+	return catalog_load(c, &k, err) < 0 ? NULL : catalog_service(&k, c->target, err);
 }
 
 int identity_service_show(struct api_call *c, struct error *err)
 {
-	const char *want = api_param(c, "service_id");
-	char id[HEX32_TEXT];
+	const struct catalog_service *s = find(c, err);
 
-	for (size_t i = 0; i < catalog_services_n; i++) {
-		if (!str_eq(catalog_id(&catalog_services[i], NULL, id), want))
-			continue;
-		jw_object(&c->out);
-		jw_key(&c->out, "service");
-		service(c, &catalog_services[i]);
-		jw_end_object(&c->out);
-		return 0;
-	}
-	return error_set(err, ERR_NOT_FOUND, "Could not find service: %.64s.", want);
+	return s ? reply(c, s) : -1;
 }
 
-/* --- endpoints --- */
-
-static void endpoint(struct api_call *c, const struct catalog_service *s, const char *interface)
+int identity_service_create(struct api_call *c, struct error *err)
 {
-	const char *region = c->api->config.region;
-	char id[HEX32_TEXT], service_id[HEX32_TEXT];
+	struct catalog_service s = { .id = new_id(c), .uid = new_uid(c), .enabled = true };
 
-	catalog_id(s, interface, id);
-	jw_object(&c->out);
-	jw_kv_str(&c->out, "id", id);
-	jw_kv_str(&c->out, "interface", interface);
-	jw_kv_str(&c->out, "url", api_url(c, "%s", s->path));
-	jw_kv_str(&c->out, "service_id", catalog_id(s, NULL, service_id));
-	jw_kv_str(&c->out, "region", region);
-	jw_kv_str(&c->out, "region_id", region);
-	jw_kv_bool(&c->out, "enabled", true);
-	view_links(c, "endpoints/%s", id);
-	jw_end_object(&c->out);
+	if (apply(c, &s, err) < 0 || store_service_insert(c->db, &s, err) < 0)
+		return -1;
+	c->status = 201;
+	c->target = s.uid;
+	return reply(c, &s);
 }
 
-int identity_endpoint_list(struct api_call *c, struct error *err)
+int identity_service_update(struct api_call *c, struct error *err)
 {
-	const char *region = c->api->config.region;
-	char id[HEX32_TEXT];
+	const struct catalog_service *old = find(c, err);
+	struct catalog_service s;
 
-	(void)err;
-	list_begin(c, "endpoints");
-	for (size_t i = 0; i < catalog_services_n; i++) {
-		const struct catalog_service *s = &catalog_services[i];
-
-		if (!wanted(c, "service_id", catalog_id(s, NULL, id)) || !wanted(c, "region_id", region) ||
-			!wanted(c, "region", region))
-			continue;
-		for (size_t j = 0; j < ARRAY_LEN(catalog_interfaces); j++)
-			if (wanted(c, "interface", catalog_interfaces[j]))
-				endpoint(c, s, catalog_interfaces[j]);
-	}
-	list_end(c, NULL);
-	return 0;
+	if (!old || catalog_changeable(old->id, err) < 0)
+		return -1;
+	s = *old;
+	if (apply(c, &s, err) < 0 || store_service_update(c->db, &s, err) < 0)
+		return -1;
+	return reply(c, &s);
 }
 
-int identity_endpoint_show(struct api_call *c, struct error *err)
+int identity_service_delete(struct api_call *c, struct error *err)
 {
-	const char *want = api_param(c, "endpoint_id");
-	char id[HEX32_TEXT];
+	const struct catalog_service *s = find(c, err);
 
-	for (size_t i = 0; i < catalog_services_n * ARRAY_LEN(catalog_interfaces); i++) {
-		const struct catalog_service *s = &catalog_services[i / ARRAY_LEN(catalog_interfaces)];
-		const char *interface = catalog_interfaces[i % ARRAY_LEN(catalog_interfaces)];
-
-		if (!str_eq(catalog_id(s, interface, id), want))
-			continue;
-		jw_object(&c->out);
-		jw_key(&c->out, "endpoint");
-		endpoint(c, s, interface);
-		jw_end_object(&c->out);
-		return 0;
-	}
-	return error_set(err, ERR_NOT_FOUND, "Could not find endpoint: %.64s.", want);
-}
-
-/* --- the region --- */
-
-static void region(struct api_call *c)
-{
-	const char *id = c->api->config.region;
-
-	jw_object(&c->out);
-	jw_kv_str(&c->out, "id", id);
-	jw_kv_str(&c->out, "description", "");
-	jw_kv_null(&c->out, "parent_region_id");
-	view_links(c, "regions/%s", id);
-	jw_end_object(&c->out);
-}
-
-int identity_region_list(struct api_call *c, struct error *err)
-{
-	(void)err;
-	list_begin(c, "regions");
-	if (!api_query(c, "parent_region_id"))
-		region(c);
-	list_end(c, NULL);
-	return 0;
-}
-
-int identity_region_show(struct api_call *c, struct error *err)
-{
-	const char *want = api_param(c, "region_id");
-
-	if (!str_eq(want, c->api->config.region))
-		return error_set(err, ERR_NOT_FOUND, "Could not find region: %.64s.", want);
-	jw_object(&c->out);
-	jw_key(&c->out, "region");
-	region(c);
-	jw_end_object(&c->out);
-	return 0;
+	if (!s || catalog_changeable(s->id, err) < 0 || store_service_remove(c->db, s, err) < 0)
+		return -1;
+	return no_content(c);
 }
