@@ -77,6 +77,12 @@ CALL(domain_list, true,
 CALL(console_read, false,
 	(struct hv_conn * c, const char *uuid, size_t max, struct buf *out, struct error *err),
 	(c, uuid, max, out, err))
+CALL(console_follow, false, (struct hv_conn * c, struct hv_log *log, size_t max, struct error *err),
+	(c, log, max, err))
+CALL(console_open, false,
+	(struct hv_conn * c, const char *uuid, const struct hv_console_events *events, void *ctx,
+		struct hv_console **out, struct error *err),
+	(c, uuid, events, ctx, out, err))
 CALL_UUID(domain_save)
 CALL_UUID(domain_forget)
 CALL(domain_set_password, false,
@@ -131,6 +137,10 @@ const struct hv_driver hv_libvirt_driver = {
 	.domain_look = call_domain_look,
 	.domain_list = call_domain_list,
 	.console_read = call_console_read,
+	.console_follow = call_console_follow,
+	.console_open = call_console_open,
+	.console_send = lv_console_send,
+	.console_close = lv_console_close,
 	.domain_save = call_domain_save,
 	.domain_forget = call_domain_forget,
 	.domain_set_password = call_domain_set_password,
