@@ -51,10 +51,9 @@ static const struct {
 	{ "server-host", "SELECT s.uid, 'is ' || s.vm_state || ' and on no host' FROM server s "
 			 "WHERE s.deleted_us = 0 AND s.host_id IS NULL AND s.vm_state NOT IN "
 			 "('error', 'shelved_offloaded')" },
-	{ "server-shelved",
-		"SELECT s.uid, 'is shelved and has no image to come back from' FROM server s "
-		"WHERE s.deleted_us = 0 AND s.vm_state IN ('shelved', 'shelved_offloaded') "
-		"AND s.shelved_image_id IS NULL" },
+	{ "server-shelved", "SELECT s.uid, 'is shelved and has no image to come back from' FROM server s "
+			    "WHERE s.deleted_us = 0 AND s.vm_state IN ('shelved', 'shelved_offloaded') "
+			    "AND s.shelved_image_id IS NULL" },
 	{ "server-task", "SELECT s.uid, 'has the task ' || coalesce(s.task_state, s.vm_state) || ' and no "
 			 "flow' FROM server s "
 			 "WHERE s.deleted_us = 0 AND (s.task_state IS NOT NULL OR s.vm_state = 'building' OR "
@@ -106,6 +105,30 @@ static const struct {
 	{ "action-open", "SELECT s.uid, 'its action ' || x.action || ' never ended' FROM server_action x "
 			 "JOIN server s ON s.id = x.server_id WHERE x.finish_us IS NULL AND NOT EXISTS "
 			 "(SELECT 1 FROM flow f WHERE f.subject_kind = 'server' AND f.subject_id = s.id)" },
+	{ "group-member", "SELECT s.uid, 'is deleted and still in a group' FROM server_group_member m "
+			  "JOIN server s ON s.id = m.server_id WHERE s.deleted_us != 0" },
+	{ "group-project", "SELECT s.uid, 'is in a group of another project' FROM server_group_member m "
+			   "JOIN server s ON s.id = m.server_id JOIN server_group g ON g.id = m.group_id "
+			   "WHERE g.project_id != s.project_id" },
+	{ "group-apart",
+		"SELECT g.uid, 'has ' || count(*) || ' servers on one host' FROM server_group g "
+		"JOIN server_group_member m ON m.group_id = g.id JOIN server s ON s.id = m.server_id "
+		"WHERE g.policy = 'anti-affinity' AND s.host_id IS NOT NULL AND s.deleted_us = 0 "
+		"GROUP BY g.id, s.host_id HAVING count(*) > max(g.max_per_host, 1)" },
+	{ "group-together",
+		"SELECT g.uid, 'has servers on ' || count(DISTINCT s.host_id) || ' hosts' FROM server_group "
+		"g "
+		"JOIN server_group_member m ON m.group_id = g.id JOIN server s ON s.id = m.server_id "
+		"WHERE g.policy = 'affinity' AND s.deleted_us = 0 GROUP BY g.id "
+		"HAVING count(DISTINCT s.host_id) > 1" },
+	{ "host-exclusive",
+		"SELECT h.name, 'has other servers beside one that wants it for itself' FROM host h "
+		"JOIN allocation a ON a.host_id = h.id GROUP BY h.id "
+		"HAVING max(a.exclusive) = 1 AND count(DISTINCT a.server_id) > 1" },
+	{ "aggregate-zone",
+		"SELECT h.name, 'is in two availability zones' FROM host h JOIN aggregate_host x "
+		"ON x.host_id = h.id JOIN aggregate_metadata m ON m.aggregate_id = x.aggregate_id "
+		"AND m.key = 'availability_zone' GROUP BY h.id HAVING count(DISTINCT m.value) > 1" },
 	{ "references",
 		"SELECT \"table\", 'row ' || coalesce(rowid, '?') || ' refers to a row of ' || parent || "
 		"' that is gone' FROM pragma_foreign_key_check" },

@@ -78,7 +78,7 @@ static int do_breach(struct cloud *c, struct db *db, void *arg, struct error *er
 {
 	struct breach *b = ((void **)arg)[0];
 	struct found *f = ((void **)arg)[1];
-	char sql[512], *at = sql;
+	char sql[1024], *at = sql;
 	int rules;
 
 	str_copy(sql, sizeof sql, b->sql);
@@ -107,30 +107,87 @@ static int do_other_project(struct cloud *c, struct db *db, void *arg, struct er
 		       : 0;
 }
 
-static void test_breaches(void **state)
+static void run_breaches(struct cloud *c, const struct breach *list, size_t n)
 {
-	struct cloud *c = *state;
-
 	cloud_ok(c, do_other_project, NULL);
-	for (size_t i = 0; i < ARRAY_LEN(breaches); i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct found f = { "" };
-		const void *args[] = { &breaches[i], &f };
+		const void *args[] = { &list[i], &f };
 		char rules[256], *save = NULL;
 
 		assert_int_equal(cloud_do(c, do_breach, args), -1);
 		assert_string_equal(c->err.msg, "undo");
-		str_copy(rules, sizeof rules, breaches[i].rules);
+		str_copy(rules, sizeof rules, list[i].rules);
 		for (char *r = strtok_r(rules, " ", &save); r; r = strtok_r(NULL, " ", &save))
 			if (!strstr(f.rules, r))
-				fail_msg("'%s' is not found as %s, but as %s", breaches[i].sql, r, f.rules);
+				fail_msg("'%s' is not found as %s, but as %s", list[i].sql, r, f.rules);
 		cloud_clean(c);
 	}
+}
+
+static void test_breaches(void **state)
+{
+	run_breaches(*state, breaches, ARRAY_LEN(breaches));
+}
+
+/* Two servers on one host. */
+static int setup_two(void **state)
+{
+	memset(&cloud, 0, sizeof cloud);
+	server = (struct want) { .count = 2 };
+	cloud_make(&cloud);
+	cloud_host(&cloud, "vcpus=16&ram_gib=64&disk_gib=500");
+	cloud_host(&cloud, "vcpus=16&ram_gib=64&disk_gib=500");
+	cloud_ok(&cloud, do_create, &server);
+	cloud_until_server(&cloud, server.uid[0], VM_ACTIVE);
+	cloud_until_server(&cloud, server.uid[1], VM_ACTIVE);
+	cloud_until(&cloud, flows_gone, NULL);
+	cloud_clean(&cloud);
+	*state = &cloud;
+	return 0;
+}
+
+#define GROUP(policy)                                                                                       \
+	"INSERT INTO server_group (id, uid, project_id, user_uid, name, policy, created_us) SELECT 90001, " \
+	"'g', "                                                                                             \
+	"project_id, 'u', 'g', '" policy "', 1 FROM server LIMIT 1; "                                       \
+	"INSERT INTO server_group_member (server_id, group_id) SELECT id, 90001 FROM server"
+
+static const struct breach group_breaches[] = {
+	{ GROUP("soft-affinity"), "memory-quota" },
+	{ GROUP("anti-affinity"), "group-apart" },
+	{ GROUP("affinity") "; UPDATE server SET host_id = (SELECT max(id) FROM host) WHERE launch_index = "
+			    "1; "
+			    "UPDATE server SET host_id = (SELECT min(id) FROM host) WHERE launch_index = 0",
+		"group-together" },
+	{ GROUP("affinity") "; UPDATE server SET deleted_us = 5", "group-member" },
+	{ GROUP("affinity") "; UPDATE server_group SET project_id = (SELECT max(id) FROM project)",
+		"group-project" },
+	{ "UPDATE allocation SET exclusive = 1", "host-exclusive memory-placement" },
+	{ "INSERT INTO aggregate (id, uid, name, created_us) VALUES (90001, 'a', 'a', 1), (90002, 'b', 'b', "
+	  "1); "
+	  "INSERT INTO aggregate_host (aggregate_id, host_id) SELECT a.id, h.id FROM aggregate a, host h; "
+	  "INSERT INTO aggregate_metadata (aggregate_id, key, value) SELECT id, 'availability_zone', uid "
+	  "FROM "
+	  "aggregate",
+		"aggregate-zone memory-placement" },
+	{ "INSERT INTO aggregate (id, uid, name, created_us) VALUES (90001, 'a', 'a', 1); "
+	  "INSERT INTO aggregate_host (aggregate_id, host_id) SELECT a.id, h.id FROM aggregate a, host h; "
+	  "INSERT INTO aggregate_metadata (aggregate_id, key, value) VALUES (90001, 'cloudd:exclusive_host', "
+	  "'true')",
+		"memory-placement" },
+};
+
+static void test_group_breaches(void **state)
+{
+	run_breaches(*state, group_breaches, ARRAY_LEN(group_breaches));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_breaches, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_group_breaches, setup_two, teardown),
 	};
 
 	log_set_level(LOG_ERR);

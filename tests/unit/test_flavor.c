@@ -65,7 +65,16 @@ static const struct {
 	{ "hw:numa_nodes", "2", "'hw:numa_nodes' is not understood" },
 	{ "hw:numa_nodes", "2", "understood are: pci_passthrough:alias, hw_rng:allowed, hw:cpu_policy" },
 	{ "trait:HW_CPU_X86_AVX", "required", "not understood" },
-	{ "aggregate_instance_extra_specs:ssd", "true", "not understood" },
+	{ "hw:numa_nodes", "2", "cloudd:exclusive_host, aggregate_instance_extra_specs:*" },
+	{ "aggregate_instance_extra_specs:ssd", "true", NULL },
+	{ "aggregate_instance_extra_specs:ssd", "", NULL },
+	{ "aggregate_instance_extra_specs:ssd", ">= 2", "operator '>'" },
+	{ "aggregate_instance_extra_specs:ssd", "<or> a <or> b", "operator '<'" },
+	{ "aggregate_instance_extra_specs:ssd", "s== a", "operator 's=='" },
+	{ "aggregate_instance_extra_specs:", "a", "needs a key" },
+	{ "cloudd:exclusive_host", "True", NULL },
+	{ "cloudd:exclusive_host", "no", NULL },
+	{ "cloudd:exclusive_host", "perhaps", "must be true or false" },
 	{ "a/b", "1", "extra spec key" },
 	{ "", "1", "extra spec key" },
 	{ "pci_passthrough:alias", "h100:8", NULL },
@@ -122,6 +131,16 @@ static void test_wants(void **state)
 	assert_string_equal(w.gpus[1].model, "l40s");
 	assert_int_equal(w.gpus[1].count, 16);
 	assert_int_equal(flavor_wants_gpus(&w), 18);
+	assert_false(w.exclusive_host);
+	assert_int_equal(flavor_extra_spec("cloudd:exclusive_host", "true", &w, &err), 0);
+	assert_true(w.exclusive_host);
+	for (size_t i = 0; i < FLAVOR_AGGREGATES_MAX; i++)
+		assert_int_equal(
+			flavor_extra_spec("aggregate_instance_extra_specs:disk", "nvme", &w, &err), 0);
+	assert_int_equal(flavor_extra_spec("aggregate_instance_extra_specs:disk", "nvme", &w, &err), -1);
+	assert_int_equal(w.aggregates_n, FLAVOR_AGGREGATES_MAX);
+	assert_string_equal(w.aggregates[0].key, "disk");
+	assert_string_equal(w.aggregates[0].value, "nvme");
 }
 
 int main(void)
