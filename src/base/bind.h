@@ -67,7 +67,7 @@ struct bind_table {
 
 /* The entries of a BIND_ARR: const char *, int64_t, the struct of the items' table, or json_t *. */
 struct bind_list {
-	const void *items;
+	const void *items; /* NULL: there was no array */
 	size_t n;
 };
 

@@ -125,7 +125,7 @@ def id_checks(r, foreign):
     if "{" not in r["path"]:
         return
     body = right_body(r) if routes.takes_body(r) else None
-    wanted, _ = ANY_ID.get(r["name"], ((404,), ""))
+    wanted, _ = ANY_ID.get(r["service"] + ":" + r["name"]) or ANY_ID.get(r["name"], ((404,), ""))
     yield Check(r, "an id that nothing has", "admin", body=body, judge=status(*wanted))
     for kind, (param, ident) in foreign.items():
         if "{%s}" % param in r["path"] and kind in r["path"]:
@@ -247,16 +247,20 @@ def check_tables():
 
 
 # Rows that answer otherwise to an id that nothing has, and why.
-CATALOG = (403,), "the catalog is made of the configuration"
 PROJECT = (400,), "as Nova has it for limits of unknown projects"
+NEEDS_MORE = (400,), "the least body that the table takes says nothing to do"
+NUMBER = (400,), "ids of aggregates are numbers"
 ANY_ID = {
     "app_credential.create": ((403,), "only one's own can be made"),
-    "service.update": CATALOG, "service.delete": CATALOG, "endpoint.update": CATALOG, "endpoint.delete": CATALOG,
-    "region.create": CATALOG, "region.update": CATALOG, "region.delete": CATALOG,
-    "flavor.action": PROJECT, "quota.detail": PROJECT, "quota.update": PROJECT, "quota.delete": PROJECT,
-    "quota.show": ((400, 404), "400 as Nova has it; the operator's says 404"),
+    "user.password": ((401,), "nobody learns who exists"),
+    "flavor.action": PROJECT, "compute:quota.show": PROJECT, "quota.detail": PROJECT, "quota.update": PROJECT, "quota.delete": PROJECT,
     "quota.defaults": ((200,), "the same for all projects"), "quota_class.show": ((200,), "the same for all classes"),
+    "quota_class.update": ((400,), "there is one class"),
     "usage.show": ((200,), "nothing was used"), "flavor.spec_set": ((400,), "no spec has that name"),
+    "region.create": ((201,), "PUT makes it"), "region.update": ((404, 200), "the PUT of these tests may have made it"),
+    "usage.audit_log_before": ((400,), "it is a time"),
+    "compute:service.update": NEEDS_MORE, "os_host.update": NEEDS_MORE, "aggregate.update": NEEDS_MORE,
+    "aggregate.show": NUMBER, "aggregate.delete": NUMBER, "aggregate.action": NUMBER, "aggregate.images": NUMBER,
     **{"%s.%s" % (c, verb): ((403,), "they are the provider's") for c in ("networks", "subnets", "ports") for verb in ("update", "delete")},
 }
 # Bodies whose key has to be the path's.

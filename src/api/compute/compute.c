@@ -123,7 +123,8 @@ static const struct api_route routes[] = {
 
 	{ "GET", "/servers", compute_server_list, ROLE_READER, 0, 0, 0, "server.list" },
 	{ "GET", "/servers/detail", compute_server_detail, ROLE_READER, 0, 0, 0, "server.detail" },
-	{ "POST", "/servers", compute_server_create, ROLE_MEMBER, 0, 0, 0, "server.create" },
+	{ "POST", "/servers", compute_server_create, ROLE_MEMBER, 0, 0, 0, "server.create",
+		&compute_server_create_body },
 	{ "GET", SERVER, compute_server_show, ROLE_READER, 0, 0, 0, "server.show" },
 	{ "PUT", SERVER, compute_server_update, ROLE_MEMBER, 0, 0, 0, "server.update", &compute_server_update_body },
 	{ "DELETE", SERVER, compute_server_delete, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY, "server.delete" },

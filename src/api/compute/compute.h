@@ -44,7 +44,7 @@ int compute_server_load(struct api_call *c, struct server *out, struct error *er
 
 /* --- bodies: the tables of requests --- */
 
-extern const struct bind_table compute_action_body;
+extern const struct bind_table compute_action_body, compute_server_create_body;
 extern const struct bind_table compute_flavor_create_body, compute_flavor_update_body,
 	compute_flavor_specs_body, compute_flavor_spec_body, compute_flavor_action_body;
 extern const struct bind_table compute_keypair_body, compute_server_update_body, compute_metadata_body,

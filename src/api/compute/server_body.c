@@ -24,13 +24,6 @@ const char *const server_disk_configs[] = { "AUTO", "MANUAL", NULL };
 const struct bind_table server_metadata_table = { .more = &bind_item_text };
 const struct bind_field server_tag_item = { .type = BIND_STR, .min = 1, .max = 60 };
 
-int server_check_disk_config(const char *text, struct error *err)
-{
-	if (strcmp(text, "AUTO") == 0 || strcmp(text, "MANUAL") == 0)
-		return 0;
-	return error_set(err, ERR_BAD_REQUEST, "OS-DCF:diskConfig must be AUTO or MANUAL");
-}
-
 int server_check_user_data(const char *text, struct error *err)
 {
 	size_t n;
@@ -60,6 +53,31 @@ int server_find_image(struct api_call *c, int64_t project_id, const char *uid, i
 		return error_set(err, ERR_BAD_REQUEST,
 			"Flavor's disk is too small for requested image: it has %lld GiB.",
 			(long long)disk_gib);
+	return 0;
+}
+
+int server_flavor_specs(struct api_call *c, const struct flavor *f, struct flavor_wants *wants,
+	const char **out, struct error *err)
+{
+	struct server_pair *specs;
+	json_t *map;
+	char *text;
+	size_t n;
+
+	if (store_flavor_extras(c->db, c->arena, f->id, &specs, &n, err) < 0)
+		return -1;
+	map = json_object();
+	for (size_t i = 0; i < n; i++) {
+		json_object_set_new(map, specs[i].key, json_string(specs[i].value));
+		if (flavor_extra_spec(specs[i].key, specs[i].value, wants, err) < 0) {
+			json_decref(map);
+			return error_wrap(err, "flavor %.64s", f->name);
+		}
+	}
+	text = json_dumps(map, JSON_COMPACT | JSON_SORT_KEYS);
+	*out = arena_strdup(c->arena, text);
+	free(text);
+	json_decref(map);
 	return 0;
 }
 

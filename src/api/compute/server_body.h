@@ -4,6 +4,8 @@
 #define API_COMPUTE_SERVER_BODY_H
 
 #include "api/compute/compute.h"
+#include "domain/flavor.h"
+#include "store/flavors.h"
 #include "store/server_refs.h"
 
 enum { SERVER_TAGS_MAX = 50, SERVER_USER_DATA_MAX = 65535 };
@@ -14,13 +16,14 @@ int server_check_address(const char *field, const char *text, bool is_v6, struct
 extern const char *const server_disk_configs[];
 extern const struct bind_table server_metadata_table;
 extern const struct bind_field server_tag_item;
-/* AUTO or MANUAL. */
-int server_check_disk_config(const char *text, struct error *err);
 /* Base64, or empty. */
 int server_check_user_data(const char *text, struct error *err);
 /* An active image that the project may use and that fits (disk_gib 0: any disk). ERR_BAD_REQUEST. */
 int server_find_image(struct api_call *c, int64_t project_id, const char *uid, int64_t ram_mib,
 	int64_t disk_gib, struct server_image_ref *out, struct error *err);
+/* A flavor's extra specs as JSON, as a server's row keeps them, in the request's arena; and what they want. */
+int server_flavor_specs(struct api_call *c, const struct flavor *f, struct flavor_wants *wants,
+	const char **out, struct error *err);
 /* n characters by chance, each as likely as the other, behind the prefix; in the request's arena. */
 char *server_random_text(struct api_call *c, const char *prefix, const char *from, size_t n);
 /* A password for a guest. */

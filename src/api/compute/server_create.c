@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "api/compute/server_body.h"
-#include "api/compute/server_hints.h"
+#include "api/compute/server_create_body.h"
 #include "api/compute/server_place.h"
 #include "base/crypto.h"
 #include "base/util.h"
@@ -16,58 +16,9 @@
 #include "store/quotas.h"
 #include "store/server_refs.h"
 
-enum { COUNT_MAX = 500 };
-
-struct body {
-	const char *name, *image, *flavor, *key_name, *zone, *admin_pass, *user_data, *disk_config;
-	const char *access_ipv4, *access_ipv6, *description, *hostname, *host, *hypervisor;
-	json_t *networks, *groups, *metadata, *bdm2, *bdm, *personality, *tags, *certificates;
-	bool config_drive, return_reservation;
-	int64_t min_count, max_count;
-};
-
-#define TEXT(member, json_name, flags_, lo, hi) BIND(body, member, json_name, BIND_STR, flags_, lo, hi)
-#define LATER(member, json_name, type_, since_, until_)                                        \
-	{                                                                                      \
-		.name = (json_name), .type = (type_), .offset = offsetof(struct body, member), \
-		.since = (since_), .until = (until_)                                           \
-	}
-
-static const struct bind_field body_fields[] = {
-	TEXT(name, "name", BIND_REQUIRED, 1, 255),
-	TEXT(image, "imageRef", 0, 0, 255),
-	TEXT(flavor, "flavorRef", BIND_REQUIRED | BIND_LOOSE, 1, 1024),
-	TEXT(key_name, "key_name", 0, 1, 255),
-	TEXT(zone, "availability_zone", 0, 1, 255),
-	TEXT(admin_pass, "adminPass", 0, 1, 255),
-	TEXT(user_data, "user_data", 0, 0, SERVER_USER_DATA_MAX),
-	TEXT(disk_config, "OS-DCF:diskConfig", 0, 0, 0),
-	TEXT(access_ipv4, "accessIPv4", 0, 0, 0),
-	TEXT(access_ipv6, "accessIPv6", 0, 0, 0),
-	BIND(body, networks, "networks", BIND_ANY, 0, 0, 0),
-	BIND(body, groups, "security_groups", BIND_ARR, 0, 0, 0),
-	BIND(body, metadata, "metadata", BIND_OBJ, 0, 0, 0),
-	BIND(body, bdm2, "block_device_mapping_v2", BIND_ARR, 0, 0, 0),
-	BIND(body, bdm, "block_device_mapping", BIND_ARR, 0, 0, 0),
-	BIND(body, config_drive, "config_drive", BIND_BOOL, BIND_LOOSE, 0, 0),
-	BIND(body, return_reservation, "return_reservation_id", BIND_BOOL, BIND_LOOSE, 0, 0),
-	BIND(body, min_count, "min_count", BIND_INT, 0, 1, INT32_MAX),
-	BIND(body, max_count, "max_count", BIND_INT, 0, 1, INT32_MAX),
-	LATER(personality, "personality", BIND_ARR, 0, 56),
-	LATER(description, "description", BIND_STR, 19, 0),
-	LATER(tags, "tags", BIND_ARR, 52, 0),
-	LATER(certificates, "trusted_image_certificates", BIND_ARR, 63, 0),
-	LATER(host, "host", BIND_STR, 74, 0),
-	LATER(hypervisor, "hypervisor_hostname", BIND_STR, 74, 0),
-	LATER(hostname, "hostname", BIND_STR, 90, 0),
-};
-
-#undef TEXT
-#undef LATER
-
 struct create {
 	struct api_call *c;
-	struct body in;
+	struct server_create_args in;
 	struct server_create want;
 	struct flavor flavor;
 	struct flavor_wants wants;
@@ -79,72 +30,37 @@ struct create {
 
 static int read_hints(struct create *k, struct error *err)
 {
-	const struct bind_table *t = &server_hints_table;
-	struct server_hints_body in = { 0 };
-	struct api_call *c = k->c;
-	const char *key;
-	json_t *value;
+	static const struct server_hints_body none = { 0 };
+	const struct server_create_body *in = k->c->in;
+	const struct server_hints_body *hints = in->hints ? in->hints : in->hints_older;
 
-	json_object_foreach(c->body, key, value)
-	{
-		bool hints = strcmp(key, "os:scheduler_hints") == 0 ||
-			     strcmp(key, "OS-SCH-HNT:scheduler_hints") == 0;
-
-		if (strcmp(key, "server") == 0 || (hints && json_is_null(value)))
-			continue;
-		if (!hints)
-			return error_set(err, ERR_BAD_REQUEST,
-				"Additional properties are not allowed ('%.64s' was unexpected)", key);
-		if (bind_object(value, key, t->fields, t->n, c->version, c->arena, &in, NULL, err) < 0)
-			return -1;
-	}
-	return server_find_hints(c, k->project_id, &in, &k->want, err);
+	return server_find_hints(k->c, k->project_id, hints ? hints : &none, &k->want, err);
 }
 
 /* The one form that says nothing new: boot from a local disk made of imageRef. */
-static int check_block_device(const struct body *in, const json_t *item, struct error *err)
+static int check_block_device(
+	const struct server_create_args *in, const struct server_device_body *d, struct error *err)
 {
-	static const char *const known[] = { "uuid", "boot_index", "source_type", "destination_type",
-		"delete_on_termination" };
-	const char *uuid = json_string_value(json_object_get(item, "uuid"));
-	const json_t *index = json_object_get(item, "boot_index");
-	bool plain = json_is_object(item) && in->image && str_eq(uuid, in->image) &&
-		     str_eq(json_string_value(json_object_get(item, "source_type")), "image") &&
-		     str_eq(json_string_value(json_object_get(item, "destination_type")), "local") &&
-		     !json_is_false(json_object_get(item, "delete_on_termination")) &&
-		     ((json_is_integer(index) && json_integer_value(index) == 0) ||
-			     str_eq(json_string_value(index), "0"));
-	const char *key;
-	json_t *value;
-
-	json_object_foreach((json_t *)item, key, value)
-	{
-		bool found = json_is_null(value);
-
-		for (size_t i = 0; i < ARRAY_LEN(known); i++)
-			found = found || strcmp(known[i], key) == 0;
-		plain = plain && found;
-	}
-	if (plain)
+	if (in->image && str_eq(d->uuid, in->image) && str_eq(d->source, "image") &&
+		str_eq(d->destination, "local") && d->delete_on_termination && d->boot_index == 0 &&
+		!d->other)
 		return 0;
 	return error_set(err, ERR_BAD_REQUEST,
 		"block_device_mapping_v2: this cloud supports only the image of imageRef as local disk with "
 		"boot_index 0");
 }
 
-static int refuse_parts(const struct body *in, struct error *err)
+static int refuse_parts(const struct server_create_args *in, struct error *err)
 {
-	json_t *group;
-	size_t i;
+	const struct server_group_name *groups = in->groups.items;
 
 	if (in->bdm && json_array_size(in->bdm))
 		return error_set(err, ERR_BAD_REQUEST,
 			"block_device_mapping: this cloud has no volumes; boot from imageRef");
-	if (in->bdm2 && json_array_size(in->bdm2) > 1)
+	if (in->devices.n > 1)
 		return error_set(err, ERR_BAD_REQUEST,
 			"block_device_mapping_v2: this cloud supports one device, the image's local disk");
-	if (in->bdm2 && json_array_size(in->bdm2) &&
-		check_block_device(in, json_array_get(in->bdm2, 0), err) < 0)
+	if (in->devices.n && check_block_device(in, in->devices.items, err) < 0)
 		return -1;
 	if (in->personality && json_array_size(in->personality))
 		return error_set(err, ERR_BAD_REQUEST,
@@ -152,42 +68,32 @@ static int refuse_parts(const struct body *in, struct error *err)
 	if (in->certificates && json_array_size(in->certificates))
 		return error_set(err, ERR_BAD_REQUEST,
 			"trusted_image_certificates: image signatures are not checked by this cloud");
-	json_array_foreach(in->groups, i, group)
-	{
-		const char *name = json_string_value(json_object_get(group, "name"));
-
-		if (!name)
-			return error_set(err, ERR_BAD_REQUEST, "security_groups[%zu] needs a 'name'", i);
-		if (strcmp(name, "default") != 0)
-			return error_set(err, ERR_BAD_REQUEST, "Security group %.64s not found.", name);
-	}
+	for (size_t i = 0; i < in->groups.n; i++)
+		if (strcmp(groups[i].name, "default") != 0)
+			return error_set(
+				err, ERR_BAD_REQUEST, "Security group %.64s not found.", groups[i].name);
 	return 0;
 }
 
 /* --- plain values */
 
-static int check_counts(struct body *in, struct error *err)
+static int check_counts(struct server_create_args *in, struct error *err)
 {
-	if (!in->min_count)
-		in->min_count = 1;
 	if (!in->max_count)
 		in->max_count = in->min_count;
 	if (in->min_count > in->max_count)
 		return error_set(err, ERR_BAD_REQUEST, "min_count must be <= max_count");
-	if (in->max_count > COUNT_MAX)
-		return error_set(
-			err, ERR_BAD_REQUEST, "max_count must be at most %d in one request", COUNT_MAX);
 	return 0;
 }
 
-static int check_values(struct body *in, struct error *err)
+static int check_values(struct server_create_args *in, struct error *err)
 {
 	if (name_check(NAME_SERVER, in->name, err) < 0 ||
 		(in->description && name_check(NAME_DESCRIPTION, in->description, err) < 0) ||
 		(in->access_ipv4 && server_check_address("accessIPv4", in->access_ipv4, false, err) < 0) ||
 		(in->access_ipv6 && server_check_address("accessIPv6", in->access_ipv6, true, err) < 0) ||
-		(in->disk_config && server_check_disk_config(in->disk_config, err) < 0) ||
-		(in->user_data && server_check_user_data(in->user_data, err) < 0) || check_counts(in, err) < 0)
+		(in->user_data && server_check_user_data(in->user_data, err) < 0) ||
+		check_counts(in, err) < 0)
 		return -1;
 	if (in->hostname && !hostname_valid(in->hostname))
 		return error_set(err, ERR_BAD_REQUEST,
@@ -201,31 +107,13 @@ static int find_flavor(struct create *k, struct error *err)
 {
 	struct api_call *c = k->c;
 	const char *slash = strrchr(k->in.flavor, '/'); /* a link is as good as an id */
-	struct server_pair *specs;
-	json_t *map;
-	char *text;
-	size_t n;
 
 	if (store_flavor_get(
 		    c->db, c->arena, compute_scope(c), slash ? slash + 1 : k->in.flavor, &k->flavor, err) < 0)
 		return err->code == ERR_NOT_FOUND ? error_set(err, ERR_BAD_REQUEST,
 							    "Flavor %.128s could not be found.", k->in.flavor)
 						  : -1;
-	if (store_flavor_extras(c->db, c->arena, k->flavor.id, &specs, &n, err) < 0)
-		return -1;
-	map = json_object();
-	for (size_t i = 0; i < n; i++) {
-		json_object_set_new(map, specs[i].key, json_string(specs[i].value));
-		if (flavor_extra_spec(specs[i].key, specs[i].value, &k->wants, err) < 0) {
-			json_decref(map);
-			return error_wrap(err, "flavor %.64s", k->flavor.name);
-		}
-	}
-	text = json_dumps(map, JSON_COMPACT | JSON_SORT_KEYS);
-	k->want.base.extra_specs = arena_strdup(c->arena, text);
-	free(text);
-	json_decref(map);
-	return 0;
+	return server_flavor_specs(c, &k->flavor, &k->wants, &k->want.base.extra_specs, err);
 }
 
 static int find_image(struct create *k, struct error *err)
@@ -235,8 +123,7 @@ static int find_image(struct create *k, struct error *err)
 	if (!k->in.image || !*k->in.image)
 		return error_set(
 			err, ERR_BAD_REQUEST, "imageRef is required: this cloud has no volumes to boot from");
-	return server_find_image(
-		k->c, k->project_id, k->in.image, f->ram_mib, f->disk_gib, &k->image, err);
+	return server_find_image(k->c, k->project_id, k->in.image, f->ram_mib, f->disk_gib, &k->image, err);
 }
 
 static int find_key(struct create *k, struct error *err)
@@ -303,7 +190,7 @@ static int settle_count(struct create *k, struct error *err)
 static void fill_base(struct create *k)
 {
 	static const char lower[] = "abcdefghijklmnopqrstuvwxyz0123456789";
-	const struct body *in = &k->in;
+	const struct server_create_args *in = &k->in;
 	const struct flavor *f = &k->flavor;
 	struct server *s = &k->want.base;
 
@@ -365,11 +252,10 @@ static void reply(const struct create *k, const char *uid)
 static int read_request(struct create *k, struct error *err)
 {
 	struct api_call *c = k->c;
-	const struct body *in = &k->in;
+	const struct server_create_args *in = &k->in;
 	const char **tags = NULL;
 
-	if (api_bind(c, "server", body_fields, ARRAY_LEN(body_fields), &k->in, NULL, err) < 0 ||
-		read_hints(k, err) < 0 || check_values(&k->in, err) < 0 || refuse_parts(in, err) < 0)
+	if (read_hints(k, err) < 0 || check_values(&k->in, err) < 0 || refuse_parts(in, err) < 0)
 		return -1;
 	if (in->tags && server_read_tags(c, in->tags, &tags, &k->want.tags_n, err) < 0)
 		return -1;
@@ -382,7 +268,8 @@ static int read_request(struct create *k, struct error *err)
 
 int compute_server_create(struct api_call *c, struct error *err)
 {
-	struct create k = { .c = c, .project_id = c->who->project.id };
+	const struct server_create_body *body = c->in;
+	struct create k = { .c = c, .in = *body->server, .project_id = c->who->project.id };
 	struct flow_origin origin = compute_origin(c);
 	const char **uids;
 
@@ -392,8 +279,7 @@ int compute_server_create(struct api_call *c, struct error *err)
 	if (read_request(&k, err) < 0 || find_flavor(&k, err) < 0 || find_image(&k, err) < 0 ||
 		find_key(&k, err) < 0 ||
 		server_find_place(c, k.in.zone, k.in.host, k.in.hypervisor, &k.want, err) < 0 ||
-		server_find_networks(c, k.project_id, k.in.networks, k.in.max_count > 1, &k.want, err) < 0 ||
-		settle_count(&k, err) < 0)
+		server_find_networks(c, k.project_id, &k.in, &k.want, err) < 0 || settle_count(&k, err) < 0)
 		return -1;
 	fill_base(&k);
 	if (flow_server_create(c->api->flows, c->db, c->arena, &k.want, &origin, &uids, err) < 0)

@@ -7,8 +7,6 @@
 #include "domain/ipam.h"
 #include "store/server_refs.h"
 
-enum { NICS_MAX = 16 };
-
 struct place {
 	struct api_call *c;
 	struct server_create *want;
@@ -76,41 +74,27 @@ int server_find_place(struct api_call *c, const char *zone, const char *host, co
 
 /* --- networks */
 
-struct nic_body {
-	const char *network, *port, *fixed_ip, *tag;
-};
-
-static int read_nic(struct place *p, const json_t *item, size_t i, struct nic_body *out, struct error *err)
+static int check_nic(const struct place *p, const struct server_nic_body *in, size_t i, struct error *err)
 {
-	static const struct bind_field fields[] = {
-		BIND(nic_body, network, "uuid", BIND_STR, 0, 1, 64),
-		BIND(nic_body, port, "port", BIND_STR, 0, 1, 64),
-		BIND(nic_body, fixed_ip, "fixed_ip", BIND_STR, 0, 1, 64),
-		BIND(nic_body, tag, "tag", BIND_STR, 0, 1, 60),
-	};
-	const char *where = arena_printf(p->c->arena, "networks[%zu]", i);
+	const char *where = arena_printf(p->c->arena, "server.networks[%zu]", i);
 	uint32_t address;
 
-	*out = (struct nic_body) { 0 };
-	if (bind_object(item, where, fields, ARRAY_LEN(fields), p->c->version, p->c->arena, out, NULL, err) <
-		0)
-		return -1;
-	if (out->tag)
+	if (in->tag)
 		return error_set(
 			err, ERR_BAD_REQUEST, "%s.tag: device tags are not supported by this cloud", where);
-	if (!out->network && !out->port)
+	if (!in->network && !in->port)
 		return error_set(err, ERR_BAD_REQUEST, "%s needs 'uuid' or 'port'", where);
-	if (out->fixed_ip && (out->port || !ipam_parse(out->fixed_ip, &address)))
+	if (in->fixed_ip && (in->port || !ipam_parse(in->fixed_ip, &address)))
 		return error_set(err, ERR_BAD_REQUEST,
 			"%s.fixed_ip must be an IPv4 address, and goes with 'uuid' only", where);
-	if ((out->port || out->fixed_ip) && p->several)
+	if ((in->port || in->fixed_ip) && p->several)
 		return error_set(err, ERR_BAD_REQUEST,
 			"%s: a port or an address cannot be given to several servers", where);
 	return 0;
 }
 
 static int find_nic(
-	struct place *p, const struct nic_body *in, struct server_nic_want *out, struct error *err)
+	struct place *p, const struct server_nic_body *in, struct server_nic_want *out, struct error *err)
 {
 	struct server_port_ref port;
 	int rc;
@@ -157,36 +141,26 @@ static int auto_network(struct place *p, bool required, struct error *err)
 	return 0;
 }
 
-int server_find_networks(struct api_call *c, int64_t project_id, const json_t *networks, bool several,
+int server_find_networks(struct api_call *c, int64_t project_id, const struct server_create_args *in,
 	struct server_create *want, struct error *err)
 {
-	struct place here = { .c = c, .want = want, .project_id = project_id, .several = several },
+	struct place here = { .c = c, .want = want, .project_id = project_id, .several = in->max_count > 1 },
 		     *p = &here;
-	const char *word = json_string_value(networks);
-	struct nic_body nic;
+	const struct server_nic_body *nics = in->networks.items;
+	const char *word = in->networks_word;
 
-	p->want->nics = ARENA_ARRAY(p->c->arena, struct server_nic_want, NICS_MAX);
-	if (!networks && since(p->c, 37))
+	want->nics = ARENA_ARRAY(c->arena, struct server_nic_want, SERVER_NICS_MAX);
+	if (!nics && !word && since(c, 37))
 		return error_set(err, ERR_BAD_REQUEST,
 			"server.networks is required: a list of networks, 'auto' or 'none'");
-	if (word && since(p->c, 37)) {
-		if (strcmp(word, "none") == 0)
-			return 0;
-		if (strcmp(word, "auto") == 0)
-			return auto_network(p, true, err);
-	}
-	if (networks && !json_is_array(networks))
-		return error_set(err, ERR_BAD_REQUEST, "server.networks must be a list%s",
-			since(p->c, 37) ? ", 'auto' or 'none'" : "");
-	if (json_array_size(networks) == 0)
+	if (word)
+		return str_eq(word, "none") ? 0 : auto_network(p, true, err);
+	if (!in->networks.n)
 		return auto_network(p, false, err);
-	if (json_array_size(networks) > NICS_MAX)
-		return error_set(err, ERR_BAD_REQUEST, "server.networks has more than %d entries", NICS_MAX);
-	for (size_t i = 0; i < json_array_size(networks); i++) {
-		if (read_nic(p, json_array_get(networks, i), i, &nic, err) < 0 ||
-			find_nic(p, &nic, &p->want->nics[i], err) < 0)
+	for (size_t i = 0; i < in->networks.n; i++) {
+		if (check_nic(p, &nics[i], i, err) < 0 || find_nic(p, &nics[i], &want->nics[i], err) < 0)
 			return -1;
-		p->want->nics_n++;
+		want->nics_n++;
 	}
 	return 0;
 }

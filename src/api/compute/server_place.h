@@ -3,7 +3,7 @@
 #ifndef API_COMPUTE_SERVER_PLACE_H
 #define API_COMPUTE_SERVER_PLACE_H
 
-#include "api/compute/compute.h"
+#include "api/compute/server_create_body.h"
 
 /* zone is "zone", or for administrators "zone:host", "zone:host:node"; host and hypervisor are theirs too.
  * NULL: any. Fills in want->zone and want->host. */
@@ -11,7 +11,7 @@ int server_find_place(struct api_call *c, const char *zone, const char *host, co
 	struct server_create *want, struct error *err);
 /* A list of {uuid | port, fixed_ip}, from 2.37 also "auto" and "none". several: for more than one server.
  * Fills in want->nics. */
-int server_find_networks(struct api_call *c, int64_t project_id, const json_t *networks, bool several,
+int server_find_networks(struct api_call *c, int64_t project_id, const struct server_create_args *in,
 	struct server_create *want, struct error *err);
 
 #endif

@@ -42,8 +42,8 @@ enum { DESCRIPTION_FIELD = 4 };
 
 static const struct bind_field body_fields[] = {
 	BIND(body, name, "name", BIND_STR, 0, 1, 255),
-	BIND(body, access_ipv4, "accessIPv4", BIND_STR, 0, 0, 0),
-	BIND(body, access_ipv6, "accessIPv6", BIND_STR, 0, 0, 0),
+	BIND(body, access_ipv4, "accessIPv4", BIND_STR, 0, 0, 64),
+	BIND(body, access_ipv6, "accessIPv6", BIND_STR, 0, 0, 64),
 	{ .name = "OS-DCF:diskConfig",
 		.type = BIND_STR,
 		.offset = offsetof(struct body, disk_config),
@@ -54,7 +54,11 @@ static const struct bind_field body_fields[] = {
 		.flags = BIND_NULL,
 		.max = 255,
 		.since = 19 },
-	{ .name = "hostname", .type = BIND_STR, .offset = offsetof(struct body, hostname), .since = 90 },
+	{ .name = "hostname",
+		.type = BIND_STR,
+		.offset = offsetof(struct body, hostname),
+		.max = 63,
+		.since = 90 },
 };
 
 const struct bind_table compute_server_update_body = { .top = "server", BIND_TABLE(body, body_fields) };
