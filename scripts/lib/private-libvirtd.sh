@@ -7,7 +7,8 @@
 # util-linux.
 #
 #   private-libvirtd.sh testpki DIR     a CA, and certificates for server (localhost, 127.0.0.1) and client:
-#                                       DIR/pki/{cacert,servercert,serverkey}.pem, DIR/client/{cacert,clientcert,clientkey}.pem
+#                                       DIR/pki/{cacert,servercert,serverkey}.pem, DIR/client/{cacert,clientcert,clientkey}.pem;
+#                                       and for its QEMUs, which move guests to each other, in DIR/etc/pki
 #   private-libvirtd.sh start DIR PORT  start it with DIR/pki/{cacert,servercert,serverkey}.pem; PORT 0 takes a free one;
 #                                       prints its URI. Storage pool `cloudd` (DIR/images, for it /var/lib/libvirt/images), network `cloudd` (isolated bridge)
 #   private-libvirtd.sh stop DIR        end it with its guests, remove the bridge; DIR stays
@@ -26,7 +27,7 @@ die() { echo "private-libvirtd: $*" >&2; exit 1; }
 
 cmd=${1:-}; shift || true
 if [ "$cmd" = _init ]; then D=$1; else
-  [ -n "$cmd" ] && [ -n "${1:-}" ] || { sed -n '3,24s/^# \{0,1\}//p' "$self"; exit 2; }
+  [ -n "$cmd" ] && [ -n "${1:-}" ] || { sed -n '3,25s/^# \{0,1\}//p' "$self"; exit 2; }
   mkdir -p "$1"; D=$(cd "$1" && pwd -P); shift
 fi
 case $D/ in /run/*|/var/run/*|/var/lib/libvirt/*|/etc/libvirt/*) die "DIR must not lie below a directory that is replaced";; esac
@@ -55,6 +56,12 @@ testpki() {
   cp "$D/ca/server.crt" "$D/pki/servercert.pem"; cp "$D/ca/server.key" "$D/pki/serverkey.pem"
   cp "$D/pki/cacert.pem" "$D/client/cacert.pem"
   cp "$D/ca/client.crt" "$D/client/clientcert.pem"; cp "$D/ca/client.key" "$D/client/clientkey.pem"
+  cert qemu localhost serverAuth,clientAuth "${SERVER_SAN:-DNS:localhost,IP:127.0.0.1}"
+  mkdir -p "$D/etc/pki/qemu"; cp "$D/pki/cacert.pem" "$D/etc/pki/qemu/ca-cert.pem"
+  local role
+  for role in server client; do
+    cp "$D/ca/qemu.crt" "$D/etc/pki/qemu/$role-cert.pem"; cp "$D/ca/qemu.key" "$D/etc/pki/qemu/$role-key.pem"
+  done
 }
 
 # --- configuration ----------------------------------------------------------------------------------------------
