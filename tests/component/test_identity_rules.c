@@ -230,6 +230,141 @@ static void test_guesser_learns_nothing(void **state)
 	assert_int_equal(login(w, "target", "right", NULL, NULL), 201);
 }
 
+/* --- trees of projects --- */
+
+static char *project(const char *name, const char *parent)
+{
+	FREE *text = parent ? xasprintf("'name': '%s', 'parent_id': '%s'", name, parent)
+			    : xasprintf("'name': '%s'", name);
+
+	return make("project", "/projects", text);
+}
+
+static void test_tree(void **state)
+{
+	FREE *top = project("top", NULL), *left = project("left", top), *right = project("right", top);
+	FREE *leaf = project("leaf", left),
+	     *user = make("user", "/users", "'name': 'gardener', 'password': 'x'");
+	FREE *path = NULL, *token = NULL;
+
+	(void)state;
+	AT(200, admin, "GET", NULL, "/projects/%s?parents_as_list&subtree_as_list", left);
+	assert_int_equal(count_at(w, "project.parents"), 1);
+	assert_string_equal(text_at(w, "project.parents.0.project.id"), top);
+	assert_int_equal(count_at(w, "project.subtree"), 1);
+	assert_string_equal(text_at(w, "project.subtree.0.project.id"), leaf);
+	AT(200, admin, "GET", NULL, "/projects/%s?subtree_as_ids=True", top);
+	path = xasprintf("project.subtree.%s.%s", left, leaf);
+	assert_true(json_is_null(at(w, path)));
+	free(path);
+	path = xasprintf("project.subtree.%s", right);
+	assert_true(json_is_null(at(w, path)));
+	assert_int_equal(json_object_size(at(w, "project.subtree")), 2);
+	AT(200, admin, "GET", NULL, "/projects/%s?parents_as_ids", leaf);
+	free(path);
+	path = xasprintf("project.parents.%s.%s.default", left, top);
+	assert_true(json_is_null(at(w, path)));
+	AT(200, admin, "GET", NULL, "/projects/%s?parents_as_ids&subtree_as_ids", leaf);
+	assert_true(json_is_null(at(w, "project.subtree")));
+	AT(400, admin, "GET", NULL, "/projects/%s?parents_as_ids&parents_as_list", leaf);
+	AT(200, admin, "GET", NULL, "/projects?parent_id=%s", top);
+	assert_int_equal(count_at(w, "projects"), 2);
+	/* a member of left alone sees neither what is above nor what is below */
+	AT(204, admin, "PUT", NULL, "/projects/%s/users/%s/roles/" MEMBER, left, user);
+	assert_int_equal(login(w, "gardener", "x", SCOPE_OF("left"), &token), 201);
+	AT(200, token, "GET", NULL, "/projects/%s?parents_as_list&subtree_as_list", left);
+	assert_int_equal(count_at(w, "project.parents"), 0);
+	assert_int_equal(count_at(w, "project.subtree"), 0);
+	AT(200, token, "GET", NULL, "/projects/%s?parents_as_ids&subtree_as_ids", left);
+	assert_true(json_is_null(at(w, "project.parents")));
+	assert_true(json_is_null(at(w, "project.subtree")));
+	AT(403, admin, "DELETE", NULL, "/projects/%s", top);
+}
+
+/* Whatever a token stands on ends it in the tick that ends the thing. */
+static void test_what_ends_tokens(void **state)
+{
+	FREE *domain = make("domain", "/domains", "'name': 'elsewhere'"), *user = NULL, *parent = NULL;
+	FREE *child = NULL, *text = NULL, *token = NULL, *unscoped = NULL;
+
+	(void)state;
+	text = xasprintf("'name': 'above', 'domain_id': '%s'", domain);
+	parent = make("project", "/projects", text);
+	child = project("under", parent);
+	free(text);
+	text = xasprintf("'name': 'visitor', 'password': 'x'");
+	user = make("user", "/users", text);
+	AT(204, admin, "PUT", NULL, "/projects/%s/users/%s/roles/" MEMBER, child, user);
+	free(text);
+	text = xasprintf("{'project': {'id': '%s'}}", child);
+	assert_int_equal(login(w, "visitor", "x", text, &token), 201);
+	assert_int_equal(login(w, "visitor", "x", NULL, &unscoped), 201);
+	AT(200, token, "GET", NULL, "/auth/projects");
+	/* a parent goes after its children */
+	AT(403, admin, "PATCH", "{'project': {'enabled': false}}", "/projects/%s", parent);
+	AT(200, admin, "PATCH", "{'project': {'enabled': false}}", "/projects/%s", child);
+	AT(401, token, "GET", NULL, "/auth/projects");
+	AT(200, unscoped, "GET", NULL, "/auth/projects");
+	AT(200, admin, "PATCH", "{'project': {'enabled': false}}", "/projects/%s", parent);
+	AT(403, admin, "PATCH", "{'project': {'enabled': true}}", "/projects/%s", child);
+	ASK(403, w, admin, "POST", "/projects", "{'project': {'name': 'orphan', 'parent_id': '%s'}}", parent);
+	AT(200, admin, "PATCH", "{'project': {'enabled': true}}", "/projects/%s", parent);
+	AT(200, admin, "PATCH", "{'project': {'enabled': true}}", "/projects/%s", child);
+	/* the old token is gone for good */
+	AT(401, token, "GET", NULL, "/auth/projects");
+	free(token);
+	assert_int_equal(login(w, "visitor", "x", text, &token), 201);
+	/* the domain of the project, with an enabled project in it */
+	AT(200, admin, "PATCH", "{'domain': {'enabled': false}}", "/domains/%s", domain);
+	AT(401, token, "GET", NULL, "/auth/projects");
+	assert_int_equal(login(w, "visitor", "x", text, NULL), 401);
+	AT(200, admin, "PATCH", "{'domain': {'enabled': true}}", "/domains/%s", domain);
+	free(token);
+	assert_int_equal(login(w, "visitor", "x", text, &token), 201);
+	AT(200, admin, "PATCH", "{'user': {'enabled': false}}", "/users/%s", user);
+	AT(401, token, "GET", NULL, "/auth/projects");
+	AT(401, unscoped, "GET", NULL, "/auth/projects");
+}
+
+/* --- lists --- */
+
+static void names_like(size_t want, const char *query)
+{
+	AT(200, admin, "GET", NULL, "/groups?%s", query);
+	if (count_at(w, "groups") != want)
+		fail_msg("%s: %zu instead of %zu", query, count_at(w, "groups"), want);
+}
+
+static void test_lists(void **state)
+{
+	static const char *const names[] = { "Alpha", "alphabet", "beta", "Gamma ray" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		ASK(201, w, admin, "POST", "/groups", "{'group': {'name': '%s'}}", names[i]);
+	names_like(1, "name__contains=bet&name__startswith=b");
+	names_like(2, "name__contains=bet");
+	names_like(1, "name__startswith=al");
+	names_like(2, "name__istartswith=AL");
+	names_like(
+		2, "name__endswith=ta&name=beta&name__contains=e" + strlen("name__endswith=ta&name=beta&"));
+	names_like(1, "name__endswith=eta");
+	names_like(1, "name__iendswith=RAY");
+	names_like(1, "name__icontains=GAMMA");
+	names_like(0, "name__contains=GAMMA");
+	AT(200, admin, "GET", NULL, "/groups?name__contains=a&limit=2");
+	assert_int_equal(count_at(w, "groups"), 2);
+	assert_true(json_is_true(at(w, "truncated")));
+	assert_non_null(strstr(text_at(w, "links.next"), "name__contains=a"));
+	AT(200, admin, "GET", NULL, "/roles?limit=2");
+	assert_int_equal(count_at(w, "roles"), 2);
+	AT(200, admin, "GET", NULL, "/roles?limit=2&marker=%s", text_at(w, "roles.1.id"));
+	assert_true(count_at(w, "roles") >= 1);
+	AT(400, admin, "GET", NULL, "/domains?marker=none");
+	AT(200, admin, "GET", NULL, "/domains?limit=1");
+	assert_int_equal(count_at(w, "domains"), 1);
+}
+
 #define T(f) cmocka_unit_test_teardown(f, reset)
 
 int main(void)
@@ -241,6 +376,9 @@ int main(void)
 		T(test_history),
 		T(test_age_and_lock),
 		T(test_guesser_learns_nothing),
+		T(test_tree),
+		T(test_what_ends_tokens),
+		T(test_lists),
 	};
 
 	return cmocka_run_group_tests(tests, up, down);

@@ -94,12 +94,16 @@ int body_entity(struct api_call *c, const char *top, const struct bind_field *fi
 /* Rows of tables: an empty "options", and "tags", both of any struct with a member of that name. */
 extern const struct bind_table body_no_options;
 extern const struct bind_field body_tag_item;
-#define BODY_OPTIONS(struct_name)                                                                      \
-	{ .name = "options", .type = BIND_OBJ, .offset = offsetof(struct struct_name, options), \
-		.flags = BIND_JSON, .table = &body_no_options }
-#define BODY_TAGS(struct_name)                                                                    \
-	{ .name = "tags", .type = BIND_ARR, .offset = offsetof(struct struct_name, tags), \
-		.flags = BIND_JSON, .max = TAGS_MAX, .items = &body_tag_item }
+#define BODY_OPTIONS(struct_name)                                                                     \
+	{                                                                                             \
+		.name = "options", .type = BIND_OBJ, .offset = offsetof(struct struct_name, options), \
+		.flags = BIND_JSON, .table = &body_no_options                                         \
+	}
+#define BODY_TAGS(struct_name)                                                                  \
+	{                                                                                       \
+		.name = "tags", .type = BIND_ARR, .offset = offsetof(struct struct_name, tags), \
+		.flags = BIND_JSON, .max = TAGS_MAX, .items = &body_tag_item                    \
+	}
 /* "options" has nothing to offer yet: only an empty one passes. */
 int body_options(const json_t *options, struct error *err);
 /* "tags": strings of 1 to 60 characters without , and /. */
@@ -114,6 +118,13 @@ static inline bool seen_null(const struct bind_seen *s, unsigned i)
 	return s->null >> i & 1;
 }
 
+/* --- domains.c --- */
+
+/* Writes a changed domain; disabled, its tokens are no good from here on. */
+int domain_save(struct api_call *c, const struct domain *d, bool was_enabled, struct error *err);
+/* 204, or ERR_FORBIDDEN for an enabled one and for the default. */
+int domain_remove(struct api_call *c, const struct domain *d, struct error *err);
+
 /* --- views.c --- */
 
 /* "links": {"self": url of the path below /identity/v3} */
@@ -123,7 +134,13 @@ void view_list_links(struct api_call *c, const char *next_marker);
 void view_extra(struct api_call *c, const char *extra);
 void view_named(struct buf *b, const char *key, const char *uid, const char *name);
 void view_domain(struct api_call *c, const struct domain *d);
+/* As the project that acts as the domain, by the same id. */
+void view_domain_project(struct api_call *c, const struct domain *d);
 int view_project(struct api_call *c, const struct project *p, struct error *err);
+/* The same with "parents" and "subtree" as the query asks for them. */
+int view_project_tree(struct api_call *c, const struct project *p, struct error *err);
+/* The members of a project's object, which stays open. */
+int view_project_open(struct api_call *c, const struct project *p, struct error *err);
 void view_user(struct api_call *c, const struct user *u);
 void view_group(struct api_call *c, const struct user_group *g);
 void view_role(struct api_call *c, const struct role *r);
@@ -144,8 +161,8 @@ struct list_page {
 };
 typedef int page_marker(struct api_call *c, const char *uid, int64_t *out_id, struct error *err);
 int query_page(struct api_call *c, page_marker *find, struct list_page *out, struct error *err);
-/* 1: the row belongs on the page; 0: it does not (before the page, or another name than name__contains and its
- * like ask for); -1: the page is full. */
+/* 1: the row belongs on the page; 0: it does not (before the page, or another name than name__contains and
+ * its like ask for); -1: the page is full. */
 int list_take(struct api_call *c, struct list_page *p, int64_t id, const char *uid, const char *name);
 bool query_name_fits(const struct api_call *c, const char *name);
 /* A path parameter that this route may not have: NULL then. */
@@ -200,8 +217,8 @@ api_handler identity_credential_list, identity_credential_create, identity_crede
 	identity_credential_delete;
 api_handler identity_service_list, identity_service_create, identity_service_show, identity_service_update,
 	identity_service_delete;
-api_handler identity_endpoint_list, identity_endpoint_create, identity_endpoint_show, identity_endpoint_update,
-	identity_endpoint_delete;
+api_handler identity_endpoint_list, identity_endpoint_create, identity_endpoint_show,
+	identity_endpoint_update, identity_endpoint_delete;
 api_handler identity_region_list, identity_region_create, identity_region_put, identity_region_show,
 	identity_region_update, identity_region_delete;
 

@@ -105,6 +105,27 @@ void view_domain(struct api_call *c, const struct domain *d)
 	jw_end_object(b);
 }
 
+void view_domain_project(struct api_call *c, const struct domain *d)
+{
+	struct buf *b = &c->out;
+
+	jw_object(b);
+	jw_kv_str(b, "id", d->uid);
+	jw_kv_str(b, "name", d->name);
+	jw_kv_null(b, "domain_id");
+	jw_kv_null(b, "parent_id");
+	jw_kv_bool(b, "is_domain", true);
+	jw_kv_str(b, "description", d->description);
+	jw_kv_bool(b, "enabled", d->enabled);
+	jw_key(b, "tags");
+	jw_array(b);
+	jw_end_array(b);
+	options(b);
+	view_extra(c, d->extra);
+	view_links(c, "projects/%s", d->uid);
+	jw_end_object(b);
+}
+
 static int write_tags(struct api_call *c, int64_t project_id, struct error *err)
 {
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
@@ -120,7 +141,7 @@ static int write_tags(struct api_call *c, int64_t project_id, struct error *err)
 	return rc;
 }
 
-int view_project(struct api_call *c, const struct project *p, struct error *err)
+int view_project_open(struct api_call *c, const struct project *p, struct error *err)
 {
 	struct buf *b = &c->out;
 
@@ -137,7 +158,14 @@ int view_project(struct api_call *c, const struct project *p, struct error *err)
 	options(b);
 	view_extra(c, p->extra);
 	view_links(c, "projects/%s", p->uid);
-	jw_end_object(b);
+	return 0;
+}
+
+int view_project(struct api_call *c, const struct project *p, struct error *err)
+{
+	if (view_project_open(c, p, err) < 0)
+		return -1;
+	jw_end_object(&c->out);
 	return 0;
 }
 
