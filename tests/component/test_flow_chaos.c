@@ -3,7 +3,7 @@
  * engine is killed now and then. However it went, in the end every wish has come to its end, rows and hosts
  * agree, nothing is held twice and nothing is left. A failure prints its seed; FLOW_CHAOS_SEED=n plays one
  * again, FLOW_CHAOS_LIVES=n plays more. */
-#include "flow_fixture.h"
+#include "change_fixture.h"
 
 #include "base/log.h"
 
@@ -56,14 +56,19 @@ static void some_create(struct life *l)
 
 static void some_wish(struct life *l)
 {
+	struct change change = { .rotation = "1" };
 	struct op op;
 
 	if (!l->n)
 		return;
-	op.uid = l->uids[dice(l->n)];
-	op.op = (enum server_op)dice(SERVER_UNPAUSE + 1);
-	if (dice(4) == 0)
+	op.uid = change.uid = l->uids[dice(l->n)];
+	op.op = (enum server_op)dice(SERVER_RESUME + 1);
+	change.what = (enum change_kind)(
+		CHANGE_CREATE_IMAGE + (int)dice(CHANGE_UNSHELVE - CHANGE_CREATE_IMAGE + 1));
+	if (dice(5) == 0)
 		cloud_do(&l->c, do_delete, (void *)(uintptr_t)op.uid);
+	else if (dice(2) == 0)
+		cloud_do(&l->c, do_change, &change);
 	else
 		cloud_do(&l->c, do_op, &op);
 }
@@ -192,6 +197,11 @@ static bool agrees(struct life *l, const char *uid)
 		return power == HV_POWER_SHUTOFF || power == HV_POWER_CRASHED || power == HV_POWER_ABSENT;
 	case VM_PAUSED:
 		return power == HV_POWER_PAUSED;
+	case VM_SUSPENDED:
+		return power == HV_POWER_SUSPENDED;
+	case VM_RESCUED:
+		return power != HV_POWER_ABSENT && power != HV_POWER_SUSPENDED;
+	case VM_SHELVED_OFFLOADED:
 	case VM_DELETED:
 		return power == HV_POWER_ABSENT;
 	default:
@@ -266,6 +276,8 @@ static void settle(struct life *l)
 	cloud_until(&l->c, flows_gone, NULL);
 	for (unsigned i = 0; i < HOSTS; i++)
 		assert_int_equal(sim_devices_shared(l->c.worlds[i]), 0);
+	assert_int_equal(
+		cloud_count(&l->c, "SELECT count(*) FROM image WHERE status = 'saving' AND deleted_us = 0"), 0);
 	cloud_clean(&l->c);
 }
 
