@@ -449,13 +449,16 @@ struct read {
 	struct history *history;
 	char uid[UUID_TEXT];
 	struct history_query query;
+	size_t last; /* the last bytes are wanted, or 0 */
 	struct arena arena;
 	struct history_chunk *list;
 	size_t n;
+	struct buf text;
 	bool more;
 	int rc;
 	struct error err;
 	flow_history_fn *done;
+	console_last_fn *last_done;
 	void *ctx;
 };
 
@@ -463,20 +466,27 @@ static void read_run(struct work *work)
 {
 	struct read *r = CONTAINER_OF(work, struct read, work);
 
-	r->rc = history_read(r->history, &r->arena, &r->query, &r->list, &r->n, &r->more, &r->err);
+	if (r->last)
+		r->rc = history_last(r->history, r->uid, r->last, &r->text, &r->err);
+	else
+		r->rc = history_read(r->history, &r->arena, &r->query, &r->list, &r->n, &r->more, &r->err);
 }
 
 static void read_done(struct work *work, enum work_result res)
 {
 	struct read *r = CONTAINER_OF(work, struct read, work);
-	struct error err;
+	struct error late;
+	const struct error *err = NULL;
 
-	if (res != WORK_DONE) {
-		error_set(&err, ERR_UNAVAILABLE, "The console history cannot be read now.");
-		r->done(r->ctx, NULL, 0, false, &err);
-		return;
-	}
-	r->done(r->ctx, r->list, r->n, r->more, r->rc < 0 ? &r->err : NULL);
+	error_set(&late, ERR_UNAVAILABLE, "The console history cannot be read now.");
+	if (res != WORK_DONE)
+		err = &late; /* r is the thread's still */
+	else if (r->rc < 0)
+		err = &r->err;
+	if (r->last_done)
+		r->last_done(r->ctx, err ? NULL : &r->text, err);
+	else
+		r->done(r->ctx, err ? NULL : r->list, err ? 0 : r->n, !err && r->more, err);
 }
 
 static void read_destroy(struct work *work)
@@ -485,7 +495,37 @@ static void read_destroy(struct work *work)
 
 	history_unref(r->history);
 	arena_finish(&r->arena);
+	buf_finish(&r->text);
 	free(r);
+}
+
+static struct read *read_new(struct console_set *set, const char *uid, void *ctx)
+{
+	struct read *r = xcalloc(1, sizeof *r);
+
+	r->work = (struct work) { .run = read_run,
+		.done = read_done,
+		.destroy = read_destroy,
+		.timeout_ms = set->e->cfg.call_timeout_ms };
+	r->history = history_ref(set->history);
+	str_copy(r->uid, sizeof r->uid, uid);
+	r->ctx = ctx;
+	return r;
+}
+
+bool console_history_last(
+	struct flow_engine *e, const char *uid, size_t max, console_last_fn *done, void *ctx)
+{
+	struct read *r = e->consoles ? read_new(e->consoles, uid, ctx) : NULL;
+
+	if (!r)
+		return false;
+	r->last = max;
+	r->last_done = done;
+	if (lane_submit(e->consoles->lane, &r->work))
+		return true;
+	read_destroy(&r->work);
+	return false;
 }
 
 void flow_console_history(struct flow_engine *e, const char *uid, int64_t since_us, int64_t until_us,
@@ -500,16 +540,9 @@ void flow_console_history(struct flow_engine *e, const char *uid, int64_t since_
 		done(ctx, NULL, 0, false, &err);
 		return;
 	}
-	r = xcalloc(1, sizeof *r);
-	r->work = (struct work) { .run = read_run,
-		.done = read_done,
-		.destroy = read_destroy,
-		.timeout_ms = e->cfg.call_timeout_ms };
-	r->history = history_ref(set->history);
-	str_copy(r->uid, sizeof r->uid, uid);
+	r = read_new(set, uid, ctx);
 	r->query = (struct history_query) { r->uid, since_us, until_us, chunks, READ_BYTES };
 	r->done = done;
-	r->ctx = ctx;
 	if (lane_submit(set->lane, &r->work))
 		return;
 	read_destroy(&r->work);

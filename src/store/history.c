@@ -32,6 +32,7 @@ enum statement {
 	CHUNK_DROP,
 	KEPT_GET,
 	KEPT_ADD,
+	KEPT_TAKE,
 	KEPT_FORGET,
 	MARKS_FORGET,
 	STATEMENTS
@@ -53,6 +54,7 @@ static const char *const sqls[STATEMENTS] = {
 	[KEPT_ADD] =
 		"INSERT INTO kept (server, bytes) VALUES (?1, ?2) ON CONFLICT (server) DO UPDATE SET bytes = "
 		"bytes + ?2",
+	[KEPT_TAKE] = "UPDATE kept SET bytes = bytes + ?2 WHERE server = ?1",
 	[KEPT_FORGET] = "DELETE FROM kept WHERE bytes = 0",
 	[MARKS_FORGET] = "DELETE FROM mark WHERE seen < ?",
 };
@@ -286,7 +288,7 @@ static int64_t kept(struct history *h, const char *server, struct error *err)
 
 static int kept_add(struct history *h, const char *server, int64_t n, struct error *err)
 {
-	sqlite3_stmt *st = h->st[KEPT_ADD];
+	sqlite3_stmt *st = h->st[n < 0 ? KEPT_TAKE : KEPT_ADD];
 
 	sqlite3_bind_text(st, 1, server, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(st, 2, n);
