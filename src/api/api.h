@@ -93,6 +93,7 @@ struct api_config {
 	int64_t token_ttl_s;
 	unsigned list_max; /* page size limit: 1000 */
 	bool force_config_drive;
+	bool ed25519_keypairs; /* of key pairs that are made here; else RSA */
 	unsigned password_threads, password_queue;
 	unsigned lockout_failures, lockout_s;
 	struct password_rules passwords;

@@ -70,6 +70,11 @@ static bool valid_level(const char *value)
 	return config_log_level(value) >= 0;
 }
 
+static bool valid_keypair_type(const char *value)
+{
+	return strcmp(value, "rsa") == 0 || strcmp(value, "ed25519") == 0;
+}
+
 static bool valid_name(const char *value)
 {
 	return *value && strlen(value) <= 255;
@@ -139,7 +144,8 @@ const struct config_key config_keys[] = {
 		"bytes a second below which a sender or reader is cut off"),
 	INT("api", list_max, "1000", 1, 10000, false, "entries on a page of a list"),
 	INT("api", audit_denied_max, "30", 0, 100000, false,
-		"audit rows a minute and peer for requests without a valid token; more are counted in one row"),
+		"audit rows a minute and peer for requests without a valid token; more are counted in one "
+		"row"),
 	INT("api", image_max_gib, "100", 1, 100000, false, "largest image"),
 	INT("identity", token_ttl_s, "14400", 60, 2592000, false, "life of a token"),
 	INT("identity", password_threads, "1", 1, 64, false,
@@ -168,6 +174,15 @@ const struct config_key config_keys[] = {
 	BOOL("compute", force_config_drive, "true", false,
 		"give every server a config drive, asked for or not: without it a guest learns neither its "
 		"key nor its address"),
+	TEXT_OF("compute", keypair_type, "rsa", false,
+		"of the key pairs that are made here, for clients that bring no public key: rsa (2048 bits) "
+		"or "
+		"ed25519, in OpenSSH's own form",
+		valid_keypair_type, "rsa or ed25519"),
+	BOOL("compute", resize_to_same_host, "true", false,
+		"a resized server may stay on its host; false: it always goes to another one"),
+	INT("compute", resize_confirm_s, "0", 0, 31536000, false,
+		"after how long a resize that nobody confirmed or reverted is confirmed; 0: never"),
 	INT("compute", shelved_offload_s, "0", -1, 31536000, false,
 		"how long a shelved server stays on its host before its room is given back; -1: for ever"),
 	TEXT("hosts", pki_dir, "/etc/cloudd/pki/client", false,
@@ -182,11 +197,13 @@ const struct config_key config_keys[] = {
 	INT("hosts", connects_max, "16", 1, 1000, false, "connections being opened at once"),
 	INT("hosts", poll_s, "30", 1, 3600, false, "how often a connected host is looked over"),
 	INT("consoles", console_keep_h, "24", 1, 744, false, "how long what servers print is kept, in hours"),
-	INT("consoles", console_keep_mib, "4", 1, 1024, false, "and how much of one server's; the oldest goes"),
+	INT("consoles", console_keep_mib, "4", 1, 1024, false,
+		"and how much of one server's; the oldest goes"),
 	INT("consoles", console_total_mib, "4096", 1, 1048576, false, "and of all together"),
 	INT("consoles", console_poll_s, "10", 1, 3600, false,
 		"how often it is read from the hosts; of quiet servers up to six times as seldom"),
-	INT("consoles", console_token_s, "600", 1, 86400, false, "life of a remote console's one-time address"),
+	INT("consoles", console_token_s, "600", 1, 86400, false,
+		"life of a remote console's one-time address"),
 	INT("consoles", console_idle_s, "1800", 0, 86400, false,
 		"after which a remote console without input or output is closed; 0: never"),
 	INT("consoles", console_life_s, "14400", 0, 604800, false, "after which it is closed; 0: never"),

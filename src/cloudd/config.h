@@ -33,7 +33,9 @@ struct config {
 	bool password_change_first;
 	/* [compute] */
 	bool force_config_drive;
-	int64_t shelved_offload_s;
+	const char *keypair_type;
+	int64_t shelved_offload_s, resize_confirm_s;
+	bool resize_to_same_host;
 	/* [hosts] */
 	const char *pki_dir;
 	int64_t connect_timeout_ms, call_timeout_ms, stage_timeout_s, stop_timeout_s, retry_min_ms,

@@ -249,6 +249,7 @@ static struct api_config api_config_of(const struct daemon *d)
 		.token_ttl_s = c->token_ttl_s,
 		.list_max = (unsigned)c->list_max,
 		.force_config_drive = c->force_config_drive,
+		.ed25519_keypairs = str_eq(c->keypair_type, "ed25519"),
 		.password_threads = (unsigned)c->password_threads,
 		.password_queue = (unsigned)c->password_queue,
 		.lockout_failures = (unsigned)c->lockout_failures,
@@ -297,6 +298,8 @@ static int start_flows(struct daemon *d, struct error *err)
 		.console_poll_ms = (unsigned)c->console_poll_s * 1000,
 		.image_size_max = c->image_max_gib << 30,
 		.shelved_offload_s = c->shelved_offload_s,
+		.resize_elsewhere = !c->resize_to_same_host,
+		.resize_confirm_s = c->resize_confirm_s,
 	};
 
 	if (hv_init(&d->loop.uv, d->cloud_id, err) < 0)

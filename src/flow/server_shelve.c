@@ -8,6 +8,7 @@
 #include "base/util.h"
 #include "domain/flavor.h"
 #include "flow/console.h"
+#include "flow/server_groups.h"
 #include "flow/server_parts.h"
 #include "placement/placement.h"
 #include "store/allocations.h"
@@ -273,8 +274,8 @@ static int check_shelved_image(
 	return 0;
 }
 
-static int place(struct flow_engine *e, const struct server *s, const struct server_unshelve *want,
-	struct unshelving *u, struct error *err)
+static int place(struct flow_engine *e, struct db *db, struct arena *a, const struct server *s,
+	const struct server_unshelve *want, struct unshelving *u, struct error *err)
 {
 	int64_t root_gib = (u->image.virtual_size + (1ll << GIB_SHIFT) - 1) >> GIB_SHIFT;
 	struct flavor_wants wants;
@@ -294,6 +295,8 @@ static int place(struct flow_engine *e, const struct server *s, const struct ser
 	}
 	str_copy(u->req.zone, sizeof u->req.zone, want->zone ? want->zone : "");
 	str_copy(u->req.host, sizeof u->req.host, want->host ? want->host : "");
+	if (server_rules_request(db, a, s->id, &wants, &u->req, err))
+		return -1;
 	return placement_choose(e->placement, &u->req, 1, &u->choice, err);
 }
 
@@ -310,6 +313,7 @@ static int take(struct flow_engine *e, struct db *db, struct server *s, const st
 		.disk_gib = u->req.disk_gib,
 		.devices = c->gpu_ids,
 		.devices_n = c->gpus_n,
+		.exclusive = u->req.exclusive,
 	};
 
 	if (placement_take(e->placement, s->id, &u->req, c, false, err) ||
@@ -325,7 +329,7 @@ static int unshelve_elsewhere(struct flow_engine *e, struct db *db, struct arena
 	struct unshelving u;
 	const struct link *l;
 
-	if (check_shelved_image(db, a, s, &u.image, err) || place(e, s, want, &u, err))
+	if (check_shelved_image(db, a, s, &u.image, err) || place(e, db, a, s, want, &u, err))
 		return -1;
 	s->host_id = u.choice.host_id;
 	s->root_image_id = s->shelved_image_id;

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <openssl/evp.h>
 
 #include "api/compute/compute.h"
 #include "api/compute/server_view.h"
@@ -955,11 +956,61 @@ static void test_ssh_keys(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		if (ssh_key_fingerprint(bad[i], text, &err) == 0)
 			fail_msg("taken: %s", bad[i]);
-	assert_int_equal(ssh_key_generate(&private_key, &public_key, &err), 0);
+	assert_int_equal(ssh_key_generate(SSH_KEY_RSA, &private_key, &public_key, &err), 0);
 	assert_non_null(strstr(private_key, "-----BEGIN RSA PRIVATE KEY-----"));
 	assert_int_equal(ssh_key_fingerprint(public_key, text, &err), 0);
 	free(private_key);
 	free(public_key);
+}
+
+static size_t occurrences(const char *data, size_t n, const char *what, size_t what_n)
+{
+	const char *end = data + n;
+	size_t found = 0;
+
+	while ((data = memmem(data, (size_t)(end - data), what, what_n))) {
+		found++;
+		data++;
+	}
+	return found;
+}
+
+/* OpenSSH's form of an Ed25519 key: the public half, the secrets, and in these the public half again, by
+ * which OpenSSL makes the same key of the seed. */
+static void test_ed25519(void **state)
+{
+	CLEANUP(free_ptr) char *private_key = NULL, *public_key = NULL;
+	CLEANUP(buf_finish) struct buf text = { 0 };
+	unsigned char public[32];
+	size_t n, blob_n, public_n = sizeof public;
+	char print[SSH_FINGERPRINT];
+	struct error err;
+	char *at, *file, *blob;
+	EVP_PKEY *key;
+
+	(void)state;
+	assert_int_equal(ssh_key_generate(SSH_KEY_ED25519, &private_key, &public_key, &err), 0);
+	assert_int_equal(ssh_key_fingerprint(public_key, print, &err), 0);
+	assert_true(str_starts(public_key, "ssh-ed25519 AAAA"));
+	at = strstr(private_key, "-----BEGIN OPENSSH PRIVATE KEY-----\n");
+	assert_non_null(at);
+	for (at = strchr(at, '\n') + 1; *at && *at != '-'; at++)
+		if (*at != '\n')
+			buf_append(&text, at, 1);
+	assert_string_equal(at, "-----END OPENSSH PRIVATE KEY-----\n");
+	file = (char *)base64_decode(text.data, text.len, &n);
+	assert_non_null(file);
+	assert_memory_equal(file, "openssh-key-v1", 15);
+	blob = (char *)base64_decode(public_key + 12, strcspn(public_key + 12, " "), &blob_n);
+	assert_int_equal(occurrences(file, n, blob, blob_n), 2);
+	assert_int_equal(occurrences(file, n, blob + blob_n - 32, 32), 3);
+	at = (char *)memmem(file, n, "\0\0\0\x40", 4) + 4; /* the seed, with the public half behind it */
+	key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, (unsigned char *)at, 32);
+	assert_int_equal(EVP_PKEY_get_raw_public_key(key, public, &public_n), 1);
+	assert_memory_equal(public, blob + blob_n - 32, 32);
+	EVP_PKEY_free(key);
+	free(file);
+	free(blob);
 }
 
 int main(void)
@@ -978,6 +1029,7 @@ int main(void)
 		cmocka_unit_test(test_quotas),
 		cmocka_unit_test(test_usage),
 		cmocka_unit_test(test_ssh_keys),
+		cmocka_unit_test(test_ed25519),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

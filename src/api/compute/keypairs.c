@@ -169,6 +169,7 @@ const struct bind_table compute_keypair_body = { .top = "keypair", BIND_TABLE(bo
 struct keygen {
 	struct work work;
 	struct api_call *call;
+	enum ssh_key_type type;
 	char *private_key, *public_key;
 	struct error error;
 };
@@ -262,7 +263,7 @@ static void keygen_run(struct work *w)
 {
 	struct keygen *k = CONTAINER_OF(w, struct keygen, work);
 
-	ssh_key_generate(&k->private_key, &k->public_key, &k->error);
+	ssh_key_generate(k->type, &k->private_key, &k->public_key, &k->error);
 }
 
 static void keygen_done(struct work *w, enum work_result res)
@@ -327,6 +328,7 @@ int compute_keypair_create(struct api_call *c, struct error *err)
 		return -1;
 	k = xcalloc(1, sizeof *k);
 	k->call = c;
+	k->type = c->api->config.ed25519_keypairs ? SSH_KEY_ED25519 : SSH_KEY_RSA;
 	k->work = (struct work) { .run = keygen_run,
 		.done = keygen_done,
 		.destroy = keygen_destroy,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/crypto.h"
 #include "base/util.h"
 
@@ -84,20 +85,25 @@ static int put_number(struct buf *b, EVP_PKEY *key, const char *name)
 	return 0;
 }
 
-static char *public_line(EVP_PKEY *key)
+static char *line_of(const char *type, const struct buf *blob)
+{
+	CLEANUP(free_ptr) char *text = base64_encode(blob->data, blob->len);
+
+	return xasprintf("%s %s Generated-by-cloudd", type, text);
+}
+
+static char *rsa_public(EVP_PKEY *key)
 {
 	CLEANUP(buf_finish) struct buf blob = { 0 };
-	CLEANUP(free_ptr) char *text = NULL;
 
 	put_string(&blob, "ssh-rsa", 7);
 	if (put_number(&blob, key, OSSL_PKEY_PARAM_RSA_E) < 0 ||
 		put_number(&blob, key, OSSL_PKEY_PARAM_RSA_N) < 0)
 		return NULL;
-	text = base64_encode(blob.data, blob.len);
-	return xasprintf("ssh-rsa %s Generated-by-cloudd", text);
+	return line_of("ssh-rsa", &blob);
 }
 
-static char *private_pem(EVP_PKEY *key)
+static char *rsa_private(EVP_PKEY *key)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
 	char *data, *pem = NULL;
@@ -113,16 +119,105 @@ static char *private_pem(EVP_PKEY *key)
 	return pem;
 }
 
-int ssh_key_generate(char **out_private, char **out_public, struct error *err)
-{
-	EVP_PKEY *key = EVP_RSA_gen(2048);
-	char *private = key ? private_pem(key) : NULL, *public = key ? public_line(key) : NULL;
+/* --- Ed25519, for which OpenSSH has a form of its own (its PROTOCOL.key) */
 
+enum { ED25519_BYTES = 32, PEM_LINE = 70 };
+
+static const char ed25519_name[] = "ssh-ed25519";
+
+static void wipe(struct buf *b)
+{
+	if (b->data)
+		OPENSSL_cleanse(b->data, b->cap);
+	buf_finish(b);
+}
+
+static void ed25519_blob(const unsigned char *public, struct buf *out)
+{
+	put_string(out, ed25519_name, strlen(ed25519_name));
+	put_string(out, public, ED25519_BYTES);
+}
+
+/* The check number twice, the key (its seed with the public half behind it), a comment, and 1, 2, 3, ... up
+ * to a whole block. */
+static void ed25519_secrets(const unsigned char *seed, const unsigned char *public, struct buf *out)
+{
+	unsigned char check[4], both[2 * ED25519_BYTES];
+
+	rng_system.fill(rng_system.ctx, check, sizeof check);
+	buf_append(out, check, sizeof check);
+	buf_append(out, check, sizeof check);
+	ed25519_blob(public, out);
+	memcpy(both, seed, ED25519_BYTES);
+	memcpy(both + ED25519_BYTES, public, ED25519_BYTES);
+	put_string(out, both, sizeof both);
+	OPENSSL_cleanse(both, sizeof both);
+	put_string(out, "", 0);
+	for (unsigned char pad = 1; out->len % 8; pad++)
+		buf_append(out, &pad, 1);
+}
+
+static char *ed25519_private(const unsigned char *seed, const unsigned char *public)
+{
+	static const unsigned char one_key[4] = { 0, 0, 0, 1 };
+	CLEANUP(wipe) struct buf file = { 0 };
+	CLEANUP(wipe) struct buf secrets = { 0 };
+	CLEANUP(wipe) struct buf pem = { 0 };
+	CLEANUP(buf_finish) struct buf blob = { 0 };
+	char *text;
+	size_t n;
+
+	ed25519_secrets(seed, public, &secrets);
+	ed25519_blob(public, &blob);
+	buf_append(&file, "openssh-key-v1", 15); /* with its NUL */
+	put_string(&file, "none", 4);            /* no cipher, */
+	put_string(&file, "none", 4);            /* no passphrase */
+	put_string(&file, "", 0);
+	buf_append(&file, one_key, sizeof one_key);
+	put_string(&file, blob.data, blob.len);
+	put_string(&file, secrets.data, secrets.len);
+	text = base64_encode(file.data, file.len);
+	n = strlen(text);
+	buf_puts(&pem, "-----BEGIN OPENSSH PRIVATE KEY-----\n");
+	for (size_t i = 0; i < n; i += PEM_LINE)
+		buf_printf(&pem, "%.*s\n", PEM_LINE, text + i);
+	buf_puts(&pem, "-----END OPENSSH PRIVATE KEY-----\n");
+	OPENSSL_cleanse(text, n);
+	free(text);
+	return xstrdup(buf_text(&pem));
+}
+
+static void ed25519_make(EVP_PKEY *key, char **out_private, char **out_public)
+{
+	unsigned char seed[ED25519_BYTES], public[ED25519_BYTES];
+	CLEANUP(buf_finish) struct buf blob = { 0 };
+	size_t seed_n = sizeof seed, public_n = sizeof public;
+
+	if (EVP_PKEY_get_raw_private_key(key, seed, &seed_n) != 1 ||
+		EVP_PKEY_get_raw_public_key(key, public, &public_n) != 1)
+		return;
+	ed25519_blob(public, &blob);
+	*out_public = line_of(ed25519_name, &blob);
+	*out_private = ed25519_private(seed, public);
+	OPENSSL_cleanse(seed, sizeof seed);
+}
+
+int ssh_key_generate(enum ssh_key_type type, char **out_private, char **out_public, struct error *err)
+{
+	EVP_PKEY *key = type == SSH_KEY_RSA ? EVP_RSA_gen(2048) : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	char *private = NULL, *public = NULL;
+
+	if (key && type == SSH_KEY_RSA) {
+		private = rsa_private(key);
+		public = rsa_public(key);
+	} else if (key) {
+		ed25519_make(key, &private, &public);
+	}
 	EVP_PKEY_free(key);
 	if (!private || !public) {
 		free(private);
 		free(public);
-		return error_internal(err, "OpenSSL could not make an RSA key");
+		return error_internal(err, "OpenSSL could not make a key");
 	}
 	*out_private = private;
 	*out_public = public;

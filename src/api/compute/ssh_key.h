@@ -11,8 +11,10 @@ enum { SSH_FINGERPRINT = 48 };
  * 4716), as compute's clients show it. ERR_BAD_REQUEST. */
 int ssh_key_fingerprint(const char *public_key, char out[SSH_FINGERPRINT], struct error *err);
 
-/* An RSA pair of 2048 bits, as clients of this API expect one: PEM (PKCS#1) and OpenSSH's line. Takes 50 to
- * 500 ms of CPU: never on the loop. Both are owned by the caller. */
-int ssh_key_generate(char **out_private, char **out_public, struct error *err);
+/* A private key as PEM and OpenSSH's public line, both owned by the caller. RSA: 2048 bits, as old clients of
+ * this API expect one (PKCS#1); takes 50 to 500 ms of CPU: never on the loop. Ed25519: in OpenSSH's own form.
+ */
+enum ssh_key_type { SSH_KEY_RSA, SSH_KEY_ED25519 };
+int ssh_key_generate(enum ssh_key_type type, char **out_private, char **out_public, struct error *err);
 
 #endif
