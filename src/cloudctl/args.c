@@ -146,8 +146,8 @@ static int args_check(const struct args *args, struct error *err)
 			args->positional[most], command->path);
 	for (const struct option *o = command->options; o && o->name; o++)
 		if (o->flags & OPT_REQUIRED && !args_option(args, o->name))
-			return error_set(err, ERR_BAD_REQUEST, "'%s' needs --%s %s", command->path, o->name,
-				o->value ? o->value : "");
+			return error_set(err, ERR_BAD_REQUEST, "'%s' needs --%s%s%s", command->path, o->name,
+				o->value ? " " : "", o->value ? o->value : "");
 	return 0;
 }
 
