@@ -31,8 +31,11 @@ int sim_console_read(struct hv_conn *c, const char *uuid, size_t max, struct buf
 
 	if (sim_begin(c, SIM_CONSOLE_READ, &k, err) < 0)
 		return -1;
-	if ((d = sim_world_dom(k.w, uuid)))
-		buf_append(&text, log_of(d)->data, d->log.len);
+	if ((d = sim_world_dom(k.w, uuid))) {
+		const struct buf *log = log_of(d);
+
+		buf_append(&text, log->data, log->len);
+	}
 	if (sim_end(&k, 0, err) < 0)
 		return -1;
 	if (text.len > max)
@@ -170,7 +173,9 @@ int sim_console_open(struct hv_conn *c, const char *uuid, const struct hv_consol
 
 	if (sim_begin(c, SIM_CONSOLE_OPEN, &call, err) < 0)
 		return -1;
-	if ((rc = sim_find_running(call.w, uuid, &d, err)) == 0) {
+	if ((rc = sim_find_ours(call.w, uuid, &d, err)) == 0 && (!d || !sim_power_on(d->power)))
+		rc = error_set(err, ERR_CONFLICT, "the server does not run on its host");
+	if (rc == 0) {
 		sim_consoles_end(call.w, uuid, "another viewer has opened the console");
 		k = xcalloc(1, sizeof *k);
 		*k = (struct hv_console) {
@@ -235,19 +240,23 @@ int sim_guest_print(const char *world, const char *uuid, const void *p, size_t n
 	return d ? 0 : -1;
 }
 
+void sim_console_carry(struct sim_dom *from, struct sim_dom *to)
+{
+	log_of(from);
+	buf_finish(&to->old_log);
+	to->old_log = from->log;
+	from->log = (struct buf) { 0 };
+	to->rotated = true;
+}
+
 int sim_console_rotate(const char *world, const char *uuid)
 {
 	struct sim_world *w = sim_world_get(world);
 	struct sim_dom *d;
 
 	pthread_mutex_lock(&w->lock);
-	if ((d = sim_world_dom(w, uuid))) {
-		log_of(d);
-		buf_finish(&d->old_log);
-		d->old_log = d->log;
-		d->log = (struct buf) { 0 };
-		d->rotated = true;
-	}
+	if ((d = sim_world_dom(w, uuid)))
+		sim_console_carry(d, d);
 	pthread_mutex_unlock(&w->lock);
 	return d ? 0 : -1;
 }

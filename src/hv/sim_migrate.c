@@ -174,6 +174,7 @@ static int end(struct sim_move *m, const struct hv_conn *c, struct error *err)
 	if (d)
 		d->move = NULL;
 	if (t && sim_power_on(power) && !m->cancelled && !c->dead && !m->to->down) {
+		sim_console_carry(d, t);
 		sim_world_dom_remove(m->from, d);
 		t->incoming = false;
 		sim_world_power(m->to, t, power, true);

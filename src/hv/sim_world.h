@@ -48,9 +48,9 @@ struct sim_dom {
 	char (*macs)[18];
 	unsigned nmis;
 	bool no_agent;
-	char password[256];    /* "user:password", set last */
-	struct sim_move *move; /* on its way to another world */
-	bool incoming;         /* on its way here: not in the file of changes */
+	char password[256];      /* "user:password", set last */
+	struct sim_move *move;   /* on its way to another world */
+	bool incoming;           /* on its way here: not in the file of changes */
 	struct buf log, old_log; /* of its console; not in the file of changes */
 	unsigned logged;         /* starts that are in it */
 	bool rotated;            /* there is an old one */
@@ -158,6 +158,8 @@ static inline int sim_no(struct error *err, const char *why)
 void sim_world_drop(struct sim_world *w, const char *why);
 void sim_world_tell(struct sim_world *w, const struct sim_dom *d);
 void sim_conn_release(struct hv_conn *c);
+/* Under the locks: one's log becomes what was put aside last of the other's. */
+void sim_console_carry(struct sim_dom *from, struct sim_dom *to);
 /* Under the lock: ends the open consoles of a domain (NULL: of all). */
 void sim_consoles_end(struct sim_world *w, const char *uuid, const char *why);
 
@@ -166,7 +168,8 @@ int sim_find_ours(struct sim_world *w, const char *uuid, struct sim_dom **out, s
 int sim_find_present(struct sim_world *w, const char *uuid, struct sim_dom **out, struct error *err);
 int sim_find_running(struct sim_world *w, const char *uuid, struct sim_dom **out, struct error *err);
 
-/* --- the driver's functions: sim_volume.c, sim_domain.c, sim_guest.c, sim_console.c, sim_migrate.c ------------------- */
+/* --- the driver's functions: sim_volume.c, sim_domain.c, sim_guest.c, sim_console.c, sim_migrate.c
+ * ------------------- */
 
 int sim_image_ensure(struct hv_conn *c, const char *name, const char *format, int fd, int64_t size,
 	int64_t virtual_size, struct error *err);

@@ -466,22 +466,35 @@ static int move_to_x(struct hv_conn *c, const char *uuid, struct error *err)
 static void test_move(void **state)
 {
 	struct hv_conn *x = connect_to("sim://x");
+	struct hv_log log = { .uuid = A };
 	char name[HV_VOLUME_NAME];
 	struct error err;
+	size_t before;
 
 	hv_server_volume(A, HV_ROOT, name);
 	define_with(*state, A, NULL);
 	assert_int_equal(move_to_x(*state, A, &err), -1); /* off */
 	assert_int_equal(err.code, ERR_CONFLICT);
 	assert_int_equal(sim()->domain_start(*state, A, &err), 0);
+	assert_int_equal(sim()->console_follow(*state, &log, 10, &err), 0);
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(move_to_x(*state, A, &err), 0);
+	turn();
+	assert_int_equal(seen_count(&seen, HV_EVENT_POWER, A, HV_POWER_SHUTOFF), 0);
 	assert_int_equal(power(*state, A), HV_POWER_ABSENT);
 	assert_int_equal(power(x, A), HV_POWER_RUNNING);
 	assert_false(sim_volume_exists("w", name));
 	assert_true(sim_volume_exists("x", name));
+	/* what it printed before is read there, once */
+	assert_int_equal(sim()->console_follow(x, &log, 1000, &err), 0);
+	assert_true((before = log.text.len) > 10);
+	assert_int_equal(sim()->domain_stop(x, A, &err), 0);
+	assert_int_equal(sim()->domain_start(x, A, &err), 0);
+	assert_int_equal(sim()->console_follow(x, &log, 1000, &err), 0);
+	assert_int_equal(log.text.len, 2 * before);
+	assert_false(log.lost);
+	buf_finish(&log.text);
 	turn();
-	assert_int_equal(seen_count(&seen, HV_EVENT_POWER, A, HV_POWER_SHUTOFF), 0);
 	assert_int_equal(move_to_x(*state, B, &err), -1);
 	assert_int_equal(err.code, ERR_NOT_FOUND);
 	define_with(*state, B, "0000:10:00.0");

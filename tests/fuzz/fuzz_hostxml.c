@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Arbitrary bytes as XML from a host (capabilities, devices, pools, our mark), and as a tenant's text in a
- * guest's definition, which must stay well-formed XML with that text in it as text. */
+/* Arbitrary bytes as XML from a host (capabilities, devices, pools, guests, our mark), and as a tenant's text
+ * in a guest's definition, which must stay well-formed XML with that text in it as text. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/util.h"
 #include "fuzz_replay.h"
 #include "hv/libvirt/domxml.h"
+#include "hv/libvirt/guestxml.h"
 #include "hv/libvirt/hostxml.h"
 #include "hv/libvirt/xmlr.h"
 
@@ -15,7 +16,9 @@ static void from_host(const char *text)
 	CLEANUP(arena_finish) struct arena a = { 0 };
 	struct domxml_mark mark;
 	struct host_caps caps;
+	CLEANUP(buf_finish) struct buf placed = { 0 };
 	struct hv_device device;
+	struct guest guest;
 	struct error err;
 
 	hostxml_caps(&a, text, &caps, &err);
@@ -24,6 +27,12 @@ static void from_host(const char *text)
 	hostxml_cpu_virtualizes(text);
 	hostxml_pool_path(&a, text);
 	domxml_mark_read(text, &mark);
+	guestxml_read(&a, text, &guest, &err);
+	/* a definition that we wrote for another host can be read there */
+	if (guestxml_place(text, &(struct guest_place) { "p<&'\"", "/e<&'\"", "/l<&'\"" }, &placed, &err) ==
+			0 &&
+		guestxml_read(&a, buf_text(&placed), &guest, &err) < 0)
+		abort();
 }
 
 static void from_tenant(const char *text)

@@ -369,9 +369,21 @@ static int volumes_of(const char *what)
 	return WIFEXITED(rc) ? WEXITSTATUS(rc) : -1;
 }
 
+/* From 1 to above `than`. */
+static bool counts_without_gap(const char *text, int than)
+{
+	int next = 1;
+
+	for (const char *p = text; (p = strstr(p, "tick ")); p++)
+		if (strlen(p) >= 10 && p[9] == '\r' && strtol(p + 5, NULL, 16) != next++)
+			return false;
+	return next > than;
+}
+
 static void test_move(void **state)
 {
 	struct hv_conn *a = connect_qemu(), *b;
+	struct hv_log log = { .uuid = A };
 	int tick, boots;
 
 	(void)state;
@@ -379,6 +391,7 @@ static void test_move(void **state)
 	b = connect_other();
 	make_guest(a);
 	tick = tick_above(a, "a", 2);
+	OK(drv->console_follow(a, &log, 30, &err));
 	forget_events();
 	OK(move(a, other_port, 0, &err));
 	assert_int_equal(power(a, A), HV_POWER_ABSENT);
@@ -387,9 +400,16 @@ static void test_move(void **state)
 	last_tick(b, &boots);
 	assert_int_equal(boots, 0); /* it went on */
 	assert_int_equal(volumes_of("a"), 0);
-	assert_int_equal(volumes_of("b"), 3);
+	assert_int_equal(volumes_of("b"), 4);
 	OK(move(a, other_port, 0, &err)); /* there already */
-	assert_int_equal(volumes_of("b"), 3);
+	assert_int_equal(volumes_of("b"), 4);
+	/* nothing that it printed is lost, or read twice */
+	do
+		OK(drv->console_follow(b, &log, 1 << 20, &err));
+	while (log.more);
+	assert_false(log.lost);
+	assert_true(counts_without_gap(buf_text(&log.text), tick));
+	buf_finish(&log.text);
 	assert_true(wait_event(HV_EVENT_POWER, A, HV_POWER_RUNNING));
 	for (size_t i = 0; i < loop.seen_n; i++) /* nowhere did it end */
 		assert_false(event_matches(&loop.seen[i], HV_EVENT_POWER, A, HV_POWER_SHUTOFF));

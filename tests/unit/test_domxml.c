@@ -10,6 +10,7 @@
 
 #include "base/util.h"
 #include "hv/libvirt/domxml.h"
+#include "hv/libvirt/guestxml.h"
 #include "hv/libvirt/hostxml.h"
 #include "hv/libvirt/xmlr.h"
 #include "hv/libvirt/xmlw.h"
@@ -317,6 +318,49 @@ static void test_pool_path(void **state)
 	assert_null(hostxml_pool_path(&a, ""));
 }
 
+static bool says(const struct buf *b, const char *text)
+{
+	return memmem(b->data, b->len, text, strlen(text)) != NULL;
+}
+
+/* A running guest's own XML, as libvirt 9.0 gives it. */
+static void test_guest(void **state)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	CLEANUP(buf_finish) struct buf xml = { 0 }, placed = { 0 }, same = { 0 };
+	struct guest g;
+	struct error err;
+
+	(void)state;
+	read_whole(SOURCE_DIR "/tests/fuzz/corpus/hostxml/guest.xml", &xml);
+	assert_int_equal(guestxml_read(&a, buf_text(&xml), &g, &err), 0);
+	assert_int_equal(g.disks_n, 2);
+	assert_string_equal(g.disks[0].dev, "vda");
+	assert_string_equal(g.disks[0].volume, UUID "-root.qcow2");
+	assert_string_equal(g.disks[1].volume, UUID "-config.iso");
+	assert_int_equal(g.macs_n, 1);
+	assert_string_equal(g.macs[0], "fa:16:3e:00:00:01");
+	assert_false(g.hostdevs);
+	assert_true(says(&xml, "image-g"));
+	assert_int_equal(
+		guestxml_place(buf_text(&xml),
+			&(struct guest_place) { "fast&far", "/opt/qemu", "/logs/<x>.log" }, &placed, &err),
+		0);
+	assert_true(says(&placed, "pool=\"fast&amp;far\""));
+	assert_false(says(&placed, "pool=\"cloudd\""));
+	assert_false(says(&placed, "backingStore"));
+	assert_true(says(&placed, "<emulator>/opt/qemu</emulator>"));
+	assert_true(says(&placed, "file=\"/logs/&lt;x&gt;.log\""));
+	assert_false(says(&placed, "console.log"));
+	assert_true(says(&placed, DOMXML_NS)); /* our mark goes with it */
+	assert_int_equal(guestxml_place(buf_text(&xml), &(struct guest_place) { 0 }, &same, &err), 0);
+	assert_true(says(&same, "pool=\"cloudd\"") && says(&same, "console.log"));
+	assert_int_equal(guestxml_read(&a, "<domain><devices><hostdev/></devices></domain>", &g, &err), 0);
+	assert_true(g.hostdevs);
+	assert_int_equal(guestxml_read(&a, "<domain", &g, &err), -1);
+	assert_int_equal(guestxml_place("no XML", &(struct guest_place) { 0 }, &same, &err), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +377,7 @@ int main(void)
 		cmocka_unit_test(test_cpu_virtualizes),
 		cmocka_unit_test(test_device),
 		cmocka_unit_test(test_pool_path),
+		cmocka_unit_test(test_guest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,6 +136,8 @@ void lv_consoles_lost(const struct lv_link *l, const char *why);
 
 /* console.c: the log's volume, made before the domain and removed after it. */
 int lv_console_prepare(struct hv_conn *c, const char *uuid, struct error *err);
+/* The log's volume, and the piece that was put aside last. */
+void lv_console_names(const char *uuid, char name[HV_VOLUME_NAME], char piece[HV_VOLUME_NAME]);
 char *lv_console_path(const struct host_facts *facts, const char *uuid);
 int lv_console_remove(struct hv_conn *c, const char *uuid, struct error *err);
 

@@ -19,6 +19,12 @@ static void log_name(const char *uuid, char out[HV_VOLUME_NAME])
 	snprintf(out, HV_VOLUME_NAME, "%.36s-console.log", uuid);
 }
 
+void lv_console_names(const char *uuid, char name[HV_VOLUME_NAME], char piece[HV_VOLUME_NAME])
+{
+	log_name(uuid, name);
+	snprintf(piece, HV_VOLUME_NAME, "%.36s-console.log.0", uuid);
+}
+
 char *lv_console_path(const struct host_facts *facts, const char *uuid)
 {
 	char name[HV_VOLUME_NAME];
@@ -119,7 +125,7 @@ int lv_console_read(struct hv_conn *c, const char *uuid, size_t max, struct buf 
 struct follow {
 	struct hv_conn *c;
 	virStoragePoolPtr pool;
-	char names[2][HV_VOLUME_NAME + 8]; /* the log, and what virtlogd put aside last */
+	char names[2][HV_VOLUME_NAME]; /* the log, and what virtlogd put aside last */
 	virStorageVolPtr vols[2];
 };
 
@@ -164,8 +170,7 @@ int lv_console_follow(struct hv_conn *c, struct hv_log *log, size_t max, struct 
 	if (!(pool = volume_pool(c, err)))
 		return -1;
 	f.pool = pool;
-	log_name(log->uuid, f.names[0]);
-	snprintf(f.names[1], sizeof f.names[1], "%.48s.0", f.names[0]);
+	lv_console_names(log->uuid, f.names[0], f.names[1]);
 	rc = log_follow(log, &source, &f, max, err);
 	vol_free(&f.vols[0]);
 	vol_free(&f.vols[1]);

@@ -18,7 +18,7 @@
 #include "hv/libvirt/guestxml.h"
 #include "hv/libvirt/volume.h"
 
-enum { READONLY_MAX = 64 << 20, CANCEL_TRIES = 100, CANCEL_NAP_MS = 50 };
+enum { COPY_MAX = 64 << 20, CANCEL_TRIES = 100, CANCEL_NAP_MS = 50 };
 
 /* --- moves of this process: found by look, cancel and force before libvirt has a job for them ----------- */
 
@@ -117,7 +117,7 @@ static int prove_apart(struct trip *t, virStoragePoolPtr here, virStoragePoolPtr
 	return rc;
 }
 
-static int copy_bytes(struct trip *t, const struct hv_disk *disk, struct error *err)
+static int copy_bytes(struct trip *t, const char *from, const char *to, struct error *err)
 {
 	CLEANUP(close_fd) int fd = memfd_create("cloudd-move", MFD_CLOEXEC);
 	int64_t size = 0;
@@ -126,12 +126,12 @@ static int copy_bytes(struct trip *t, const struct hv_disk *disk, struct error *
 
 	if (fd < 0)
 		return error_internal(err, "memfd: %s", strerror(errno));
-	if (lv_volume_download(t->from, disk->volume, fd, READONLY_MAX, &size, err) < 0)
+	if (lv_volume_download(t->from, from, fd, COPY_MAX, &size, err) < 0)
 		return -1;
 	data = size ? mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
 	if (data == MAP_FAILED)
 		return error_internal(err, "mmap: %s", strerror(errno));
-	rc = lv_volume_write(t->to, disk->volume, data ? data : "", (size_t)size, err);
+	rc = lv_volume_write(t->to, to, data ? data : "", (size_t)size, err);
 	if (data)
 		munmap(data, (size_t)size);
 	return rc;
@@ -148,7 +148,7 @@ static int make_volume(struct trip *t, virStoragePoolPtr here, virStoragePoolPtr
 	if (volume_delete(t->to, there, disk->volume, err) < 0)
 		return -1;
 	if (disk->readonly)
-		return copy_bytes(t, disk, err);
+		return copy_bytes(t, disk->volume, disk->volume, err);
 	if (volume_want(t->from, here, disk->volume, &vol, err) < 0)
 		return -1;
 	if (virStorageVolGetInfo(vol, &info) < 0)
@@ -368,6 +368,17 @@ static int arrived(struct trip *t, struct error *err)
 	return lv_is_active(seen.power) ? 0 : error_set(err, ERR_CONFLICT, "the server does not run");
 }
 
+/* What it printed here becomes, there, the piece of its log that was put aside last: who reads its log finds
+ * the rest of what it has not read yet. */
+static void carry_log(struct trip *t)
+{
+	char name[HV_VOLUME_NAME], piece[HV_VOLUME_NAME];
+	struct error ignored;
+
+	lv_console_names(t->uuid, name, piece);
+	copy_bytes(t, name, piece, &ignored);
+}
+
 /* What it had here goes, once the pools are known to be two. */
 static void clear_here(struct trip *t)
 {
@@ -375,8 +386,10 @@ static void clear_here(struct trip *t)
 	CLEANUP(pool_free) virStoragePoolPtr here = volume_pool(t->from, &ignored);
 	CLEANUP(pool_free) virStoragePoolPtr there = volume_pool(t->to, &ignored);
 
-	if (here && there && prove_apart(t, here, there, &ignored) == 0)
+	if (here && there && prove_apart(t, here, there, &ignored) == 0) {
+		carry_log(t);
 		remove_volumes(t->from, t);
+	}
 	memo_own_drop(t->uuid);
 }
 
