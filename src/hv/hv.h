@@ -284,8 +284,7 @@ struct hv_driver {
 		struct error *err);
 	/* A server's disk of exactly the `size` bytes that fd has from its start, in the format that they are
 	 * in; one that is there is replaced. Not below a running guest. */
-	int (*volume_upload)(
-		struct hv_conn *c, const char *name, int fd, int64_t size, struct error *err);
+	int (*volume_upload)(struct hv_conn *c, const char *name, int fd, int64_t size, struct error *err);
 	/* Our volumes of the pool, by name: image-*, <uuid>-*; consoles' logs are not among them. */
 	int (*volume_list)(
 		struct hv_conn *c, struct arena *a, struct hv_volume **out, size_t *out_n, struct error *err);

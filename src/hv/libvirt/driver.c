@@ -100,8 +100,7 @@ CALL(volume_flatten, false,
 CALL(volume_download, false,
 	(struct hv_conn * c, const char *name, int fd, int64_t max, int64_t *out_size, struct error *err),
 	(c, name, fd, max, out_size, err))
-CALL(volume_upload, false,
-	(struct hv_conn * c, const char *name, int fd, int64_t size, struct error *err),
+CALL(volume_upload, false, (struct hv_conn * c, const char *name, int fd, int64_t size, struct error *err),
 	(c, name, fd, size, err))
 CALL(volume_list, false,
 	(struct hv_conn * c, struct arena *a, struct hv_volume **out, size_t *out_n, struct error *err),
