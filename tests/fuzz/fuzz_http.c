@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Request framing under arbitrary bytes: no crash, and the same reading however the bytes are cut. With
  * libFuzzer it searches; without, it replays the files and directories named on the command line. */
-#include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/util.h"
+#include "fuzz_replay.h"
 #include "message_replay.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -28,53 +24,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	buf_finish(&cut);
 	return 0;
 }
-
-#ifndef CLOUDD_LIBFUZZER
-
-static size_t replay_file(const char *path)
-{
-	static uint8_t data[1024 * 1024];
-	FILE *f = fopen(path, "rb");
-	size_t n;
-
-	if (!f)
-		return 0;
-	n = fread(data, 1, sizeof data, f);
-	fclose(f);
-	LLVMFuzzerTestOneInput(data, n);
-	return 1;
-}
-
-static size_t replay_dir(const char *path)
-{
-	DIR *d = opendir(path);
-	size_t n = 0;
-
-	if (!d)
-		return 0;
-	for (const struct dirent *e = readdir(d); e; e = readdir(d)) {
-		char *file = xasprintf("%s/%s", path, e->d_name);
-
-		if (e->d_name[0] != '.')
-			n += replay_file(file);
-		free(file);
-	}
-	closedir(d);
-	return n;
-}
-
-int main(int argc, char **argv)
-{
-	size_t n = 0;
-
-	for (int i = 1; i < argc; i++) {
-		struct stat st;
-
-		if (!stat(argv[i], &st))
-			n += S_ISDIR(st.st_mode) ? replay_dir(argv[i]) : replay_file(argv[i]);
-	}
-	printf("%zu inputs\n", n);
-	return n ? 0 : 1;
-}
-
-#endif

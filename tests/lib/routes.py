@@ -244,3 +244,61 @@ def version_variants(table, first, last):
                     continue
                 full = [p for p in (table["top"], path, f["name"]) if p]
                 yield version, wrap(table, inside), ".".join(full), is_known
+
+
+# --- seeds for the fuzz target of bodies
+
+def full_value(f, version):
+    if f["type"] == "obj" and f["table"]:
+        inside = full_object(f["table"], version)
+        if f["table"]["more"]:
+            inside["k"] = right_value(f["table"]["more"], version)
+        return inside
+    if f["type"] == "arr" and f["items"]:
+        return [full_value(f["items"], version)] * max(f["min"], 1)
+    return right_value(f, version)
+
+
+def full_object(table, version):
+    """All that the table knows; of an action one."""
+    return {f["name"]: full_value(f, version) for f in reversed(table["fields"]) if known(f, version)}
+
+
+def seeds(r):
+    """(name, text) of inputs for tests/fuzz/fuzz_body.c: for an action one each, else one with every field."""
+    table, last = r["body"], versions(r)[1]
+    head = "%s %s %d\n" % (r["method"], r["path"], last)
+    slug = re.sub(r"[^a-z0-9]+", "-", (r["method"] + r["path"]).lower()).strip("-")
+    full = full_object(table, last)
+    if table["one"]:
+        for key, value in full.items():
+            yield "%s-%s" % (slug, key.lower()), head + json.dumps({key: value})
+    else:
+        yield slug, head + json.dumps(wrap(table, full))
+
+
+def words():
+    """Every name and word of the tables, for the fuzzer's dictionary."""
+    found = set()
+    for r in load():
+        if r["body"]:
+            for _, t in inner_tables(r["body"]):
+                found.update([t["top"]] if t["top"] else [])
+                for f in t["fields"]:
+                    found.update([f["name"]] + f["words"])
+    return sorted(found)
+
+
+def write_seeds(directory, dictionary):
+    os.makedirs(directory, exist_ok=True)
+    for r in load():
+        for name, text in seeds(r) if r["body"] else ():
+            with open(os.path.join(directory, name), "w") as f:
+                f.write(text + "\n")
+    with open(dictionary, "w") as f:
+        f.write("".join("\"\\\"%s\\\"\"\n" % w for w in words()))
+
+
+if __name__ == "__main__":
+    import sys
+    write_seeds(*sys.argv[1:])
