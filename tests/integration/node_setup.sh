@@ -130,7 +130,8 @@ changed() { "$setup" --root "$root" "$@" | sed -n 's/^changed //p' | xargs; }
 [ "$(changed --bridge br0)" = /etc/libvirt/qemu/networks/cloudd.xml ] || fail "--bridge changes something else"
 [ "$(changed)" = /etc/libvirt/qemu/networks/cloudd.xml ] || fail "no way back from --bridge"
 [ "$(changed --listen '[fd00::1]:17000')" = \
-	"/etc/libvirt/libvirtd.conf /etc/systemd/system/libvirtd-tls.socket.d/cloudd.conf" ] || fail "--listen"
+	"/etc/libvirt/libvirtd.conf /etc/libvirt/qemu.conf /etc/systemd/system/libvirtd-tls.socket.d/cloudd.conf" ] || fail "--listen"
+grep -qx 'migration_address = "fd00::1"' "$root/etc/libvirt/qemu.conf" || fail "guests are moved to another address"
 grep -qxF 'ListenStream=[fd00::1]:17000' "$root/etc/systemd/system/libvirtd-tls.socket.d/cloudd.conf" || fail "ListenStream"
 changed >/dev/null
 state | cut -d' ' -f1-5 | diff <(cut -d' ' -f1-5 "$tmp/before") - || fail "not as it was"
