@@ -1,99 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Servers that change host or flavor: what they hold at both places, what quota counts meanwhile, what is
  * left on the hosts in the end, and the ways back. */
-#include "flow_fixture.h"
-
-#include <dirent.h>
+#include "move_fixture.h"
 
 #include "base/log.h"
-#include "flow/server_move.h"
-#include "store/hosts.h"
 
 #define HOST "vcpus=16&ram_gib=64&disk_gib=500&gpus=4&gpu=10de:2330"
-
-/* ---- requests ---- */
-
-struct go {
-	const char *uid;
-	struct server_move move;
-	struct move_flavor flavor;
-	int verb; /* 0 move, 'c' confirm, 'r' revert */
-};
-
-static int do_move(struct cloud *c, struct db *db, void *arg, struct error *err)
-{
-	CLEANUP(arena_finish) struct arena a = { 0 };
-	struct go *g = arg;
-	struct flow_origin o = origin_now();
-	struct server s;
-
-	if (store_server_get(db, &a, c->project, g->uid, &s, err))
-		return -1;
-	if (g->verb == 'c')
-		return flow_server_confirm(c->e, db, &a, &s, true, &o, err);
-	if (g->verb == 'r')
-		return flow_server_revert(c->e, db, &a, &s, true, &o, err);
-	g->move.flavor = &g->flavor;
-	return flow_server_move(c->e, db, &a, &s, &g->move, true, &o, err);
-}
-
-static struct go resize_to(const char *uid, int64_t vcpus, int64_t ram_mib, const char *extra_specs)
-{
-	return (struct go) { .uid = uid,
-		.move = { .kind = MOVE_RESIZE },
-		.flavor = { .uid = "f2",
-			.name = "m1.other",
-			.vcpus = vcpus,
-			.ram_mib = ram_mib,
-			.disk_gib = 20,
-			.extra_specs = extra_specs ? extra_specs : "{}" } };
-}
-
-static struct go go_elsewhere(const char *uid, enum move_kind kind)
-{
-	return (struct go) { .uid = uid, .move = { .kind = kind } };
-}
-
-static void verb(struct cloud *c, const char *uid, int v)
-{
-	struct go g = { .uid = uid, .verb = v };
-
-	cloud_ok(c, do_move, &g);
-}
-
-/* ---- looking ---- */
-
-static int64_t quota_of(struct cloud *c, enum quota_resource r)
-{
-	return quota_index_get(flow_quota(c->e), c->project, r);
-}
-
-/* The host (0, 1, ...) of the fixture that a row names. */
-static int host_of(struct cloud *c, const char *uid)
-{
-	CLEANUP(arena_finish) struct arena a = { 0 };
-	struct server s = cloud_server(c, &a, uid);
-
-	for (unsigned i = 0; i < c->hosts_n; i++)
-		if (c->hosts[i] == s.host_id)
-			return (int)i;
-	return -1;
-}
-
-static enum hv_power power_on(struct cloud *c, int host, const char *uid)
-{
-	struct sim_domain d = { .power = HV_POWER_ABSENT };
-
-	sim_domain_get(c->worlds[host], uid, &d);
-	return d.power;
-}
-
-static bool disk_on(struct cloud *c, int host, const char *uid)
-{
-	char name[HV_VOLUME_NAME];
-
-	return sim_volume_exists(c->worlds[host], hv_server_volume(uid, HV_ROOT, name));
-}
 
 static void expect_status(struct cloud *c, const char *status)
 {
@@ -106,17 +18,6 @@ static void expect_status(struct cloud *c, const char *status)
 	assert_int_equal(store_move_list(store_ro(c->store), &a, &all, &m, &n, &err), 0);
 	assert_int_equal(n, 1);
 	assert_string_equal(m[0].status, status);
-}
-
-static int files_left(struct cloud *c)
-{
-	DIR *d = opendir(c->image_dir);
-	int n = 0;
-
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n - 3; /* ".", "..", the image */
 }
 
 static void set_up(struct cloud *c, struct want *w, unsigned hosts)
@@ -521,13 +422,6 @@ static void test_live_words(void **state)
 }
 
 /* ---- evacuation ---- */
-
-static int do_force_down(struct cloud *c, struct db *db, void *arg, struct error *err)
-{
-	int host = *(int *)arg;
-
-	return flow_host_force_down(c->e, db, c->hosts[host < 0 ? -host - 1 : host], host >= 0, err);
-}
 
 static bool not_connected(struct cloud *c, void *arg)
 {
