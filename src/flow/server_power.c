@@ -158,10 +158,10 @@ static const struct flow_step resume_steps[] = {
 };
 
 #undef STEP
-#define KIND(kind_name, kind_steps, kind_end, kind_fail)                                                   \
-	{                                                                                                  \
-		.name = (kind_name), .subject = SUBJECT_SERVER, .steps = (kind_steps),                     \
-		.steps_n = ARRAY_LEN(kind_steps), .deadline_s = 3600, .end = (kind_end), .fail = kind_fail \
+#define KIND(kind_name, kind_steps, kind_end, kind_fail)                                                     \
+	{                                                                                                    \
+		.name = (kind_name), .subject = SUBJECT_SERVER, .steps = (kind_steps),                       \
+		.steps_n = ARRAY_LEN(kind_steps), .deadline_s = 3600, .end = (kind_end), .fail = (kind_fail) \
 	}
 
 const struct flow_kind kind_server_start = KIND("server_start", start_steps, end_active, server_fail);

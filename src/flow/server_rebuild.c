@@ -135,7 +135,7 @@ static const struct flow_step unrescue_steps[] = {
 	{                                                                                     \
 		.name = (kind_name), .subject = SUBJECT_SERVER, .steps = (kind_steps),        \
 		.steps_n = ARRAY_LEN(kind_steps), .deadline_s = 2 * 3600L, .end = (kind_end), \
-		.fail = kind_fail                                                             \
+		.fail = (kind_fail)                                                           \
 	}
 
 const struct flow_kind kind_server_rebuild =
