@@ -153,6 +153,7 @@ static const struct {
 	{ "images", "SELECT count(*) FROM image WHERE project_id = ? AND deleted_us = 0" },
 	{ "ports", "SELECT count(*) FROM port WHERE project_id = ?" },
 	{ "networks", "SELECT count(*) FROM network WHERE project_id = ?" },
+	{ "server groups", "SELECT count(*) FROM server_group WHERE project_id = ?" },
 };
 
 static int check_empty(struct db *db, int64_t id, struct error *err)
@@ -183,8 +184,6 @@ int store_project_delete(struct db *db, int64_t id, int64_t now_us, struct error
 		"DELETE FROM token WHERE project_id = ?",
 		"DELETE FROM project_tag WHERE project_id = ?",
 		"DELETE FROM quota WHERE project_id = ?",
-		"DELETE FROM server_group WHERE project_id = ?", /* without members, as there are no servers
-								  */
 		"DELETE FROM image_member WHERE project_id = ?",
 		"DELETE FROM flavor_access WHERE project_id = ?",
 	};
