@@ -87,7 +87,8 @@ struct trip {
 	const char *uuid;
 	const struct hv_migrate *how;
 	struct move move;
-	virDomainPtr dom;      /* here */
+	virDomainPtr dom; /* here */
+	struct hv_seen here, there;
 	char *xml;             /* of the running guest */
 	struct buf live, kept; /* its definitions for the other host */
 };
@@ -301,71 +302,27 @@ static int go(struct trip *t, const struct guest *guest, struct error *err)
 
 /* --- where it is ---------------------------------------------------------------------------------------- */
 
-enum where { HERE, THERE, NOWHERE, UNKNOWN };
+enum where { HERE, COMING, THERE, NOWHERE, UNKNOWN };
 
-static enum where where_is(struct trip *t)
+/* One that runs there, or was paused there by its owner, has left: libvirt lets it go on only when all of it
+ * has arrived. What is paused here in that case is an empty shell. */
+static bool lives(const struct hv_seen *s)
 {
-	struct hv_seen here = { 0 }, there = { 0 };
-	struct error ignored;
+	return s->ours && (s->power == HV_POWER_RUNNING ||
+				  (s->power == HV_POWER_PAUSED && s->reason == VIR_DOMAIN_PAUSED_USER));
+}
 
-	if (lv_domain_look(t->from, t->uuid, &here, &ignored) < 0)
+static enum where where_is(struct trip *t, struct error *err)
+{
+	if (lv_domain_look(t->from, t->uuid, &t->here, err) < 0)
 		return UNKNOWN;
-	/* libvirt lets it run on one side only; one that is paused may be about to go on there */
-	if (here.power == HV_POWER_RUNNING)
-		return HERE;
-	if (lv_domain_look(t->to, t->uuid, &there, &ignored) < 0)
-		return UNKNOWN;
-	if (lv_is_active(there.power) && there.ours)
-		return here.power == HV_POWER_ABSENT ? THERE : UNKNOWN;
-	return here.power == HV_POWER_ABSENT ? NOWHERE : HERE;
-}
-
-/* The error stands, unless the guest arrived all the same. */
-static int after_failure(struct trip *t, struct error *err)
-{
-	switch (where_is(t)) {
-	case THERE:
-		return 0;
-	case UNKNOWN:
-		err->code = ERR_UNREACHABLE;
-		return -1;
-	default:
-		remove_volumes(t->to, t);
-		/* who paused it only to get it over */
-		if (t->move.forced)
-			virDomainResume(t->dom);
-		return -1;
-	}
-}
-
-static int leave(struct trip *t, struct error *err)
-{
-	CLEANUP(arena_finish) struct arena a = { 0 };
-	struct guest guest;
-	int rc;
-
-	if (read_guest(t, &guest, &a, err) < 0)
-		return -1;
-	if (guest.hostdevs)
-		return error_set(
-			err, ERR_CONFLICT, "a server with devices passed through cannot be moved live");
-	if (prepare(t, err) < 0)
-		return -1;
-	rc = place(t, err) < 0 ? -1 : go(t, &guest, err);
-	return rc < 0 ? after_failure(t, err) : 0;
-}
-
-/* The domain is not here: there, since an earlier call has moved it? */
-static int arrived(struct trip *t, struct error *err)
-{
-	CLEANUP(dom_free) virDomainPtr dom = NULL;
-	struct hv_seen seen;
-
-	if (lv_find_present(t->to, t->uuid, &dom, &seen, err) < 0)
-		return -1;
-	if (seen.power == HV_POWER_PAUSED && seen.reason == VIR_DOMAIN_PAUSED_MIGRATION)
-		return error_set(err, ERR_CONFLICT, "the server is being moved already");
-	return lv_is_active(seen.power) ? 0 : error_set(err, ERR_CONFLICT, "the server does not run");
+	if (lv_domain_look(t->to, t->uuid, &t->there, err) < 0)
+		return t->here.power == HV_POWER_RUNNING ? HERE : UNKNOWN;
+	if (lives(&t->there) && t->here.power != HV_POWER_RUNNING)
+		return THERE;
+	if (lv_is_active(t->there.power))
+		return COMING;
+	return t->here.power == HV_POWER_ABSENT ? NOWHERE : HERE;
 }
 
 /* What it printed here becomes, there, the piece of its log that was put aside last: who reads its log finds
@@ -379,18 +336,59 @@ static void carry_log(struct trip *t)
 	copy_bytes(t, name, piece, &ignored);
 }
 
-/* What it had here goes, once the pools are known to be two. */
-static void clear_here(struct trip *t)
+/* It is there: what it had here goes, once the pools are known to be two. */
+static int clear_here(struct trip *t, struct error *err)
+{
+	CLEANUP(pool_free) virStoragePoolPtr here = volume_pool(t->from, err), there = NULL;
+
+	if (!here || !(there = volume_pool(t->to, err)) || prove_apart(t, here, there, err) < 0)
+		return -1;
+	carry_log(t);
+	if (lv_domain_remove(t->from, t->uuid, err) < 0)
+		return -1;
+	remove_volumes(t->from, t);
+	return 0;
+}
+
+/* The error stands, unless the guest arrived all the same. */
+static int after_failure(struct trip *t, struct error *err)
 {
 	struct error ignored;
-	CLEANUP(pool_free) virStoragePoolPtr here = volume_pool(t->from, &ignored);
-	CLEANUP(pool_free) virStoragePoolPtr there = volume_pool(t->to, &ignored);
+	enum where where = where_is(t, &ignored);
 
-	if (here && there && prove_apart(t, here, there, &ignored) == 0) {
-		carry_log(t);
-		remove_volumes(t->from, t);
-	}
-	memo_own_drop(t->uuid);
+	if (where == THERE)
+		return clear_here(t, err);
+	if (where == UNKNOWN || (where == COMING && t->here.power != HV_POWER_RUNNING))
+		err->code = ERR_UNREACHABLE;
+	if (where == HERE || where == NOWHERE)
+		remove_volumes(t->to, t);
+	/* who paused it only to get it over */
+	if (where == HERE && t->move.forced)
+		virDomainResume(t->dom);
+	return -1;
+}
+
+static int leave(struct trip *t, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct error ignored;
+	struct guest guest;
+	int rc;
+
+	if (!lv_is_active(t->here.power))
+		return error_set(err, ERR_CONFLICT, "the server does not run");
+	if (read_guest(t, &guest, &a, err) < 0)
+		return -1;
+	if (guest.hostdevs)
+		return error_set(
+			err, ERR_CONFLICT, "a server with devices passed through cannot be moved live");
+	if (prepare(t, err) < 0)
+		return -1;
+	rc = place(t, err) < 0 ? -1 : go(t, &guest, err);
+	if (rc < 0)
+		return after_failure(t, err);
+	clear_here(t, &ignored); /* what cannot be cleared now is found by the next look at the host */
+	return 0;
 }
 
 static int travel(struct trip *t, struct error *err)
@@ -399,16 +397,18 @@ static int travel(struct trip *t, struct error *err)
 
 	if (lv_find_ours(t->from, t->uuid, &t->dom, &seen, err) < 0)
 		return -1;
-	if (!t->dom) {
-		if (arrived(t, err) < 0)
-			return -1;
-	} else if (!lv_is_active(seen.power)) {
-		return error_set(err, ERR_CONFLICT, "the server does not run");
-	} else if (leave(t, err) < 0) {
+	switch (where_is(t, err)) {
+	case HERE:
+		return leave(t, err);
+	case THERE: /* by an earlier call */
+		return clear_here(t, err);
+	case COMING:
+		return error_set(err, ERR_CONFLICT, "the server is being moved already");
+	case NOWHERE:
+		return error_set(err, ERR_NOT_FOUND, "the server is not on the host");
+	default:
 		return -1;
 	}
-	clear_here(t);
-	return 0;
 }
 
 int lv_domain_migrate(struct hv_conn *c, const char *uuid, const struct hv_migrate *how, struct error *err)
