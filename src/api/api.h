@@ -49,9 +49,9 @@ enum api_route_flags {
 	 * read-only connection and answers itself, now or later: api_reply, api_fail, or api_submit to go on
 	 * inside the tick. */
 	ROUTE_OWN = 1,
-	ROUTE_STREAM = 2,   /* with ROUTE_OWN: called before the body; c->stream gets its pieces */
-	ROUTE_RAW_BODY = 4, /* the body is not parsed as JSON */
-	ROUTE_NO_BODY = 8,  /* a body is ignored */
+	ROUTE_STREAM = 2,    /* with ROUTE_OWN: called before the body; c->stream gets its pieces */
+	ROUTE_RAW_BODY = 4,  /* the body is not parsed as JSON */
+	ROUTE_NO_BODY = 8,   /* a body is ignored */
 	ROUTE_ANY_JSON = 16, /* the body may be any JSON (JSON patch), with any content type */
 	ROUTE_SECRET = 32    /* the path names a secret: log and audit rows show the table's instead */
 };
@@ -90,6 +90,10 @@ struct api_config {
 	const char *image_dir; /* uploaded images, one file each, named by id */
 	const char *default_zone;
 	int64_t image_size_max; /* bytes */
+	/* web-download: off without hosts; "host[:port] *.domain", networks that are allowed though private
+	 */
+	const char *import_hosts, *import_networks, *import_ca;
+	int64_t import_timeout_s, import_min_rate;
 	int64_t token_ttl_s;
 	unsigned list_max; /* page size limit: 1000 */
 	bool force_config_drive;
@@ -98,7 +102,7 @@ struct api_config {
 	unsigned lockout_failures, lockout_s;
 	struct password_rules passwords;
 	int64_t credential_max_days; /* of application credentials; 0: for ever */
-	unsigned audit_denied_max; /* audit rows a minute and peer of requests without a valid token */
+	unsigned audit_denied_max;   /* audit rows a minute and peer of requests without a valid token */
 	int64_t console_token_s, console_idle_s, console_life_s; /* 0: no such limit */
 	unsigned consoles_max;
 	/* For GET /cloud/v1/config: the daemon's table of keys, rendered. */
@@ -222,6 +226,14 @@ struct api_page {
 	bool descending;
 };
 
+/* The query's limit, at most config.list_max, which is also what holds without one; out_given may be NULL. */
+int api_limit(struct api_call *c, int64_t *out, bool *out_given, struct error *err);
+/* The one answer to a marker that is not in the list. Always -1. */
+int api_marker_missing(const char *marker, struct error *err);
+/* Where a page begins in a sorted array of n structs of `size`, whose id (const char *) is at `offset`:
+ * behind the marker's, or 0 without one. */
+int api_page_start(const struct api_page *page, const void *list, size_t n, size_t size, size_t offset,
+	size_t *out, struct error *err);
 /* Reads limit, marker, sort_key, sort_dir. limit that is no integer or negative: ERR_BAD_REQUEST. sort_key
  * must be among `keys` (NULL-ended; the first is the default), else ERR_BAD_REQUEST. */
 int api_page(struct api_call *c, const char *const *keys, bool default_descending, struct api_page *out,

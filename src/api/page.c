@@ -36,24 +36,50 @@ const char *api_url(struct api_call *c, const char *fmt, ...)
 	return arena_printf(c->arena, "%s%s", base, path);
 }
 
+int api_limit(struct api_call *c, int64_t *out, bool *out_given, struct error *err)
+{
+	const char *text = api_query(c, "limit");
+	int64_t limit = c->api->config.list_max;
+
+	if (text && !str_int64(text, 0, INT64_MAX, &limit))
+		return error_set(
+			err, ERR_BAD_REQUEST, "limit must be an integer of at least 0, not '%.32s'", text);
+	*out = limit > c->api->config.list_max ? c->api->config.list_max : limit;
+	if (out_given)
+		*out_given = text != NULL;
+	return 0;
+}
+
+int api_marker_missing(const char *marker, struct error *err)
+{
+	return error_set(err, ERR_BAD_REQUEST, "marker [%.128s] not found", marker);
+}
+
+int api_page_start(const struct api_page *page, const void *list, size_t n, size_t size, size_t offset,
+	size_t *out, struct error *err)
+{
+	size_t i = 0;
+
+	*out = 0;
+	if (!page->marker)
+		return 0;
+	while (i < n && strcmp(*(const char *const *)(const void *)((const char *)list + i * size + offset),
+				page->marker) != 0)
+		i++;
+	*out = i + 1;
+	return i < n ? 0 : api_marker_missing(page->marker, err);
+}
+
 int api_page(struct api_call *c, const char *const *keys, bool default_descending, struct api_page *out,
 	struct error *err)
 {
-	const char *limit = api_query(c, "limit"), *key = api_query(c, "sort_key"),
-		   *dir = api_query(c, "sort_dir");
-	struct api_page page = { .limit = c->api->config.list_max,
-		.marker = api_query(c, "marker"),
-		.sort_key = keys[0],
-		.descending = default_descending };
+	const char *key = api_query(c, "sort_key"), *dir = api_query(c, "sort_dir");
+	struct api_page page = {
+		.marker = api_query(c, "marker"), .sort_key = keys[0], .descending = default_descending
+	};
 
-	if (limit) {
-		if (!str_int64(limit, 0, INT64_MAX, &page.limit))
-			return error_set(err, ERR_BAD_REQUEST,
-				"limit must be an integer of at least 0, not '%.32s'", limit);
-		page.limit_given = true;
-		if (page.limit > c->api->config.list_max)
-			page.limit = c->api->config.list_max;
-	}
+	if (api_limit(c, &page.limit, &page.limit_given, err) < 0)
+		return -1;
 	if (key) {
 		size_t i = 0;
 

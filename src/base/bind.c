@@ -396,15 +396,24 @@ static int bind_more(const struct bind *b, const struct bind_table *t, json_t *v
 	return bind_value(b, v, at, t->more, &unused);
 }
 
+/* Did any row of that name come? */
+static bool has(const struct bind_table *t, const char *name, uint64_t present)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if ((present >> i & 1) && strcmp(bind_field_at(t, i)->name, name) == 0)
+			return true;
+	return false;
+}
+
 static int check_present(
 	const struct bind *b, const struct bind_table *t, const struct spot *at, uint64_t present)
 {
 	for (size_t i = 0; i < t->n; i++) {
 		const struct bind_field *f = bind_field_at(t, i);
 		struct spot here = { .up = at, .key = f->name };
+		bool required = (f->flags & BIND_REQUIRED) || (t->required >> i & 1);
 
-		if (((f->flags & BIND_REQUIRED) || (t->required >> i & 1)) && !(present >> i & 1) &&
-			known_at(f, b->version))
+		if (required && known_at(f, b->version) && !has(t, f->name, present))
 			return refuse(b, &here, " is required");
 	}
 	return 0;
@@ -496,8 +505,8 @@ static const json_t *described(const json_t *body, const struct bind_table *t, s
 	{
 		if (strcmp(key, t->top) == 0)
 			continue;
-		error_set(err, ERR_BAD_REQUEST,
-			"%.64s: Additional properties are not allowed beside '%s'", key, t->top);
+		error_set(err, ERR_BAD_REQUEST, "%.64s: Additional properties are not allowed beside '%s'",
+			key, t->top);
 		return NULL;
 	}
 	return obj;

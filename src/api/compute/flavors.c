@@ -153,20 +153,6 @@ static int read_filter(struct api_call *c, struct flavor_filter *out, struct err
 	return 0;
 }
 
-static int after_marker(
-	const struct flavor *list, size_t n, const char *marker, size_t *out, struct error *err)
-{
-	if (!marker)
-		return 0;
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(list[i].uid, marker) == 0) {
-			*out = i + 1;
-			return 0;
-		}
-	}
-	return error_set(err, ERR_BAD_REQUEST, "marker [%.128s] not found", marker);
-}
-
 static int list(struct api_call *c, bool detail, struct error *err)
 {
 	static const char *const known[] = { "limit", "marker", "is_public", "minRam", "minDisk", "sort_key",
@@ -181,7 +167,7 @@ static int list(struct api_call *c, bool detail, struct error *err)
 		store_flavor_list(c->db, c->arena, &filter, &flavors, &n, err) < 0)
 		return -1;
 	qsort_r(flavors, n, sizeof *flavors, compare, &page);
-	if (after_marker(flavors, n, page.marker, &i, err) < 0)
+	if (api_page_start(&page, flavors, n, sizeof *flavors, offsetof(struct flavor, uid), &i, err) < 0)
 		return -1;
 	end = n - i > (size_t)page.limit ? i + (size_t)page.limit : n;
 	jw_object(&c->out);

@@ -167,7 +167,7 @@ static int read_listing(struct api_call *c, struct listing *out, struct error *e
 static int hypervisor_list(struct api_call *c, bool detail, struct error *err)
 {
 	static const char *const any_key[] = { "id", NULL };
-	struct api_page page = { .limit = INT64_MAX };
+	struct api_page page = { .limit = c->api->config.list_max };
 	struct listing l = { .detail = detail };
 	struct host_row *hosts, *last = NULL;
 	bool started;
@@ -196,7 +196,7 @@ static int hypervisor_list(struct api_call *c, bool detail, struct error *err)
 	}
 	jw_end_array(&c->out);
 	if (!started)
-		return error_set(err, ERR_BAD_REQUEST, "marker [%.64s] not found", page.marker);
+		return api_marker_missing(page.marker, err);
 	if (l.pattern && !n && !page.marker)
 		return error_set(
 			err, ERR_NOT_FOUND, "No hypervisor matching '%.64s' could be found.", l.pattern);

@@ -13,7 +13,7 @@
 #include "loop/lane.h"
 #include "store/quotas.h"
 
-enum { KEYGEN_QUEUE = 32, KEYGEN_TIMEOUT_MS = 30000, LIST_ALL = 100000 };
+enum { KEYGEN_QUEUE = 32, KEYGEN_TIMEOUT_MS = 30000 };
 
 /* --- whose */
 
@@ -77,7 +77,7 @@ int compute_keypair_list(struct api_call *c, struct error *err)
 {
 	static const char *const keys[] = { "name", NULL };
 	static const char *const known[] = { "limit", "marker", "user_id", NULL };
-	struct api_page page = { .limit = LIST_ALL };
+	struct api_page page = { .limit = c->api->config.list_max };
 	struct keypair *list, marker;
 	int64_t owner;
 	size_t n;
@@ -88,9 +88,7 @@ int compute_keypair_list(struct api_call *c, struct error *err)
 	if (query_owner(c, &owner, err) < 0)
 		return -1;
 	if (page.marker && store_keypair_get(c->db, c->arena, owner, page.marker, &marker, err) < 0)
-		return err->code == ERR_NOT_FOUND
-			       ? error_set(err, ERR_BAD_REQUEST, "marker [%.128s] not found", page.marker)
-			       : -1;
+		return err->code == ERR_NOT_FOUND ? api_marker_missing(page.marker, err) : -1;
 	if (store_keypair_list(c->db, c->arena, owner, page.marker, page.limit, &list, &n, err) < 0)
 		return -1;
 	jw_object(&c->out);

@@ -60,11 +60,6 @@ static int compare(const void *pa, const void *pb, void *filter)
 	return (b->id > a->id) - (b->id < a->id);
 }
 
-static int marker_missing(const char *marker, struct error *err)
-{
-	return error_set(err, ERR_BAD_REQUEST, "marker [%.64s] not found", marker);
-}
-
 /* Newest first: the walk itself starts after the marker and ends with the page. */
 static int collect_newest(struct picks *p, const struct api_page *page, struct error *err)
 {
@@ -75,7 +70,7 @@ static int collect_newest(struct picks *p, const struct api_page *page, struct e
 		rc = store_server_find(p->filter->c->db, p->filter->project_id, page->marker, &scan.below_id,
 			&scan.below_created_us, err);
 		if (rc <= 0)
-			return rc < 0 ? -1 : marker_missing(page->marker, err);
+			return rc < 0 ? -1 : api_marker_missing(page->marker, err);
 	}
 	p->enough = (size_t)page->limit;
 	return store_server_scan(p->filter->c->db, &scan, pick, p, err);
@@ -89,13 +84,8 @@ static int collect_sorted(struct picks *p, const struct api_page *page, size_t *
 		return -1;
 	if (p->n)
 		qsort_r(p->list, p->n, sizeof *p->list, compare, p->filter);
-	for (size_t i = 0; page->marker && i < p->n; i++) {
-		if (strcmp(p->list[i].uid, page->marker) == 0) {
-			*out_first = i + 1;
-			return 0;
-		}
-	}
-	return page->marker ? marker_missing(page->marker, err) : 0;
+	return api_page_start(
+		page, p->list, p->n, sizeof *p->list, offsetof(struct pick, uid), out_first, err);
 }
 
 static int render(struct api_call *c, const struct pick *list, size_t n, bool detail, struct error *err)

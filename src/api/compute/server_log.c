@@ -84,24 +84,11 @@ static int read_period(struct api_call *c, struct period *out, struct error *err
 	return 0;
 }
 
-static int first_of_page(
-	const struct server_action_row *list, size_t n, const char *marker, size_t *out, struct error *err)
-{
-	*out = 0;
-	for (size_t i = 0; marker && i < n; i++) {
-		if (strcmp(list[i].request_id, marker) == 0) {
-			*out = i + 1;
-			return 0;
-		}
-	}
-	return marker ? error_set(err, ERR_BAD_REQUEST, "marker [%.64s] not found", marker) : 0;
-}
-
 int compute_action_list(struct api_call *c, struct error *err)
 {
 	static const char *const keys[] = { "start_time", NULL };
 	struct server_action_row *list;
-	struct api_page page = { .limit = INT64_MAX };
+	struct api_page page = { .limit = c->api->config.list_max };
 	struct period period;
 	struct server_row r;
 	const char *last = NULL;
@@ -111,7 +98,8 @@ int compute_action_list(struct api_call *c, struct error *err)
 	if ((since(c, 58) && api_page(c, keys, true, &page, err) < 0) || read_period(c, &period, err) < 0 ||
 		find_server(c, &r, err) < 0 ||
 		store_server_actions(c->db, c->arena, r.s.id, NULL, &list, &n, err) < 0 ||
-		first_of_page(list, n, page.marker, &i, err) < 0)
+		api_page_start(&page, list, n, sizeof *list, offsetof(struct server_action_row, request_id),
+			&i, err) < 0)
 		return -1;
 	c->status = 200;
 	jw_object(&c->out);

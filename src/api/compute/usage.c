@@ -93,7 +93,7 @@ static int collect(struct report *r, int64_t project_id, const struct api_page *
 		usage_add(&last->sum, &interval, r->from_us, r->to_us, r->c->now_us);
 	}
 	if (marker)
-		return error_set(err, ERR_BAD_REQUEST, "marker [%.64s] not found", marker);
+		return api_marker_missing(marker, err);
 	if (r->n && (int64_t)r->n == page->limit)
 		r->next = r->servers[r->n - 1].row->server_uid;
 	return 0;

@@ -41,9 +41,7 @@ int query_page(struct api_call *c, page_marker *find, struct list_page *out, str
 	out->after_id = 0;
 	out->last = out->next = NULL;
 	if (page.marker && find(c, page.marker, &out->after_id, err) < 0)
-		return err->code == ERR_NOT_FOUND ? error_set(err, ERR_BAD_REQUEST,
-							    "marker '%.64s' is not in this list", page.marker)
-						  : -1;
+		return err->code == ERR_NOT_FOUND ? api_marker_missing(page.marker, err) : -1;
 	return 0;
 }
 

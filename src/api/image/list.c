@@ -73,8 +73,7 @@ static int find_marker(struct gathering *g, struct error *err)
 		return 0;
 	g->marker = ARENA_NEW(g->call->arena, struct image);
 	if (store_image_get(g->call->db, g->call->arena, g->filter.scan.viewer, uid, g->marker, err) < 0)
-		return error_set(
-			err, ERR_BAD_REQUEST, "marker '%.64s' is not an image that you can see", uid);
+		return api_marker_missing(uid, err);
 	return 0;
 }
 
@@ -125,14 +124,10 @@ static int show_page(struct gathering *g, size_t limit, struct error *err)
 int image_list(struct api_call *c, struct error *err)
 {
 	struct gathering g = { .call = c };
-	const char *limit_text = api_query(c, "limit");
-	int64_t limit = c->api->config.list_max;
+	int64_t limit;
 
-	if (limit_text && !str_int64(limit_text, 0, INT64_MAX, &limit))
-		return error_set(err, ERR_BAD_REQUEST, "limit must be an integer of at least 0, not '%.32s'",
-			limit_text);
-	if (limit > c->api->config.list_max)
-		limit = c->api->config.list_max;
+	if (api_limit(c, &limit, NULL, err) < 0)
+		return -1;
 	if (image_filter_init(&g.filter, c->arena, image_viewer(c), c->http->query, c->http->query_n, err) <
 			0 ||
 		find_marker(&g, err) < 0 || store_image_scan(c->db, &g.filter.scan, gather, &g, err) < 0)

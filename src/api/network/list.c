@@ -153,21 +153,21 @@ static json_t *selected(struct api_call *c, json_t *items)
 
 int network_reply_list(struct api_call *c, const char *collection, json_t *items, struct error *err)
 {
-	const char *limit_text = api_query(c, "limit"), *marker = api_query(c, "marker"), *last = NULL;
-	int64_t limit = c->api->config.list_max;
+	const char *marker = api_query(c, "marker"), *last = NULL;
 	json_t *chosen, *item;
+	int64_t limit;
 	long at = -1;
 	size_t i, n = 0;
 
 	chosen = selected(c, items);
 	json_decref(items);
-	if (limit_text && !str_int64(limit_text, 0, INT32_MAX, &limit)) {
+	if (api_limit(c, &limit, NULL, err) < 0) {
 		json_decref(chosen);
-		return error_set(err, ERR_BAD_REQUEST, "limit must be an integer of at least 0");
+		return -1;
 	}
 	if (marker && (at = find_marker(chosen, marker)) < 0) {
 		json_decref(chosen);
-		return error_set(err, ERR_BAD_REQUEST, "marker '%.64s' is not an item of this list", marker);
+		return api_marker_missing(marker, err);
 	}
 	jw_object(&c->out);
 	jw_key(&c->out, collection);
@@ -179,7 +179,7 @@ int network_reply_list(struct api_call *c, const char *collection, json_t *items
 		write_value(c, item);
 	}
 	jw_end_array(&c->out);
-	if (limit_text && last && i < json_array_size(chosen)) {
+	if (last && i < json_array_size(chosen)) {
 		jw_key(&c->out, arena_printf(c->arena, "%s_links", collection));
 		jw_array(&c->out);
 		jw_object(&c->out);
