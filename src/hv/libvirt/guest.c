@@ -27,6 +27,7 @@ int lv_domain_set_password(
 	case VIR_ERR_AGENT_UNSYNCED:
 	case VIR_ERR_ARGUMENT_UNSUPPORTED: /* has no channel for one */
 	case VIR_ERR_CONFIG_UNSUPPORTED:
+	case VIR_ERR_INTERNAL_ERROR: /* what the agent answered: no such user, no such program */
 		conn_fail(c, "set the password", err);
 		if (err->code == ERR_HYPERVISOR)
 			err->code = ERR_CONFLICT;
