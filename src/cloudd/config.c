@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "domain/inet.h"
 #include "domain/ipam.h"
 #include "domain/password.h"
 
@@ -89,6 +90,18 @@ static bool valid_url(const char *value)
 	return !*value || (rest && *rest && *rest != '/' && rest[strlen(rest) - 1] != '/');
 }
 
+static bool valid_networks(const char *value)
+{
+	CLEANUP(free_ptr) char *copy = xstrdup(value);
+	struct inet_network ignored;
+	char *save = NULL;
+
+	for (char *p = strtok_r(copy, ", \t", &save); p; p = strtok_r(NULL, ", \t", &save))
+		if (!inet_network_parse(p, &ignored))
+			return false;
+	return true;
+}
+
 /* --- the keys ------------------------------------------------------------------------------------------- */
 
 #define TEXT_OF(section, member, fallback, reload, help, valid, should)                                 \
@@ -147,6 +160,15 @@ const struct config_key config_keys[] = {
 		"audit rows a minute and peer for requests without a valid token; more are counted in one "
 		"row"),
 	INT("api", image_max_gib, "100", 1, 100000, false, "largest image"),
+	TEXT("images", import_hosts, "", false,
+		"web servers that images may be imported from by https (web-download): host, host:port or "
+		"*.domain, blanks between; empty: none"),
+	TEXT_OF("images", import_networks, "", false,
+		"networks that they may be in although private; without, only public addresses", valid_networks,
+		"networks as 10.1.0.0/16 fd00::/8, with blanks between"),
+	TEXT("images", import_ca, "", false,
+		"certificates that vouch for them (PEM); empty: those of the system"),
+	INT("images", import_timeout_s, "3600", 10, 86400, false, "for a whole download"),
 	INT("identity", token_ttl_s, "14400", 60, 2592000, false, "life of a token"),
 	INT("identity", password_threads, "1", 1, 64, false,
 		"password checks at once; each takes 32 MiB and 0.2 s of a core"),

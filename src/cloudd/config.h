@@ -25,6 +25,9 @@ struct config {
 	int64_t body_max_kib, connections_max, header_timeout_ms, idle_timeout_ms, body_timeout_ms, min_rate,
 		list_max, audit_denied_max;
 	int64_t image_max_gib;
+	/* [images] */
+	const char *import_hosts, *import_networks, *import_ca;
+	int64_t import_timeout_s;
 	/* [identity] */
 	int64_t token_ttl_s, password_threads, password_queue, lockout_failures, lockout_s,
 		password_min_length, password_expires_days, password_unique_last, password_min_age_days,

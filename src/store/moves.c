@@ -203,6 +203,14 @@ int store_move_list(struct db *db, struct arena *a, const struct move_filter *f,
 	return 0;
 }
 
+int store_move_is_open(struct db *db, const char *uid, struct error *err)
+{
+	int64_t id;
+
+	return db_int_query(
+		db, err, &id, "SELECT id FROM migration WHERE uid = ? AND ended_us IS NULL", "s", uid);
+}
+
 int store_move_find(struct db *db, const char *uid, int64_t *out_id, struct error *err)
 {
 	return db_int_query(db, err, out_id, "SELECT id FROM migration WHERE uid = ?", "s", uid);

@@ -71,6 +71,8 @@ struct move_filter { /* NULL, 0: any */
 /* Newest first. */
 int store_move_list(struct db *db, struct arena *a, const struct move_filter *filter, struct move **out,
 	size_t *out_n, struct error *err);
+/* Is there an open one of that uid? 1, 0, -1. */
+int store_move_is_open(struct db *db, const char *uid, struct error *err);
 /* The row of a uid: 1 found, 0 none, -1. */
 int store_move_find(struct db *db, const char *uid, int64_t *out_id, struct error *err);
 

@@ -220,6 +220,13 @@ static const struct api_route routes[] = {
 	{ "GET", "/os-instance_usage_audit_log", compute_audit_log, ROLE_ADMIN, 0, 0, 0, "usage.audit_log" },
 	{ "GET", "/os-instance_usage_audit_log/{before}", compute_audit_log_before, ROLE_ADMIN, 0, 0, 0,
 		"usage.audit_log_before" },
+	{ "GET", SERVER "/migrations", compute_server_migrations, ROLE_ADMIN, 23, 0, OWN, "server.migrations" },
+	{ "GET", SERVER "/migrations/{migration_id}", compute_server_migration, ROLE_ADMIN, 23, 0, OWN,
+		"server.migration" },
+	{ "DELETE", SERVER "/migrations/{migration_id}", compute_server_migration_abort, ROLE_ADMIN, 24, 0, ROUTE_NO_BODY,
+		"server.migration_abort" },
+	{ "POST", SERVER "/migrations/{migration_id}/action", compute_server_migration_action, ROLE_ADMIN, 22, 0, 0,
+		"server.migration_action", &compute_migration_action_body },
 	{ "GET", "/os-migrations", compute_migrations, ROLE_ADMIN, 0, 0, 0, "migration.list" },
 
 	/* removed from the API for all versions */

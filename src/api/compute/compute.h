@@ -86,7 +86,10 @@ api_handler compute_aggregate_list, compute_aggregate_show, compute_aggregate_cr
 	compute_aggregate_images;
 api_handler compute_server_diagnostics, compute_server_topology, compute_external_events, compute_audit_log,
 	compute_audit_log_before;
-api_handler compute_extensions, compute_migrations, compute_gone;
+api_handler compute_extensions, compute_gone;
+api_handler compute_migrations, compute_server_migrations, compute_server_migration,
+	compute_server_migration_abort, compute_server_migration_action;
+extern const struct bind_table compute_migration_action_body;
 extern const struct bind_table compute_service_body, compute_os_host_body, compute_server_group_body,
 	compute_aggregate_create_body, compute_aggregate_update_body, compute_aggregate_action_body,
 	compute_aggregate_images_body, compute_events_body, compute_quota_body, compute_quota_class_body;

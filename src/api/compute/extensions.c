@@ -67,23 +67,6 @@ int compute_extensions(struct api_call *c, struct error *err)
 	return 0;
 }
 
-static int empty_list(struct api_call *c, const char *key)
-{
-	c->status = 200;
-	jw_object(&c->out);
-	jw_key(&c->out, key);
-	jw_array(&c->out);
-	jw_end_array(&c->out);
-	jw_end_object(&c->out);
-	return 0;
-}
-
-int compute_migrations(struct api_call *c, struct error *err)
-{
-	(void)err;
-	return empty_list(c, "migrations");
-}
-
 int compute_gone(struct api_call *c, struct error *err)
 {
 	return error_set(err, ERR_GONE, "%s was removed from the compute API.", c->http->path);

@@ -22,8 +22,8 @@ server_act_fn server_act_rebuild, server_act_rescue, server_act_unrescue;
 extern const struct bind_table server_create_image_args, server_create_backup_args;
 server_act_fn server_act_create_image, server_act_create_backup;
 /* server_moves.c */
-extern const struct bind_table server_resize_args, server_migrate_args, server_live_old_args, server_live_args,
-	server_evacuate_args;
+extern const struct bind_table server_resize_args, server_migrate_args, server_live_old_args,
+	server_live_args, server_evacuate_args;
 server_act_fn server_act_resize, server_act_confirm_resize, server_act_revert_resize, server_act_migrate,
 	server_act_migrate_live, server_act_evacuate;
 /* server_shelve.c */

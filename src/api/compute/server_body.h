@@ -21,7 +21,8 @@ int server_check_user_data(const char *text, struct error *err);
 /* An active image that the project may use and that fits (disk_gib 0: any disk). ERR_BAD_REQUEST. */
 int server_find_image(struct api_call *c, int64_t project_id, const char *uid, int64_t ram_mib,
 	int64_t disk_gib, struct server_image_ref *out, struct error *err);
-/* A flavor's extra specs as JSON, as a server's row keeps them, in the request's arena; and what they want. */
+/* A flavor's extra specs as JSON, as a server's row keeps them, in the request's arena; and what they want.
+ */
 int server_flavor_specs(struct api_call *c, const struct flavor *f, struct flavor_wants *wants,
 	const char **out, struct error *err);
 /* n characters by chance, each as likely as the other, behind the prefix; in the request's arena. */

@@ -8,10 +8,11 @@
 #include <unistd.h>
 
 #include "api/image/disk.h"
+#include "api/image/internal.h"
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "store/images.h"
+#include "store/moves.h"
 
 struct recovery {
 	struct tick_unit unit;
@@ -49,6 +50,7 @@ static void close_dir(DIR **d)
 static int is_stray(struct db *db, const char *name, struct error *err)
 {
 	char uid[UUID_TEXT];
+	bool disk;
 	int rc;
 
 	if (strlen(name) < sizeof uid - 1)
@@ -58,11 +60,16 @@ static int is_stray(struct db *db, const char *name, struct error *err)
 	if (!uuid_valid(uid))
 		return 0;
 	name += sizeof uid - 1;
+	/* a server's disk on its way to another host is named by its move */
+	disk = strncmp(name, ".ephemeral", strlen(".ephemeral")) == 0;
+	name += disk ? strlen(".ephemeral") : 0;
 	if (strcmp(name, ".part") == 0)
 		return 1;
 	if (*name)
 		return 0;
-	rc = store_image_has_data(db, uid, err);
+	rc = disk ? 0 : store_image_has_data(db, uid, err);
+	if (rc == 0)
+		rc = store_move_is_open(db, uid, err);
 	return rc < 0 ? -1 : !rc;
 }
 
@@ -120,5 +127,5 @@ int image_recover(struct api *api, struct error *err)
 	r->api = api;
 	r->unit = (struct tick_unit) { .run = recovery_run, .finish = recovery_finish };
 	tick_submit(api->tick, &r->unit);
-	return 0;
+	return image_import_resume(api, err);
 }
