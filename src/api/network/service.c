@@ -117,11 +117,10 @@ static int empty_list(struct api_call *c, struct error *err)
 	const char *collection = strrchr(c->http->path, '/') + 1;
 	char *key = arena_strdup(c->arena, collection);
 
-	(void)err;
 	for (char *p = key; *p; p++)
 		if (*p == '-')
 			*p = '_';
-	return network_reply_one(c, key, json_array());
+	return network_reply_list(c, key, json_array(), err);
 }
 
 /* Neutron's error names by what was asked for. */
