@@ -830,6 +830,31 @@ static void test_roles(void **state)
 	assert_int_equal(works(token), 401);
 }
 
+/* A project that acts as a domain is the domain, by the same id. */
+static void test_domain_as_project(void **state)
+{
+	FREE *id = NULL, *project = NULL, *domain = NULL;
+
+	(void)state;
+	ASK(400, w, admin, "POST", "/projects",
+		"{'project': {'name': 'ward', 'is_domain': true, 'domain_id': 'default'}}");
+	ASK(201, w, admin, "POST", "/projects", "{'project': {'name': 'ward', 'is_domain': true}}");
+	assert_true(json_is_null(at(w, "project.parent_id")));
+	id = keep(w, "project.id");
+	project = xasprintf("/projects/%s", id);
+	domain = xasprintf("/domains/%s", id);
+	ASK(200, w, admin, "GET", domain, NULL);
+	ASK(200, w, admin, "GET", "/projects?is_domain=true&name=ward", NULL);
+	assert_int_equal(count_at(w, "projects"), 1);
+	ASK(403, w, admin, "DELETE", project, NULL);
+	ASK(400, w, admin, "PATCH", project, "{'project': {'is_domain': false}}");
+	ASK(200, w, admin, "PATCH", project, "{'project': {'enabled': false, 'is_domain': true}}");
+	ASK(200, w, admin, "GET", domain, NULL);
+	assert_true(json_is_false(at(w, "domain.enabled")));
+	ASK(204, w, admin, "DELETE", project, NULL);
+	ASK(404, w, admin, "GET", domain, NULL);
+}
+
 static void test_catalog_can_be_read(void **state)
 {
 	FREE *id = NULL, *path = NULL;
@@ -1110,6 +1135,7 @@ int main(void)
 		cmocka_unit_test(test_groups_give_roles),
 		cmocka_unit_test(test_inherited_roles),
 		cmocka_unit_test(test_roles),
+		cmocka_unit_test(test_domain_as_project),
 		cmocka_unit_test(test_catalog_can_be_read),
 		cmocka_unit_test(test_regions),
 		cmocka_unit_test(test_catalog_grows),

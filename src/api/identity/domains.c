@@ -26,8 +26,8 @@ const struct bind_table identity_domain_create_body = { .top = "domain",
 	.more = &bind_item_any },
 			identity_domain_update_body = { .top = "domain",
 				BIND_TABLE(domain_body, fields),
-	.flags = BIND_LINKS,
-	.more = &bind_item_any };
+				.flags = BIND_LINKS,
+				.more = &bind_item_any };
 
 static int reply(struct api_call *c, const struct domain *d)
 {
@@ -122,6 +122,16 @@ int identity_domain_show(struct api_call *c, struct error *err)
 	return store_domain_get(c->db, c->arena, uid, &d, err) < 0 ? -1 : reply(c, &d);
 }
 
+int domain_save(struct api_call *c, const struct domain *d, bool was_enabled, struct error *err)
+{
+	if (store_domain_update(c->db, d, err) < 0)
+		return -1;
+	if (was_enabled && !d->enabled && store_token_delete_domain(c->db, d->id, err) < 0)
+		return -1;
+	tokens_changed(c);
+	return 0;
+}
+
 int identity_domain_update(struct api_call *c, struct error *err)
 {
 	struct domain d;
@@ -131,12 +141,23 @@ int identity_domain_update(struct api_call *c, struct error *err)
 	if (store_domain_get(c->db, c->arena, c->target, &d, err) < 0)
 		return -1;
 	was = d.enabled;
-	if (apply(c, &d, err) < 0 || store_domain_update(c->db, &d, err) < 0)
+	if (apply(c, &d, err) < 0 || domain_save(c, &d, was, err) < 0)
 		return -1;
-	if (was && !d.enabled && store_token_delete_domain(c->db, d.id, err) < 0)
+	return reply(c, &d);
+}
+
+int domain_remove(struct api_call *c, const struct domain *d, struct error *err)
+{
+	if (str_eq(d->uid, DOMAIN_DEFAULT_UID))
+		return error_set(err, ERR_FORBIDDEN, "The default domain cannot be deleted.");
+	if (d->enabled)
+		return error_set(err, ERR_FORBIDDEN,
+			"Cannot delete a domain that is enabled, please disable it first.");
+	if (store_token_delete_domain(c->db, d->id, err) < 0 ||
+		store_domain_delete(c->db, d->id, c->now_us, err) < 0)
 		return -1;
 	tokens_changed(c);
-	return reply(c, &d);
+	return no_content(c);
 }
 
 int identity_domain_delete(struct api_call *c, struct error *err)
@@ -144,16 +165,5 @@ int identity_domain_delete(struct api_call *c, struct error *err)
 	struct domain d;
 
 	c->target = api_param(c, "domain_id");
-	if (store_domain_get(c->db, c->arena, c->target, &d, err) < 0)
-		return -1;
-	if (str_eq(d.uid, DOMAIN_DEFAULT_UID))
-		return error_set(err, ERR_FORBIDDEN, "The default domain cannot be deleted.");
-	if (d.enabled)
-		return error_set(err, ERR_FORBIDDEN,
-			"Cannot delete a domain that is enabled, please disable it first.");
-	if (store_token_delete_domain(c->db, d.id, err) < 0 ||
-		store_domain_delete(c->db, d.id, c->now_us, err) < 0)
-		return -1;
-	tokens_changed(c);
-	return no_content(c);
+	return store_domain_get(c->db, c->arena, c->target, &d, err) < 0 ? -1 : domain_remove(c, &d, err);
 }

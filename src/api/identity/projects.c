@@ -49,9 +49,6 @@ static int read_body(struct api_call *c, struct project *p, struct project_body 
 	if (body_entity(c, "project", fields, ARRAY_LEN(fields), body, seen, p->extra, &p->extra, err) < 0 ||
 		body_options(body->options, err) < 0 || body_tags(body->tags, err) < 0)
 		return -1;
-	if (body->is_domain)
-		return error_set(err, ERR_BAD_REQUEST,
-			"project.is_domain: a domain is not made of a project here; create it at /domains");
 	if (seen_has(seen, NAME) || !p->name) {
 		if (name_check(NAME_PROJECT, body->name, err) < 0)
 			return -1;
@@ -76,6 +73,24 @@ static int marker(struct api_call *c, const char *uid, int64_t *out_id, struct e
 	return 0;
 }
 
+/* ?is_domain=true */
+static int list_domains(struct api_call *c, struct error *err)
+{
+	struct domain_filter f = { .name = api_query(c, "name"), .enabled = query_flag(c, "enabled") };
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	struct domain d;
+	int rc;
+
+	if (store_domain_query(c->db, &f, &st, err) < 0)
+		return -1;
+	list_begin(c, "projects");
+	while ((rc = store_domain_next(st, NULL, &d, err)) > 0)
+		if (query_name_fits(c, d.name))
+			view_domain_project(c, &d);
+	list_end(c, NULL);
+	return rc;
+}
+
 int identity_project_list(struct api_call *c, struct error *err)
 {
 	struct project_filter f = { .name = api_query(c, "name"),
@@ -88,11 +103,11 @@ int identity_project_list(struct api_call *c, struct error *err)
 	struct project p;
 	int rc, match, take;
 
+	if (query_flag(c, "is_domain") == 1)
+		return list_domains(c, err);
 	if (query_page(c, marker, &page, err) < 0)
 		return -1;
 	f.after_id = page.after_id;
-	if (query_flag(c, "is_domain") == 1)
-		f.limit = 0; /* no project is one */
 	if (store_project_query(c->db, &f, &st, err) < 0)
 		return -1;
 	list_begin(c, "projects");
@@ -112,15 +127,92 @@ int identity_project_list(struct api_call *c, struct error *err)
 	return rc < 0 ? -1 : 0;
 }
 
+/* --- a domain by the id of the project that acts as it --- */
+
+static int reply_domain(struct api_call *c, const struct domain *d)
+{
+	jw_object(&c->out);
+	jw_key(&c->out, "project");
+	view_domain_project(c, d);
+	jw_end_object(&c->out);
+	return 0;
+}
+
+/* The path's: 1 a project, 2 a domain, -1. */
+static int find(struct api_call *c, struct project *p, struct domain *d, struct error *err)
+{
+	struct error none;
+
+	c->target = api_param(c, "project_id");
+	if (store_project_get(c->db, c->arena, c->target, p, err) == 0)
+		return 1;
+	if (err->code == ERR_NOT_FOUND && store_domain_get(c->db, c->arena, c->target, d, &none) == 0)
+		return 2;
+	return -1;
+}
+
+/* What the two have in common. */
+static struct project project_of(const struct domain *d)
+{
+	return (struct project) {
+		.name = d->name, .description = d->description, .enabled = d->enabled, .extra = d->extra
+	};
+}
+
+static void domain_take(struct domain *d, const struct project *p)
+{
+	d->name = p->name;
+	d->description = p->description;
+	d->enabled = p->enabled;
+	d->extra = p->extra;
+}
+
+static int create_domain(
+	struct api_call *c, const struct project *p, const struct project_body *body, struct error *err)
+{
+	struct domain d = { .id = new_id(c), .uid = new_uid(c) };
+
+	if (body->domain_id || body->parent_id || json_array_size(body->tags))
+		return error_set(err, ERR_BAD_REQUEST,
+			"project.is_domain: a domain is in no domain or project, and has no tags");
+	domain_take(&d, p);
+	if (store_domain_insert(c->db, &d, err) < 0)
+		return -1;
+	c->status = 201;
+	c->target = d.uid;
+	return reply_domain(c, &d);
+}
+
+static int update_domain(struct api_call *c, struct domain *d, struct error *err)
+{
+	struct project p = project_of(d);
+	struct project_body body = { 0 };
+	struct bind_seen seen;
+	bool was = d->enabled;
+
+	if (read_body(c, &p, &body, &seen, err) < 0)
+		return -1;
+	if ((seen_has(&seen, IS_DOMAIN) && !body.is_domain) || body.domain_id || body.parent_id ||
+		json_array_size(body.tags))
+		return error_set(err, ERR_BAD_REQUEST,
+			"project: this one is a domain; is_domain, domain_id, parent_id and tags stay as "
+			"they are");
+	domain_take(d, &p);
+	return domain_save(c, d, was, err) < 0 ? -1 : reply_domain(c, d);
+}
+
 int identity_project_show(struct api_call *c, struct error *err)
 {
 	const char *uid = api_param(c, "project_id");
 	struct project p;
+	struct domain d;
+	int what;
 
 	if (!api_is_admin(c) && !str_eq(uid, c->who->project.uid))
 		return forbidden(err);
-	if (store_project_get(c->db, c->arena, uid, &p, err) < 0)
-		return -1;
+	what = find(c, &p, &d, err);
+	if (what != 1)
+		return what < 0 ? -1 : reply_domain(c, &d);
 	jw_object(&c->out);
 	jw_key(&c->out, "project");
 	if (view_project_tree(c, &p, err) < 0)
@@ -191,7 +283,11 @@ int identity_project_create(struct api_call *c, struct error *err)
 	struct project_body body = { 0 };
 	struct bind_seen seen;
 
-	if (read_body(c, &p, &body, &seen, err) < 0 || place(c, &body, &p, err) < 0)
+	if (read_body(c, &p, &body, &seen, err) < 0)
+		return -1;
+	if (body.is_domain)
+		return create_domain(c, &p, &body, err);
+	if (place(c, &body, &p, err) < 0)
 		return -1;
 	p.id = new_id(c);
 	p.uid = new_uid(c);
@@ -205,6 +301,8 @@ int identity_project_create(struct api_call *c, struct error *err)
 /* What cannot be moved may be said again, but not otherwise. */
 static int check_unmoved(const struct project_body *body, const struct project *p, struct error *err)
 {
+	if (body->is_domain)
+		return error_set(err, ERR_BAD_REQUEST, "project.is_domain cannot be changed");
 	if (body->domain_id && !str_eq(body->domain_id, p->domain_uid))
 		return error_set(err, ERR_BAD_REQUEST, "project.domain_id cannot be changed");
 	if (body->parent_id && !str_eq(body->parent_id, p->parent_uid ? p->parent_uid : p->domain_uid))
@@ -242,11 +340,12 @@ int identity_project_update(struct api_call *c, struct error *err)
 	struct project_body body = { 0 };
 	struct bind_seen seen;
 	struct project p;
+	struct domain d;
 	bool was;
+	int what = find(c, &p, &d, err);
 
-	c->target = api_param(c, "project_id");
-	if (store_project_get(c->db, c->arena, c->target, &p, err) < 0)
-		return -1;
+	if (what != 1)
+		return what < 0 ? -1 : update_domain(c, &d, err);
 	was = p.enabled;
 	if (read_body(c, &p, &body, &seen, err) < 0 || check_unmoved(&body, &p, err) < 0 ||
 		(was != p.enabled && check_tree(c, &p, err) < 0) || store_project_update(c->db, &p, err) < 0)
@@ -262,10 +361,12 @@ int identity_project_update(struct api_call *c, struct error *err)
 int identity_project_delete(struct api_call *c, struct error *err)
 {
 	struct project p;
+	struct domain d;
+	int what = find(c, &p, &d, err);
 
-	c->target = api_param(c, "project_id");
-	if (store_project_get(c->db, c->arena, c->target, &p, err) < 0 ||
-		store_project_delete(c->db, p.id, c->now_us, err) < 0)
+	if (what == 2)
+		return domain_remove(c, &d, err);
+	if (what < 0 || store_project_delete(c->db, p.id, c->now_us, err) < 0)
 		return -1;
 	tokens_changed(c);
 	return no_content(c);
