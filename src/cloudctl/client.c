@@ -253,7 +253,7 @@ int client_call(struct client *c, const char *method, const char *path, const ch
 	*out = NULL;
 	if (c->text.len == 0)
 		return 0;
-	*out = json_loadb(c->text.data, c->text.len, 0, &where);
+	*out = json_loadb(c->text.data, c->text.len, JSON_ALLOW_NUL, &where);
 	if (!*out)
 		return error_set(err, ERR_UNAVAILABLE, "cloudd's answer is not JSON: %s", where.text);
 	return 0;

@@ -419,7 +419,7 @@ void flow_engine_start(struct flow_engine *e)
 	e->started = true;
 	links_start(e);
 	shelf_start(e);
-	consoles_start(e);
+	console_history_start(e);
 	each_flow(e, resume_one);
 	run_timer(e);
 }
@@ -488,7 +488,7 @@ void flow_engine_destroy(struct flow_engine *e)
 	if (!e)
 		return;
 	e->dead = e->destroyed = true;
-	consoles_destroy(e);
+	console_history_destroy(e);
 	links_destroy(e);
 	notes_undo(e, 0);
 	each_flow(e, flow_release);

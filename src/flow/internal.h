@@ -211,8 +211,13 @@ void engine_unref(struct flow_engine *e);
 
 /* ---- console_history.c ---- */
 
-void consoles_start(struct flow_engine *e);
-void consoles_destroy(struct flow_engine *e);
+void console_history_start(struct flow_engine *e);
+void console_history_destroy(struct flow_engine *e);
+/* The last bytes that are kept of it. False: there is no history, done is not called. */
+struct buf;
+typedef void console_last_fn(void *ctx, struct buf *text, const struct error *err);
+bool console_history_last(
+	struct flow_engine *e, const char *uid, size_t max, console_last_fn *done, void *ctx);
 
 /* ---- queue.c ---- */
 
