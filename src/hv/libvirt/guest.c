@@ -150,7 +150,7 @@ int lv_domain_stats(
 	CLEANUP(free_ptr) char *xml = NULL;
 	struct hv_stats stats = { 0 };
 	struct hv_seen seen;
-	struct guest guest;
+	struct guest guest = { 0 };
 
 	if (lv_find_present(c, uuid, &dom, &seen, err) < 0)
 		return -1;

@@ -372,7 +372,7 @@ static int leave(struct trip *t, struct error *err)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
 	struct error ignored;
-	struct guest guest;
+	struct guest guest = { 0 };
 	int rc;
 
 	if (!lv_is_active(t->here.power))

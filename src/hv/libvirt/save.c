@@ -15,7 +15,7 @@ static bool has_hostdevs(virDomainPtr dom)
 	CLEANUP(arena_finish) struct arena a = { 0 };
 	CLEANUP(free_ptr) char *xml = virDomainGetXMLDesc(dom, 0);
 	struct error ignored;
-	struct guest guest;
+	struct guest guest = { 0 };
 
 	return xml && guestxml_read(&a, xml, &guest, &ignored) == 0 && guest.hostdevs;
 }

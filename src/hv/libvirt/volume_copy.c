@@ -31,7 +31,7 @@ static int find_dev(struct hv_conn *c, virDomainPtr dom, struct arena *a, const 
 	const char **out, struct error *err)
 {
 	CLEANUP(free_ptr) char *xml = virDomainGetXMLDesc(dom, 0);
-	struct guest guest;
+	struct guest guest = { 0 };
 
 	if (!xml)
 		return conn_fail(c, "describe the server", err);
