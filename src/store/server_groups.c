@@ -212,23 +212,25 @@ int store_server_hint_add(struct db *db, int64_t server_id, const struct server_
 int store_server_hints(struct db *db, struct arena *a, int64_t server_id, struct server_hint **out,
 	size_t *out_n, struct error *err)
 {
+	static const char count[] = "SELECT count(*) FROM server_hint WHERE server_id = ?";
+	static const char live[] = "SELECT h.kind, h.other_id FROM server_hint h JOIN server s"
+				   " ON s.id = h.other_id AND s.deleted_us = 0 WHERE h.server_id = ?";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	struct server_hint *list;
 	int64_t max = 0;
 	size_t n = 0;
 	int rc = 0;
 
-	if (db_int_query(db, err, &max, "SELECT count(*) FROM server_hint WHERE server_id = ?", "i",
-		    server_id) < 0 ||
-		db_query(db, err, &st, "SELECT kind, other_id FROM server_hint WHERE server_id = ?", "i",
-			server_id) < 0)
+	if (db_int_query(db, err, &max, count, "i", server_id) < 0 ||
+		db_query(db, err, &st, live, "i", server_id) < 0)
 		return -1;
 	list = ARENA_ARRAY(a, struct server_hint, (size_t)max + 1);
-	while (n < (size_t)max && (rc = db_row(st, err)) > 0)
-		list[n++] = (struct server_hint) { strcmp(db_text(st, 0), kinds[HINT_SAME_HOST]) == 0
-							   ? HINT_SAME_HOST
-							   : HINT_DIFFERENT_HOST,
-			db_int(st, 1) };
+	while (n < (size_t)max && (rc = db_row(st, err)) > 0) {
+		bool same = strcmp(db_text(st, 0), kinds[HINT_SAME_HOST]) == 0;
+
+		list[n++] =
+			(struct server_hint) { same ? HINT_SAME_HOST : HINT_DIFFERENT_HOST, db_int(st, 1) };
+	}
 	*out = list;
 	*out_n = n;
 	return rc < 0 ? -1 : 0;

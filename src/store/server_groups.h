@@ -52,6 +52,7 @@ struct server_hint {
 	int64_t other_id; /* server */
 };
 int store_server_hint_add(struct db *db, int64_t server_id, const struct server_hint *h, struct error *err);
+/* Those that name servers which are gone have no meaning any more. */
 int store_server_hints(struct db *db, struct arena *a, int64_t server_id, struct server_hint **out,
 	size_t *out_n, struct error *err);
 /* Hosts where a server has room: one, or more while it moves. There is room for four more in ids; *n grows.

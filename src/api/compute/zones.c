@@ -16,14 +16,14 @@ static void zone_host_view(struct api_call *c, const struct host_row *h)
 {
 	struct buf *b = &c->out;
 	int64_t seen_us;
-	bool active = host_is_up(c, h, &seen_us);
+	bool up = host_is_up(c, h, &seen_us);
 
 	jw_key(b, h->name);
 	jw_object(b);
 	jw_key(b, "nova-compute");
 	jw_object(b);
-	jw_kv_bool(b, "available", host_is_enabled(h));
-	jw_kv_bool(b, "active", active);
+	jw_kv_bool(b, "available", up);
+	jw_kv_bool(b, "active", host_is_enabled(h));
 	compute_time(b, "updated_at", seen_us, true);
 	jw_end_object(b);
 	jw_end_object(b);
