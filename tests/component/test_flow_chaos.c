@@ -4,10 +4,11 @@
  * agree, nothing is held twice and nothing is left. A failure prints its seed; FLOW_CHAOS_SEED=n plays one
  * again, FLOW_CHAOS_LIVES=n plays more. */
 #include "change_fixture.h"
+#include "move_fixture.h"
 
 #include "base/log.h"
 
-enum { HOSTS = 2, STEPS = 60, SERVERS_MAX = 64, LIVES = 12 };
+enum { HOSTS = 3, STEPS = 60, SERVERS_MAX = 64, LIVES = 12 };
 
 static uint64_t random_state;
 
@@ -73,6 +74,26 @@ static void some_wish(struct life *l)
 		cloud_do(&l->c, do_op, &op);
 }
 
+static void some_move(struct life *l)
+{
+	static const char *const gpus[] = { NULL, "{\"pci_passthrough:alias\":\"h100:1\"}",
+		"{\"pci_passthrough:alias\":\"h100:2\"}" };
+	char flavor[8];
+	struct go g;
+
+	/* most are in a state that does not allow it */
+	for (int tries = 0; l->n && tries < 8; tries++) {
+		g = resize_to(
+			l->uids[dice(l->n)], 1 + dice(3), 64 + dice(3) * 32, gpus[dice(ARRAY_LEN(gpus))]);
+		snprintf(flavor, sizeof flavor, "f%u", dice(4));
+		g.flavor.uid = flavor;
+		g.move.kind = (enum move_kind)dice(MOVE_EVACUATION + 1);
+		g.verb = (int[]) { 0, 0, 'c', 'r' }[dice(4)];
+		if (cloud_do(&l->c, do_move, &g) == 0)
+			return;
+	}
+}
+
 static void some_fault(struct life *l)
 {
 	static const enum sim_fault_kind kinds[] = { SIM_FAIL, SIM_FAIL_AFTER, SIM_LOSE_REPLY, SIM_DROP,
@@ -86,10 +107,17 @@ static void some_fault(struct life *l)
 static void some_trouble(struct life *l)
 {
 	const char *world = l->c.worlds[dice(HOSTS)];
+	int host;
 
-	switch (dice(7)) {
+	switch (dice(9)) {
 	case 0:
 		sim_drop(world, "cable");
+		break;
+	case 7:
+	case 8: /* right or wrong, and taken back */
+		host = (int)dice(HOSTS);
+		host = dice(2) ? host : -host - 1;
+		cloud_do(&l->c, do_force_down, &host);
 		break;
 	case 1:
 		sim_set_down(world, true);
@@ -137,8 +165,10 @@ static void step(struct life *l)
 
 	if (d < 25)
 		some_create(l);
-	else if (d < 65)
+	else if (d < 50)
 		some_wish(l);
+	else if (d < 68)
+		some_move(l);
 	else if (d < 80)
 		some_fault(l);
 	else if (d < 93)
@@ -159,7 +189,10 @@ static void calm(struct life *l)
 	killing.due = false;
 	if (killing.dead)
 		reopen(l);
-	for (unsigned i = 0; i < HOSTS; i++) {
+	for (int i = 0; i < HOSTS; i++) {
+		int up = -i - 1;
+
+		cloud_ok(&l->c, do_force_down, &up);
 		sim_faults_clear(l->c.worlds[i]);
 		sim_events(l->c.worlds[i], false, false);
 		sim_set_down(l->c.worlds[i], false);
@@ -181,6 +214,21 @@ static enum hv_power power_anywhere(struct life *l, const char *uid, unsigned *o
 	return power;
 }
 
+/* It waits for a confirmation: whatever the old place has of it is off. */
+static bool resized_agrees(struct life *l, const char *uid)
+{
+	int home = host_of(&l->c, uid);
+
+	for (int i = 0; i < HOSTS; i++) {
+		enum hv_power power = power_on(&l->c, i, uid);
+
+		if (i != home && power != HV_POWER_ABSENT && power != HV_POWER_SHUTOFF &&
+			power != HV_POWER_CRASHED)
+			return false;
+	}
+	return true;
+}
+
 static bool agrees(struct life *l, const char *uid)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
@@ -188,7 +236,11 @@ static bool agrees(struct life *l, const char *uid)
 	unsigned hosts;
 	enum hv_power power = power_anywhere(l, uid, &hosts);
 
-	if (hosts > 1 || s.task_state != TASK_NONE)
+	if (s.task_state != TASK_NONE)
+		return false;
+	if (s.vm_state == VM_RESIZED)
+		return resized_agrees(l, uid);
+	if (hosts > 1)
 		return false;
 	switch (s.vm_state) {
 	case VM_ACTIVE:
@@ -232,8 +284,10 @@ static bool all_connected(struct cloud *c, void *arg)
 static bool nothing_left(struct cloud *c, void *arg)
 {
 	(void)arg;
-	return sim_domain_count(c->worlds[0]) + sim_domain_count(c->worlds[1]) == 0 &&
-	       tick_pending(c->tick) == 0;
+	for (unsigned i = 0; i < HOSTS; i++)
+		if (sim_domain_count(c->worlds[i]))
+			return false;
+	return tick_pending(c->tick) == 0;
 }
 
 static void refresh_all(struct life *l)
@@ -287,6 +341,8 @@ static void end(struct life *l)
 		if (cloud_do(&l->c, do_delete, l->uids[i]))
 			assert_int_equal(l->c.err.code, ERR_NOT_FOUND);
 	cloud_until(&l->c, flows_gone, NULL);
+	print_message("%u servers, %lld moves\n", l->n,
+		(long long)cloud_count(&l->c, "SELECT count(*) FROM migration"));
 	refresh_all(l);
 	cloud_until(&l->c, nothing_left, NULL);
 	assert_int_equal(cloud_count(&l->c, "SELECT count(*) FROM allocation"), 0);
