@@ -88,8 +88,7 @@ int flow_host_set_state(struct flow_engine *e, struct db *db, int64_t host_id, c
 	const char *reason, struct error *err);
 /* The operator's word that the host is dead, or is not: a dead one gets no servers, and what was on it may be
  * made anew elsewhere. */
-int flow_host_force_down(
-	struct flow_engine *e, struct db *db, int64_t host_id, bool down, struct error *err);
+int flow_host_force_down(struct flow_engine *e, struct db *db, int64_t host_id, bool down, struct error *err);
 /* Refused (ERR_CONFLICT) while servers are there. */
 int flow_host_remove(struct flow_engine *e, struct db *db, int64_t host_id, struct error *err);
 /* Any time on the loop: reads inventory and domains again soon. */
@@ -117,8 +116,8 @@ struct aggregate_change {
 	const struct server_pair *metadata;
 	size_t metadata_n; /* a value of NULL: the key goes */
 };
-/* ERR_CONFLICT: a name or a host that it has already, a host that would be in two zones, or leave its zone while
- * servers are there. */
+/* ERR_CONFLICT: a name or a host that it has already, a host that would be in two zones, or leave its zone
+ * while servers are there. */
 int flow_aggregate_change(struct flow_engine *e, struct db *db, struct arena *a, int64_t id,
 	const struct aggregate_change *change, int64_t now_us, struct error *err);
 /* The image's copies on all hosts of the aggregate are made, or are there. */

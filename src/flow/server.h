@@ -36,7 +36,7 @@ struct server_create {
 	struct server_hint *hints;
 	size_t hints_n;
 	int count;     /* all or none */
-	bool numbered;           /* names become name-1, name-2 … */
+	bool numbered; /* names become name-1, name-2 … */
 };
 
 /* Makes `count` servers; out_uids is an array in the arena. Quota or a bad reference: -1 and nothing is made.
@@ -113,8 +113,8 @@ typedef void flow_console_fn(void *ctx, const struct buf *text, const struct err
 void flow_server_console(struct flow_engine *e, int64_t host_id, const char *uid, int64_t max_lines,
 	flow_console_fn *done, void *ctx);
 
-/* What a running server uses, asked of its host on the bulk lane. done is called once on the loop: stats valid
- * during the call, or err. ERR_CONFLICT when it is on no host or does not run. */
+/* What a running server uses, asked of its host on the bulk lane. done is called once on the loop: stats
+ * valid during the call, or err. ERR_CONFLICT when it is on no host or does not run. */
 struct hv_stats;
 typedef void flow_stats_fn(void *ctx, const struct hv_stats *stats, const struct error *err);
 void flow_server_stats(
