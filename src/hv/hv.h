@@ -275,7 +275,8 @@ struct hv_driver {
 	 * (ERR_CONFLICT). */
 	int (*volume_grow)(struct hv_conn *c, const char *name, int64_t capacity, struct error *err);
 	/* A qcow2 volume `to` of its own (no backing) with what is in volume `from` now. uuid: the domain
-	 * that uses it, running or not: a running one goes on. `to` there already: replaced. */
+	 * that uses it, running or not: a running one goes on, and the copy is its disk as after a power cut
+	 * at that moment. `to` there already: replaced. */
 	int (*volume_flatten)(
 		struct hv_conn *c, const char *uuid, const char *from, const char *to, struct error *err);
 	/* The volume's bytes as they are, into fd from its start; what fd had before is gone. ERR_TOO_LARGE
@@ -299,6 +300,7 @@ struct hv_driver {
 		struct hv_conn *c, const char *uuid, const struct hv_migrate *how, struct error *err);
 	/* Of the move under way. ERR_NOT_FOUND: none. */
 	int (*migrate_look)(struct hv_conn *c, const char *uuid, struct hv_progress *out, struct error *err);
+	/* It may arrive all the same: the move's own result tells. */
 	int (*migrate_cancel)(struct hv_conn *c, const char *uuid, struct error *err);
 	/* Pauses the guest until the move is done, so that it ends for sure. */
 	int (*migrate_force)(struct hv_conn *c, const char *uuid, struct error *err);

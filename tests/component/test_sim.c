@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "hv/internal.h"
 #include "hv/sim.h"
 
 #define A "aaaaaaaa-0000-4000-8000-000000000001"
@@ -78,12 +79,19 @@ static void test_uris(void **state)
 
 static void test_names(void **state)
 {
+	static const char *const others[] = { "", "debian.qcow2", "image-" A ".raw.ok", A "-console.log",
+		A "-console.log.0", A "-move.ok", A ".qcow2", "x" A "-root.qcow2" };
 	char name[HV_VOLUME_NAME];
 
 	(void)state;
 	assert_string_equal(hv_image_volume(A, "qcow2", name), "image-" A ".qcow2");
 	assert_string_equal(hv_server_volume(A, HV_ROOT, name), A "-root.qcow2");
 	assert_string_equal(hv_server_volume(A, HV_CONFIG, name), A "-config.iso");
+	for (int part = 0; part < HV_PARTS; part++)
+		assert_true(hv_volume_ours(hv_server_volume(A, (enum hv_part)part, name)));
+	assert_true(hv_volume_ours(hv_image_volume(A, "raw", name)));
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		assert_false(hv_volume_ours(others[i]));
 }
 
 static void test_inventory(void **state)

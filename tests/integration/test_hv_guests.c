@@ -428,7 +428,7 @@ static void *move_run(void *arg)
 {
 	struct moving *m = arg;
 
-	m->rc = move(m->c, port, 1, &m->err);
+	m->rc = move(m->c, port, 4, &m->err);
 	return NULL;
 }
 
