@@ -19,7 +19,8 @@
 
 static const struct api_route fixture_root_routes[] = {
 	{ "GET", "/identity", identity_versions, ROLE_NONE, 0, 0, 0, "identity.versions" },
-	{ "POST", "/bootstrap", identity_bootstrap, ROLE_ADMIN, 0, 0, ROUTE_OWN, "cloud.bootstrap" },
+	{ "POST", "/bootstrap", identity_bootstrap, ROLE_ADMIN, 0, 0, ROUTE_OWN, "cloud.bootstrap",
+		&identity_bootstrap_body },
 };
 const struct api_service service_root = { .name = "root",
 	.prefix = "",

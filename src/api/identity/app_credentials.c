@@ -19,16 +19,32 @@ struct credential_body {
 	json_t *roles, *access_rules;
 };
 
+static const struct bind_field role_fields[] = {
+	{ .name = "id", .type = BIND_STR, .min = 1, .max = 64 },
+	{ .name = "name", .type = BIND_STR, .min = 1, .max = 255 },
+};
+
+static const struct bind_table role_table = { .fields = role_fields, .n = ARRAY_LEN(role_fields) };
+static const struct bind_field role_item = { .type = BIND_OBJ, .min = 1, .table = &role_table };
+
 static const struct bind_field fields[] = {
-	BIND(credential_body, name, "name", BIND_STR, BIND_REQUIRED, 0, 0),
+	BIND(credential_body, name, "name", BIND_STR, BIND_REQUIRED, 1, 255),
 	BIND(credential_body, description, "description", BIND_STR, 0, 0, DESCRIPTION_MAX),
 	BIND(credential_body, secret, "secret", BIND_STR, 0, SECRET_MIN, 255),
 	BIND(credential_body, expires_at, "expires_at", BIND_STR, 0, 0, 64),
 	BIND(credential_body, project_id, "project_id", BIND_STR, 0, 0, 64),
 	BIND(credential_body, unrestricted, "unrestricted", BIND_BOOL, 0, 0, 0),
-	BIND(credential_body, roles, "roles", BIND_ARR, 0, 0, 64),
+	{ .name = "roles",
+		.type = BIND_ARR,
+		.offset = offsetof(struct credential_body, roles),
+		.flags = BIND_JSON,
+		.max = 64,
+		.items = &role_item },
 	BIND(credential_body, access_rules, "access_rules", BIND_ARR, 0, 0, 0),
 };
+
+const struct bind_table identity_credential_body = { .top = "application_credential",
+	BIND_TABLE(credential_body, fields) };
 
 /* --- views --- */
 
@@ -200,10 +216,9 @@ static int read_expiry(struct api_call *c, const char *text, int64_t *out, struc
 }
 
 static int read_body(
-	struct api_call *c, struct credential_body *body, struct app_credential *ac, struct error *err)
+	struct api_call *c, const struct credential_body *body, struct app_credential *ac, struct error *err)
 {
-	if (api_bind(c, "application_credential", fields, ARRAY_LEN(fields), body, NULL, err) < 0 ||
-		name_check(NAME_APP_CREDENTIAL, body->name, err) < 0 ||
+	if (name_check(NAME_APP_CREDENTIAL, body->name, err) < 0 ||
 		read_expiry(c, body->expires_at, &ac->expires_us, err) < 0)
 		return -1;
 	if (json_array_size(body->access_rules))
@@ -232,7 +247,7 @@ static int check_count(struct api_call *c, struct error *err)
 
 int identity_credential_create(struct api_call *c, struct error *err)
 {
-	struct credential_body body = { 0 };
+	struct credential_body *body = c->in;
 	struct app_credential ac = { 0 };
 
 	if (!is_self(c, api_param(c, "user_id")))
@@ -240,25 +255,25 @@ int identity_credential_create(struct api_call *c, struct error *err)
 	if (!c->who->project.id)
 		return error_set(
 			err, ERR_FORBIDDEN, "An application credential needs a token with a project.");
-	if (check_unrestricted(c, err) < 0 || read_body(c, &body, &ac, err) < 0 || check_count(c, err) < 0)
+	if (check_unrestricted(c, err) < 0 || read_body(c, body, &ac, err) < 0 || check_count(c, err) < 0)
 		return -1;
-	if (!body.secret) {
+	if (!body->secret) {
 		CLEANUP(free_ptr) char *made = random_base64url(c->api->loop->rng, SECRET_BYTES);
 
-		body.secret = arena_strdup(c->arena, made);
+		body->secret = arena_strdup(c->arena, made);
 	}
-	sha256(body.secret, strlen(body.secret), ac.secret_hash);
+	sha256(body->secret, strlen(body->secret), ac.secret_hash);
 	ac.id = new_id(c);
 	ac.uid = new_uid(c);
 	ac.user_id = c->who->user.id;
 	ac.project_id = c->who->project.id;
 	ac.project_uid = c->who->project.uid;
 	ac.created_us = c->now_us;
-	if (store_app_credential_insert(c->db, &ac, err) < 0 || add_roles(c, ac.id, body.roles, err) < 0)
+	if (store_app_credential_insert(c->db, &ac, err) < 0 || add_roles(c, ac.id, body->roles, err) < 0)
 		return -1;
 	c->status = 201;
 	c->target = ac.uid;
-	return reply(c, c->who->user.uid, &ac, body.secret, err);
+	return reply(c, c->who->user.uid, &ac, body->secret, err);
 }
 
 int identity_credential_delete(struct api_call *c, struct error *err)

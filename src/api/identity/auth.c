@@ -5,7 +5,83 @@
 
 #include <string.h>
 
-enum { ID_MAX = 64, NAME_MAX_CHARS = 255 };
+enum { ID_MAX = 64, NAME_MAX_CHARS = 255, TOKEN_MAX = 512 };
+
+/* --- what a body may have; what it has to have depends on its methods, and is read below */
+
+/* clang-format off */
+#define TEXT(name_, max_) { .name = (name_), .type = BIND_STR, .max = (max_) }
+#define INSIDE(name_, table_) { .name = (name_), .type = BIND_OBJ, .table = &(table_) }
+#define TABLE(fields_) { .fields = (fields_), .n = ARRAY_LEN(fields_) }
+
+static const struct bind_field domain_fields[] = { TEXT("id", ID_MAX), TEXT("name", NAME_MAX_CHARS) };
+static const struct bind_table domain_table = TABLE(domain_fields);
+
+static const struct bind_field named_fields[] = {
+	TEXT("id", ID_MAX),
+	TEXT("name", NAME_MAX_CHARS),
+	INSIDE("domain", domain_table),
+};
+static const struct bind_table named_table = TABLE(named_fields);
+
+static const struct bind_field user_fields[] = {
+	TEXT("id", ID_MAX),
+	TEXT("name", NAME_MAX_CHARS),
+	TEXT("password", PASSWORD_MAX),
+	INSIDE("domain", domain_table),
+};
+static const struct bind_table user_table = TABLE(user_fields);
+
+static const struct bind_field password_fields[] = { INSIDE("user", user_table) };
+static const struct bind_field token_fields[] = { TEXT("id", TOKEN_MAX) };
+static const struct bind_field credential_fields[] = {
+	TEXT("id", ID_MAX),
+	TEXT("name", NAME_MAX_CHARS),
+	TEXT("secret", PASSWORD_MAX),
+	INSIDE("user", named_table),
+};
+static const struct bind_table password_table = TABLE(password_fields), token_table = TABLE(token_fields),
+			       credential_table = TABLE(credential_fields);
+
+static const struct bind_field method_item = { .type = BIND_STR, .min = 1, .max = ID_MAX };
+static const struct bind_field identity_fields[] = {
+	{ .name = "methods", .type = BIND_ARR, .flags = BIND_REQUIRED, .min = 1, .max = 3, .items = &method_item },
+	INSIDE("password", password_table),
+	INSIDE("token", token_table),
+	INSIDE("application_credential", credential_table),
+};
+/* Methods that are not offered are no mistake of form: they are 401. */
+static const struct bind_table identity_table = { .fields = identity_fields,
+	.n = ARRAY_LEN(identity_fields),
+	.more = &bind_item_any };
+
+static const struct bind_field system_fields[] = { { .name = "all", .type = BIND_BOOL } };
+static const struct bind_table system_table = TABLE(system_fields);
+static const struct bind_field scope_fields[] = {
+	INSIDE("project", named_table),
+	INSIDE("domain", domain_table),
+	INSIDE("system", system_table),
+	{ .name = "unscoped", .type = BIND_ANY },
+};
+static const struct bind_table scope_table = TABLE(scope_fields);
+static const char *const scope_words[] = { "unscoped", NULL };
+
+static const struct bind_field auth_fields[] = {
+	{ .name = "identity", .type = BIND_OBJ, .flags = BIND_REQUIRED, .table = &identity_table },
+	{ .name = "scope", .type = BIND_OBJ, .max = 1, .table = &scope_table },
+	{ .name = "scope", .type = BIND_STR, .words = scope_words },
+};
+
+const struct bind_table identity_token_body = { .top = "auth",
+	.fields = auth_fields,
+	.n = ARRAY_LEN(auth_fields) };
+
+#undef TEXT
+#undef INSIDE
+#undef TABLE
+/* clang-format on */
+
+/* --- reading */
 
 /* A string member, or NULL when it is absent; -1 when it is something else. */
 static int text_at(struct api_call *c, const json_t *obj, const char *where, const char *key, size_t max,

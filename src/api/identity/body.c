@@ -13,10 +13,10 @@ enum { EXTRA_KEYS_MAX = 64, EXTRA_KEY_MAX = 255, EXTRA_BYTES_MAX = 16384 };
 const struct bind_table body_no_options = { .fields = NULL };
 const struct bind_field body_tag_item = { .type = BIND_STR, .min = 1, .max = 60 };
 
-static bool is_field(const struct bind_field *fields, size_t n, const char *key)
+static bool is_field(const struct bind_table *t, const char *key)
 {
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(fields[i].name, key) == 0)
+	for (size_t i = 0; i < t->n; i++)
+		if (strcmp(bind_field_at(t, i)->name, key) == 0)
 			return true;
 	return false;
 }
@@ -51,22 +51,20 @@ static bool is_echo(const struct api_call *c, const char *key, const json_t *v)
 	       str_eq(json_string_value(v), m->params[m->params_n - 1].value);
 }
 
-static int split(const struct api_call *c, const json_t *obj, const char *top,
-	const struct bind_field *fields, size_t n, json_t *known, json_t *extra, struct error *err)
+static int add_all(const struct api_call *c, const json_t *obj, json_t *extra, struct error *err)
 {
+	const struct bind_table *t = c->route->body;
 	const char *key;
 	json_t *v;
 
 	json_object_foreach((json_t *)obj, key, v)
 	{
-		if (is_field(fields, n, key))
-			json_object_set(known, key, v);
-		else if (!is_echo(c, key, v) && add_extra(extra, top, key, v, err) < 0)
+		if (!is_field(t, key) && !is_echo(c, key, v) && add_extra(extra, t->top, key, v, err) < 0)
 			return -1;
 	}
 	if (json_object_size(extra) > EXTRA_KEYS_MAX)
-		return error_set(
-			err, ERR_BAD_REQUEST, "%s has more than %d further attributes", top, EXTRA_KEYS_MAX);
+		return error_set(err, ERR_BAD_REQUEST, "%s has more than %d further attributes", t->top,
+			EXTRA_KEYS_MAX);
 	return 0;
 }
 
@@ -87,32 +85,19 @@ static int dump_extra(
 	return rc;
 }
 
-int body_entity(struct api_call *c, const char *top, const struct bind_field *fields, size_t n, void *out,
-	struct bind_seen *seen, const char *old_extra, const char **extra, struct error *err)
+int body_extra(struct api_call *c, const char *old, const char **out, struct error *err)
 {
-	json_t *obj = bind_top(c->body, top, err), *known, *more;
-	int rc = -1;
+	const struct bind_table *t = c->route->body;
+	json_t *extra = old ? json_loads(old, 0, NULL) : NULL;
+	int rc;
 
-	if (!obj)
-		return -1;
-	known = json_object();
-	more = old_extra ? json_loads(old_extra, 0, NULL) : NULL;
-	if (!more)
-		more = json_object();
-	if (split(c, obj, top, fields, n, known, more, err) == 0 &&
-		bind_object(known, top, fields, n, 0, c->arena, out, seen, err) == 0)
-		rc = dump_extra(c, top, more, extra, err);
-	json_decref(known);
-	json_decref(more);
+	if (!extra)
+		extra = json_object();
+	rc = add_all(c, json_object_get(c->body, t->top), extra, err);
+	if (rc == 0)
+		rc = dump_extra(c, t->top, extra, out, err);
+	json_decref(extra);
 	return rc;
-}
-
-int body_options(const json_t *options, struct error *err)
-{
-	if (json_object_size(options))
-		return error_set(
-			err, ERR_BAD_REQUEST, "options: no options are offered here; leave it out or empty");
-	return 0;
 }
 
 int body_tags(const json_t *tags, struct error *err)

@@ -72,7 +72,7 @@ static int make_user(
 
 static int make_in_tick(struct api_call *c, struct error *err)
 {
-	const struct first *f = c->stream.data_ctx;
+	const struct first *f = c->in;
 	struct assignment a = { .actor_kind = ACTOR_USER, .role_id = ROLE_ID_ADMIN };
 	struct project p;
 	struct user u;
@@ -105,7 +105,7 @@ static int make_in_tick(struct api_call *c, struct error *err)
 
 static void hashed(struct api_call *c, enum password_outcome outcome, const char *hash)
 {
-	struct first *f = c->stream.data_ctx;
+	struct first *f = c->in;
 	struct error err;
 
 	if (password_refused(c, outcome, &err) < 0) {
@@ -118,17 +118,15 @@ static void hashed(struct api_call *c, enum password_outcome outcome, const char
 
 int identity_bootstrap(struct api_call *c, struct error *err)
 {
-	struct first *f = ARENA_NEW(c->arena, struct first);
+	struct first *f = c->in;
 
 	if (!c->who || !c->who->is_local_root)
 		return error_set(err, ERR_FORBIDDEN,
 			"Only root on the controller's own socket can make the first administrator.");
-	*f = (struct first) { .username = "admin", .project = "admin" };
-	if (api_bind(c, "bootstrap", fields, ARRAY_LEN(fields), f, NULL, err) < 0 ||
-		name_check(NAME_USER, f->username, err) < 0 ||
-		name_check(NAME_PROJECT, f->project, err) < 0 ||
+	f->username = f->username ? f->username : "admin";
+	f->project = f->project ? f->project : "admin";
+	if (name_check(NAME_USER, f->username, err) < 0 || name_check(NAME_PROJECT, f->project, err) < 0 ||
 		password_strength(&c->api->config.passwords, f->password, err) < 0 || check_new(c, err) < 0)
 		return -1;
-	c->stream.data_ctx = f;
 	return password_submit(c, &(struct password_work) { .fresh = f->password }, hashed, err);
 }

@@ -41,24 +41,23 @@ static int reply(struct api_call *c, const struct domain *d)
 /* Lays the body over the row. */
 static int apply(struct api_call *c, struct domain *d, struct error *err)
 {
-	struct domain_body body = { 0 };
-	struct bind_seen seen;
+	const struct domain_body *body = c->in;
+	const struct bind_seen *seen = &c->seen;
 
-	if (body_entity(c, "domain", fields, ARRAY_LEN(fields), &body, &seen, d->extra, &d->extra, err) < 0 ||
-		body_options(body.options, err) < 0)
+	if (body_extra(c, d->extra, &d->extra, err) < 0)
 		return -1;
-	if (json_array_size(body.tags))
+	if (json_array_size(body->tags))
 		return error_set(err, ERR_BAD_REQUEST,
 			"domain.tags: domains have no tags here; leave it out or empty");
-	if (seen_has(&seen, NAME) || !d->name) {
-		if (name_check(NAME_DOMAIN, body.name, err) < 0)
+	if (seen_has(seen, NAME) || !d->name) {
+		if (name_check(NAME_DOMAIN, body->name, err) < 0)
 			return -1;
-		d->name = body.name;
+		d->name = body->name;
 	}
-	if (body.description || seen_null(&seen, DESCRIPTION))
-		d->description = body.description ? body.description : "";
-	if (seen_has(&seen, ENABLED))
-		d->enabled = body.enabled;
+	if (body->description || seen_null(seen, DESCRIPTION))
+		d->description = body->description ? body->description : "";
+	if (seen_has(seen, ENABLED))
+		d->enabled = body->enabled;
 	return 0;
 }
 

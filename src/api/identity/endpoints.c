@@ -81,24 +81,24 @@ static int apply_region(struct api_call *c, const struct catalog *k, const struc
 /* Lays the body over the row. */
 static int apply(struct api_call *c, const struct catalog *k, struct catalog_endpoint *e, struct error *err)
 {
-	struct endpoint_body body = { 0 };
-	struct bind_seen seen;
+	const struct endpoint_body *body = c->in;
+	const struct bind_seen *seen = &c->seen;
 
-	if (body_entity(c, "endpoint", fields, ARRAY_LEN(fields), &body, &seen, e->extra, &e->extra, err) < 0)
+	if (body_extra(c, e->extra, &e->extra, err) < 0)
 		return -1;
-	if (body.service_id && !catalog_service(k, body.service_id, err))
+	if (body->service_id && !catalog_service(k, body->service_id, err))
 		return error_set(err, ERR_BAD_REQUEST, "endpoint.service_id: there is no service %.64s",
-			body.service_id);
-	if (apply_region(c, k, &body, &seen, e, err) < 0)
+			body->service_id);
+	if (apply_region(c, k, body, seen, e, err) < 0)
 		return -1;
-	if (body.interface)
-		e->interface = body.interface;
-	if (body.url)
-		e->url = body.url;
-	if (body.service_id)
-		e->service_uid = body.service_id;
-	if (seen_has(&seen, ENABLED))
-		e->enabled = body.enabled;
+	if (body->interface)
+		e->interface = body->interface;
+	if (body->url)
+		e->url = body->url;
+	if (body->service_id)
+		e->service_uid = body->service_id;
+	if (seen_has(seen, ENABLED))
+		e->enabled = body->enabled;
 	return 0;
 }
 

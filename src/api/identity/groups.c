@@ -22,8 +22,8 @@ const struct bind_table identity_group_create_body = { .top = "group",
 	.more = &bind_item_any },
 			identity_group_update_body = { .top = "group",
 				BIND_TABLE(group_body, fields),
-	.flags = BIND_LINKS,
-	.more = &bind_item_any };
+				.flags = BIND_LINKS,
+				.more = &bind_item_any };
 
 static int reply(struct api_call *c, const struct user_group *g)
 {
@@ -35,19 +35,19 @@ static int reply(struct api_call *c, const struct user_group *g)
 }
 
 /* Lays the body over the row. */
-static int apply(struct api_call *c, struct group_body *body, struct user_group *g, struct error *err)
+static int apply(struct api_call *c, const struct group_body *body, struct user_group *g, struct error *err)
 {
-	struct bind_seen seen;
+	const struct bind_seen *seen = &c->seen;
 
-	if (body_entity(c, "group", fields, ARRAY_LEN(fields), body, &seen, g->extra, &g->extra, err) < 0)
+	if (body_extra(c, g->extra, &g->extra, err) < 0)
 		return -1;
-	if (seen_has(&seen, NAME) || !g->name) {
+	if (seen_has(seen, NAME) || !g->name) {
 		/* as long as a project's */
 		if (name_check(NAME_PROJECT, body->name, err) < 0)
 			return -1;
 		g->name = body->name;
 	}
-	if (body->description || seen_null(&seen, DESCRIPTION))
+	if (body->description || seen_null(seen, DESCRIPTION))
 		g->description = body->description ? body->description : "";
 	return 0;
 }
@@ -92,16 +92,16 @@ int identity_group_list(struct api_call *c, struct error *err)
 int identity_group_create(struct api_call *c, struct error *err)
 {
 	struct user_group g = { .description = "" };
-	struct group_body body = { 0 };
-	struct domain d;
-
-	if (apply(c, &body, &g, err) < 0)
-		return -1;
-	if (!body.domain_id)
-		body.domain_id = c->who->domain.id        ? c->who->domain.uid
+	const struct group_body *body = c->in;
+	const char *domain_uid = body->domain_id          ? body->domain_id
+				 : c->who->domain.id      ? c->who->domain.uid
 				 : c->who->user_domain.id ? c->who->user_domain.uid
 							  : DOMAIN_DEFAULT_UID;
-	if (store_domain_get(c->db, c->arena, body.domain_id, &d, err) < 0)
+	struct domain d;
+
+	if (apply(c, body, &g, err) < 0)
+		return -1;
+	if (store_domain_get(c->db, c->arena, domain_uid, &d, err) < 0)
 		return -1;
 	g.id = new_id(c);
 	g.uid = new_uid(c);
@@ -129,12 +129,12 @@ int identity_group_show(struct api_call *c, struct error *err)
 
 int identity_group_update(struct api_call *c, struct error *err)
 {
-	struct group_body body = { 0 };
+	const struct group_body *body = c->in;
 	struct user_group g;
 
-	if (find(c, &g, err) < 0 || apply(c, &body, &g, err) < 0)
+	if (find(c, &g, err) < 0 || apply(c, body, &g, err) < 0)
 		return -1;
-	if (body.domain_id && !str_eq(body.domain_id, g.domain_uid))
+	if (body->domain_id && !str_eq(body->domain_id, g.domain_uid))
 		return error_set(err, ERR_BAD_REQUEST, "group.domain_id cannot be changed");
 	return store_group_update(c->db, &g, err) < 0 ? -1 : reply(c, &g);
 }

@@ -12,6 +12,7 @@ int identity_versions(struct api_call *c, struct error *err);
  * project.
  * {"bootstrap": {"username": "admin", "password": "...", "project": "admin"}} */
 int identity_bootstrap(struct api_call *c, struct error *err);
+extern const struct bind_table identity_bootstrap_body;
 /* "catalog": services as tokens show them, an array, at the writer's place. */
 void identity_catalog(struct api_call *c, struct buf *b);
 

@@ -87,10 +87,9 @@ void lockout_count(struct api_call *c, const struct user *u);
 
 /* --- body.c --- */
 
-/* Binds {"<top>": {...}} by the table. Unknown attributes go into *extra, a JSON object as text, on top of
- * `old_extra` (NULL: none); null removes one. */
-int body_entity(struct api_call *c, const char *top, const struct bind_field *fields, size_t n, void *out,
-	struct bind_seen *seen, const char *old_extra, const char **extra, struct error *err);
+/* Attributes that the route's table does not name go into *out, a JSON object as text, on top of `old` (NULL:
+ * none); null removes one. */
+int body_extra(struct api_call *c, const char *old, const char **out, struct error *err);
 /* Rows of tables: an empty "options", and "tags", both of any struct with a member of that name. */
 extern const struct bind_table body_no_options;
 extern const struct bind_field body_tag_item;
@@ -104,8 +103,6 @@ extern const struct bind_field body_tag_item;
 		.name = "tags", .type = BIND_ARR, .offset = offsetof(struct struct_name, tags), \
 		.flags = BIND_JSON, .max = TAGS_MAX, .items = &body_tag_item                    \
 	}
-/* "options" has nothing to offer yet: only an empty one passes. */
-int body_options(const json_t *options, struct error *err);
 /* "tags": strings of 1 to 60 characters without , and /. */
 int body_tags(const json_t *tags, struct error *err);
 /* Was field i in the body, as a value or as null? */

@@ -55,7 +55,7 @@ int passwords_set(
 
 static int set_in_tick(struct api_call *c, struct error *err)
 {
-	const struct change *ch = c->stream.data_ctx;
+	const struct change *ch = c->in;
 	struct user u;
 
 	if (store_user_load(c->db, c->arena, ch->user_id, &u, err) < 0)
@@ -78,7 +78,7 @@ static int set_in_tick(struct api_call *c, struct error *err)
 
 static void made(struct api_call *c, enum password_outcome outcome, const char *hash)
 {
-	struct change *ch = c->stream.data_ctx;
+	struct change *ch = c->in;
 	struct error err = { 0 };
 	struct user u;
 
@@ -100,13 +100,12 @@ static void made(struct api_call *c, enum password_outcome outcome, const char *
 
 int identity_user_password(struct api_call *c, struct error *err)
 {
-	struct change *ch = ARENA_NEW(c->arena, struct change);
+	struct change *ch = c->in;
 	struct password_work work = { 0 };
 	struct user u = { 0 };
 
 	c->target = api_param(c, "user_id");
-	if (api_bind(c, "user", fields, ARRAY_LEN(fields), ch, NULL, err) < 0 ||
-		password_strength(&c->api->config.passwords, ch->password, err) < 0)
+	if (password_strength(&c->api->config.passwords, ch->password, err) < 0)
 		return -1;
 	/* who does not exist costs as much work as who does */
 	if (store_user_get(c->db, c->arena, c->target, &u, err) < 0 && err->code != ERR_NOT_FOUND)
@@ -118,6 +117,5 @@ int identity_user_password(struct api_call *c, struct error *err)
 	work.given = ch->original;
 	work.hash = u.password_hash;
 	work.fresh = ch->password;
-	c->stream.data_ctx = ch;
 	return password_submit(c, &work, made, err);
 }

@@ -43,11 +43,10 @@ static int reply(struct api_call *c, const struct project *p, struct error *err)
 	return 0;
 }
 
-static int read_body(struct api_call *c, struct project *p, struct project_body *body, struct bind_seen *seen,
-	struct error *err)
+static int read_body(struct api_call *c, struct project *p, const struct project_body *body,
+	const struct bind_seen *seen, struct error *err)
 {
-	if (body_entity(c, "project", fields, ARRAY_LEN(fields), body, seen, p->extra, &p->extra, err) < 0 ||
-		body_options(body->options, err) < 0 || body_tags(body->tags, err) < 0)
+	if (body_extra(c, p->extra, &p->extra, err) < 0 || body_tags(body->tags, err) < 0)
 		return -1;
 	if (seen_has(seen, NAME) || !p->name) {
 		if (name_check(NAME_PROJECT, body->name, err) < 0)
@@ -186,14 +185,14 @@ static int create_domain(
 static int update_domain(struct api_call *c, struct domain *d, struct error *err)
 {
 	struct project p = project_of(d);
-	struct project_body body = { 0 };
-	struct bind_seen seen;
+	const struct project_body *body = c->in;
+	const struct bind_seen *seen = &c->seen;
 	bool was = d->enabled;
 
-	if (read_body(c, &p, &body, &seen, err) < 0)
+	if (read_body(c, &p, body, seen, err) < 0)
 		return -1;
-	if ((seen_has(&seen, IS_DOMAIN) && !body.is_domain) || body.domain_id || body.parent_id ||
-		json_array_size(body.tags))
+	if ((seen_has(seen, IS_DOMAIN) && !body->is_domain) || body->domain_id || body->parent_id ||
+		json_array_size(body->tags))
 		return error_set(err, ERR_BAD_REQUEST,
 			"project: this one is a domain; is_domain, domain_id, parent_id and tags stay as "
 			"they are");
@@ -280,18 +279,18 @@ static int place(struct api_call *c, const struct project_body *body, struct pro
 int identity_project_create(struct api_call *c, struct error *err)
 {
 	struct project p = { .description = "", .enabled = true, .created_us = c->now_us };
-	struct project_body body = { 0 };
-	struct bind_seen seen;
+	const struct project_body *body = c->in;
+	const struct bind_seen *seen = &c->seen;
 
-	if (read_body(c, &p, &body, &seen, err) < 0)
+	if (read_body(c, &p, body, seen, err) < 0)
 		return -1;
-	if (body.is_domain)
-		return create_domain(c, &p, &body, err);
-	if (place(c, &body, &p, err) < 0)
+	if (body->is_domain)
+		return create_domain(c, &p, body, err);
+	if (place(c, body, &p, err) < 0)
 		return -1;
 	p.id = new_id(c);
 	p.uid = new_uid(c);
-	if (store_project_insert(c->db, &p, err) < 0 || tags_set(c, p.id, body.tags, err) < 0)
+	if (store_project_insert(c->db, &p, err) < 0 || tags_set(c, p.id, body->tags, err) < 0)
 		return -1;
 	c->status = 201;
 	c->target = p.uid;
@@ -337,8 +336,8 @@ static int check_tree(struct api_call *c, const struct project *p, struct error 
 
 int identity_project_update(struct api_call *c, struct error *err)
 {
-	struct project_body body = { 0 };
-	struct bind_seen seen;
+	const struct project_body *body = c->in;
+	const struct bind_seen *seen = &c->seen;
 	struct project p;
 	struct domain d;
 	bool was;
@@ -347,10 +346,10 @@ int identity_project_update(struct api_call *c, struct error *err)
 	if (what != 1)
 		return what < 0 ? -1 : update_domain(c, &d, err);
 	was = p.enabled;
-	if (read_body(c, &p, &body, &seen, err) < 0 || check_unmoved(&body, &p, err) < 0 ||
+	if (read_body(c, &p, body, seen, err) < 0 || check_unmoved(body, &p, err) < 0 ||
 		(was != p.enabled && check_tree(c, &p, err) < 0) || store_project_update(c->db, &p, err) < 0)
 		return -1;
-	if (seen_has(&seen, TAGS) && tags_set(c, p.id, body.tags, err) < 0)
+	if (seen_has(seen, TAGS) && tags_set(c, p.id, body->tags, err) < 0)
 		return -1;
 	if (was && !p.enabled && store_token_delete_project(c->db, p.id, err) < 0)
 		return -1;

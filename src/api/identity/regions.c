@@ -59,18 +59,18 @@ static int check_parent(const struct catalog *k, const char *uid, const char *pa
 static int apply(struct api_call *c, const struct catalog *k, const char *path_uid, struct catalog_region *r,
 	struct error *err)
 {
-	struct region_body body = { 0 };
-	struct bind_seen seen;
+	const struct region_body *body = c->in;
+	const struct bind_seen *seen = &c->seen;
 
-	if (body_entity(c, "region", fields, ARRAY_LEN(fields), &body, &seen, r->extra, &r->extra, err) < 0)
+	if (body_extra(c, r->extra, &r->extra, err) < 0)
 		return -1;
-	if (path_uid && body.id && !str_eq(body.id, path_uid))
+	if (path_uid && body->id && !str_eq(body->id, path_uid))
 		return error_set(err, ERR_BAD_REQUEST, "region.id must be the path's: %.255s", path_uid);
-	r->uid = path_uid ? path_uid : body.id ? body.id : new_uid(c);
-	if (body.description)
-		r->description = body.description;
-	if (seen_has(&seen, PARENT_ID))
-		r->parent_uid = body.parent_id;
+	r->uid = path_uid ? path_uid : body->id ? body->id : new_uid(c);
+	if (body->description)
+		r->description = body->description;
+	if (seen_has(seen, PARENT_ID))
+		r->parent_uid = body->parent_id;
 	return check_parent(k, r->uid, r->parent_uid, err);
 }
 

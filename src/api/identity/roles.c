@@ -24,8 +24,8 @@ const struct bind_table identity_role_create_body = { .top = "role",
 	.more = &bind_item_any },
 			identity_role_update_body = { .top = "role",
 				BIND_TABLE(role_body, fields),
-	.flags = BIND_LINKS,
-	.more = &bind_item_any };
+				.flags = BIND_LINKS,
+				.more = &bind_item_any };
 
 static int reply(struct api_call *c, const struct role *r)
 {
@@ -45,19 +45,18 @@ static int check_ours(const struct role *r, struct error *err)
 	return 0;
 }
 
-static int apply(struct api_call *c, struct role_body *body, struct role *r, struct error *err)
+static int apply(struct api_call *c, const struct role_body *body, struct role *r, struct error *err)
 {
-	struct bind_seen seen;
+	const struct bind_seen *seen = &c->seen;
 
-	if (body_entity(c, "role", fields, ARRAY_LEN(fields), body, &seen, r->extra, &r->extra, err) < 0 ||
-		body_options(body->options, err) < 0)
+	if (body_extra(c, r->extra, &r->extra, err) < 0)
 		return -1;
-	if (seen_has(&seen, NAME) || !r->name) {
+	if (seen_has(seen, NAME) || !r->name) {
 		if (name_check(NAME_ROLE, body->name, err) < 0)
 			return -1;
 		r->name = body->name;
 	}
-	if (body->description || seen_null(&seen, DESCRIPTION))
+	if (body->description || seen_null(seen, DESCRIPTION))
 		r->description = body->description;
 	return 0;
 }
@@ -96,12 +95,12 @@ int identity_role_list(struct api_call *c, struct error *err)
 
 int identity_role_create(struct api_call *c, struct error *err)
 {
-	struct role_body body = { 0 };
+	const struct role_body *body = c->in;
 	struct domain d = { 0 };
 	struct role r = { 0 };
 
-	if (apply(c, &body, &r, err) < 0 ||
-		(body.domain_id && store_domain_get(c->db, c->arena, body.domain_id, &d, err) < 0))
+	if (apply(c, body, &r, err) < 0 ||
+		(body->domain_id && store_domain_get(c->db, c->arena, body->domain_id, &d, err) < 0))
 		return -1;
 	r.id = new_id(c);
 	r.uid = new_uid(c);
@@ -129,12 +128,12 @@ int identity_role_show(struct api_call *c, struct error *err)
 
 int identity_role_update(struct api_call *c, struct error *err)
 {
-	struct role_body body = { 0 };
+	const struct role_body *body = c->in;
 	struct role r;
 
-	if (find(c, &r, err) < 0 || check_ours(&r, err) < 0 || apply(c, &body, &r, err) < 0)
+	if (find(c, &r, err) < 0 || check_ours(&r, err) < 0 || apply(c, body, &r, err) < 0)
 		return -1;
-	if (body.domain_id && !str_eq(body.domain_id, r.domain_uid))
+	if (body->domain_id && !str_eq(body->domain_id, r.domain_uid))
 		return error_set(err, ERR_BAD_REQUEST, "role.domain_id cannot be changed");
 	if (store_role_update(c->db, &r, err) < 0)
 		return -1;

@@ -53,19 +53,19 @@ static int reply(struct api_call *c, const struct catalog_service *s)
 /* Lays the body over the row. */
 static int apply(struct api_call *c, struct catalog_service *s, struct error *err)
 {
-	struct service_body body = { 0 };
-	struct bind_seen seen;
+	const struct service_body *body = c->in;
+	const struct bind_seen *seen = &c->seen;
 
-	if (body_entity(c, "service", fields, ARRAY_LEN(fields), &body, &seen, s->extra, &s->extra, err) < 0)
+	if (body_extra(c, s->extra, &s->extra, err) < 0)
 		return -1;
-	if (body.type)
-		s->type = body.type;
-	if (body.name)
-		s->name = body.name;
-	if (seen_has(&seen, DESCRIPTION))
-		s->description = body.description;
-	if (seen_has(&seen, ENABLED))
-		s->enabled = body.enabled;
+	if (body->type)
+		s->type = body->type;
+	if (body->name)
+		s->name = body->name;
+	if (seen_has(seen, DESCRIPTION))
+		s->description = body->description;
+	if (seen_has(seen, ENABLED))
+		s->enabled = body->enabled;
 	return 0;
 }
 

@@ -94,17 +94,24 @@ int identity_tag_list(struct api_call *c, struct error *err)
 	return find(c, &p, err) < 0 ? -1 : reply(c, p.id, err);
 }
 
+struct tags_body {
+	json_t *tags;
+};
+
+static const struct bind_field fields[] = { BODY_TAGS(tags_body) };
+
+const struct bind_table identity_tags_body = { BIND_TABLE(tags_body, fields),
+	.required = 1,
+	.flags = BIND_LINKS };
+
 int identity_tag_replace(struct api_call *c, struct error *err)
 {
-	const json_t *tags = json_object_get(c->body, "tags");
+	const struct tags_body *in = c->in;
 	struct project p;
 
 	if (find(c, &p, err) < 0)
 		return -1;
-	if (!json_is_array(tags))
-		return error_set(
-			err, ERR_BAD_REQUEST, "the body must be an object with the key 'tags', an array");
-	if (body_tags(tags, err) < 0 || tags_set(c, p.id, tags, err) < 0)
+	if (body_tags(in->tags, err) < 0 || tags_set(c, p.id, in->tags, err) < 0)
 		return -1;
 	return reply(c, p.id, err);
 }

@@ -8,7 +8,6 @@ struct user_body {
 	bool enabled;
 	json_t *options;
 	/* not of the body */
-	struct bind_seen seen;
 	const char *password_hash;
 	api_handler *then;
 };
@@ -37,8 +36,8 @@ const struct bind_table identity_user_create_body = { .top = "user",
 	.more = &bind_item_any },
 			identity_user_update_body = { .top = "user",
 				BIND_TABLE(user_body, fields),
-	.flags = BIND_LINKS,
-	.more = &bind_item_any };
+				.flags = BIND_LINKS,
+				.more = &bind_item_any };
 
 static int reply(struct api_call *c, const struct user *u)
 {
@@ -61,11 +60,11 @@ static int check_default_project(struct api_call *c, const char *uid, struct err
 }
 
 /* Lays the body over the row. */
-static int apply(struct api_call *c, struct user_body *body, struct user *u, struct error *err)
+static int apply(struct api_call *c, const struct user_body *body, struct user *u, struct error *err)
 {
-	struct bind_seen *seen = &body->seen;
+	const struct bind_seen *seen = &c->seen;
 
-	if (body_entity(c, "user", fields, ARRAY_LEN(fields), body, seen, u->extra, &u->extra, err) < 0 ||
+	if (body_extra(c, u->extra, &u->extra, err) < 0 ||
 		user_options_merge(c, u->options, body->options, &u->options, err) < 0 ||
 		check_default_project(c, body->default_project_id, err) < 0)
 		return -1;
@@ -87,7 +86,7 @@ static int apply(struct api_call *c, struct user_body *body, struct user *u, str
 
 static void hashed(struct api_call *c, enum password_outcome outcome, const char *hash)
 {
-	struct user_body *body = c->stream.data_ctx;
+	struct user_body *body = c->in;
 	struct error err;
 
 	if (password_refused(c, outcome, &err) < 0) {
@@ -104,7 +103,6 @@ static int go_on(struct api_call *c, struct user_body *body, const struct user *
 {
 	struct password_work work = { .fresh = body->password };
 
-	c->stream.data_ctx = body;
 	if (!body->password) {
 		api_submit(c, in_tick);
 		return 0;
@@ -237,14 +235,14 @@ int identity_user_groups(struct api_call *c, struct error *err)
 
 static int create_in_tick(struct api_call *c, struct error *err)
 {
-	struct user_body *body = c->stream.data_ctx, again = { 0 };
+	const struct user_body *body = c->in;
 	struct user u = { .enabled = true, .created_us = c->now_us };
 	const char *domain_uid;
 	struct domain d;
 
-	if (apply(c, &again, &u, err) < 0)
+	if (apply(c, body, &u, err) < 0)
 		return -1;
-	domain_uid = again.domain_id          ? again.domain_id
+	domain_uid = body->domain_id          ? body->domain_id
 		     : c->who->domain.id      ? c->who->domain.uid
 		     : c->who->user_domain.id ? c->who->user_domain.uid
 					      : DOMAIN_DEFAULT_UID;
@@ -265,7 +263,7 @@ static int create_in_tick(struct api_call *c, struct error *err)
 
 int identity_user_create(struct api_call *c, struct error *err)
 {
-	struct user_body *body = ARENA_NEW(c->arena, struct user_body);
+	struct user_body *body = c->in;
 	struct user u = { .enabled = true };
 
 	return apply(c, body, &u, err) < 0 ? -1 : go_on(c, body, &u, create_in_tick, err);
@@ -280,14 +278,14 @@ static int check_domain(const struct user_body *body, const struct user *u, stru
 
 static int update_in_tick(struct api_call *c, struct error *err)
 {
-	struct user_body *body = c->stream.data_ctx, again = { 0 };
-	bool was, none = seen_null(&body->seen, PASSWORD);
+	const struct user_body *body = c->in;
+	bool was, none = seen_null(&c->seen, PASSWORD);
 	struct user u;
 
 	if (find(c, &u, err) < 0)
 		return -1;
 	was = u.enabled;
-	if (apply(c, &again, &u, err) < 0 || store_user_update(c->db, &u, err) < 0)
+	if (apply(c, body, &u, err) < 0 || store_user_update(c->db, &u, err) < 0)
 		return -1;
 	if ((body->password_hash || none) &&
 		passwords_set(c, &u, body->password_hash, !is_self(c, u.uid), err) < 0)
@@ -303,7 +301,7 @@ static int update_in_tick(struct api_call *c, struct error *err)
 
 int identity_user_update(struct api_call *c, struct error *err)
 {
-	struct user_body *body = ARENA_NEW(c->arena, struct user_body);
+	struct user_body *body = c->in;
 	struct user u;
 
 	if (find(c, &u, err) < 0 || apply(c, body, &u, err) < 0 || check_domain(body, &u, err) < 0)
