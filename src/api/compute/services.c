@@ -170,7 +170,7 @@ static int force_down(struct api_call *c, struct host_row *h, bool down, struct 
 static int update_by_action(struct api_call *c, struct error *err)
 {
 	const struct service_body *in = c->in;
-	enum old_action action;
+	enum old_action action = ENABLE;
 	struct host_row h;
 	int rc;
 
