@@ -16,7 +16,8 @@ PACKAGES_GUEST="apt dpkg-dev binutils e2fsprogs qemu-utils util-linux"
 PACKAGES_DEMO="libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 qemu-utils iproute2 dnsmasq-base openssl
 	python3-openstackclient openssh-client curl"
 # for scripts/test and .ci/run
-PACKAGES_TEST="$PACKAGES_DEMO clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev sqlite3 curl jq xorriso nginx-light wrk man-db"
+PACKAGES_TEST="$PACKAGES_DEMO clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev sqlite3 curl jq xorriso nginx-light wrk man-db
+	python3-libcloud"
 
 # The names of those given that are not installed, one a line.
 missing_packages() {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The simulated host: sim://NAME?vcpus=64&ram_gib=256&disk_gib=10000&cells=2&gpus=8&gpu=10de:20b0&delay_ms=0
  * &move_ms=0 (move_ms: how long a live move away takes; optionally &state=/path/file: what the host holds
- * survives this process). A world is known by its NAME and outlives the connections to it, as a real host
- * does. This header is for tests and benches: it makes a host fail, hang, lie by omission or die, and looks
- * at what it holds. All functions may be called from any thread. */
+ * survives this process; &off=/path/file: while that is there nothing reaches the host). A world is known by
+ * its NAME and outlives the connections to it, as a real host does. This header is for tests and benches: it
+ * makes a host fail, hang, lie by omission or die, and looks at what it holds. All functions may be called
+ * from any thread. */
 #ifndef HV_SIM_H
 #define HV_SIM_H
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/util.h"
 #include "hv/internal.h"
@@ -159,6 +160,12 @@ static int refused(struct error *err)
 	return error_detail(err, "ordered by sim_fault");
 }
 
+/* Somebody outside cut the host off, by a file. */
+static bool is_cut(const struct sim_world *w)
+{
+	return w->params.off[0] && access(w->params.off, F_OK) == 0;
+}
+
 /* Meets what comes before the effect. -1: the call is over, the lock is not held. */
 int sim_meet(struct sim_call *k, enum sim_op op, struct error *err)
 {
@@ -172,9 +179,11 @@ int sim_meet(struct sim_call *k, enum sim_op op, struct error *err)
 		hang_locked(k->w, k->c);
 	if (k->fault == SIM_DROP && k->c)
 		drop_conn(k->c, "dropped");
+	if (is_cut(k->w))
+		sim_world_drop(k->w, "cut off");
 	if (k->fault == SIM_FAIL)
 		rc = refused(err);
-	else if (k->w->down || (k->c && k->c->dead) || k->fault == SIM_DROP)
+	else if (k->w->down || is_cut(k->w) || (k->c && k->c->dead) || k->fault == SIM_DROP)
 		rc = unreachable(err);
 	if (rc < 0)
 		leave(k);

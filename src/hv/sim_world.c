@@ -481,6 +481,8 @@ static bool param_set(struct sim_params *p, const char *key, const char *value)
 
 	if (strcmp(key, "state") == 0)
 		return *value && str_copy(p->state, sizeof p->state, value);
+	if (strcmp(key, "off") == 0)
+		return *value && str_copy(p->off, sizeof p->off, value);
 	if (strcmp(key, "gpu") == 0) {
 		if (sscanf(value, "%4x:%4x%n", &vendor, &product, &end) != 2 || value[end])
 			return false;
@@ -520,7 +522,7 @@ static int params_read(const char *query, struct sim_params *p, struct error *er
 		if (!eq || !param_set(p, pair, eq + 1))
 			return error_set(err, ERR_BAD_REQUEST,
 				"sim://: %.32s is not one of vcpus, ram_gib, disk_gib, cells, gpus, gpu, "
-				"delay_ms, move_ms, state with a valid value",
+				"delay_ms, move_ms, state, off with a valid value",
 				pair);
 	}
 	return 0;

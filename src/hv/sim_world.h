@@ -66,7 +66,7 @@ struct sim_params {
 	int64_t ram_gib, disk_gib;
 	uint16_t gpu_vendor, gpu_product;
 	unsigned delay_ms, move_ms;
-	char state[256];
+	char state[256], off[256];
 };
 
 struct sim_fault_row {

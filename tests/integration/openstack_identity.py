@@ -73,7 +73,8 @@ def projects(openstack):
     assert column(rows, "Name") == sorted(column(rows, "Name"), reverse=True)
     assert "p1" not in column(openstack("project list --user admin"), "Name")
     assert column(openstack("project list --my-projects"), "Name") == ["admin"]
-    openstack("project set --name p2 --description second --property team=red --tag big --remove-tag fast p1")
+    openstack("project set --tag big p1")
+    openstack("project set --name p2 --description second --property team=red --remove-tag fast p1")
     got = holds(openstack("project show p2"), id=p["id"], description="second", team="red")
     assert sorted(got["tags"]) == ["big", "cheap"]
     openstack("project set --clear-tags --disable p2")
@@ -229,14 +230,26 @@ def catalog(openstack):
     holds(openstack("endpoint show " + mine[0]["ID"]), service_type="compute", interface="public", region="RegionOne", enabled=True)
     assert column(openstack("region list"), "Region") == ["RegionOne"]
     holds(openstack("region show RegionOne"), region="RegionOne")
-    # made of the configuration: they are read, and refused by name when somebody wants to change them
+    # those of the configuration cannot be changed; others can be listed beside them
     e = endpoints[0]["ID"]
-    for line in ("service create --name n --description d object-store", "service set --disable compute", "service delete compute",
-                 "endpoint create --region RegionOne compute public https://example.org", "endpoint set --disable " + e,
-                 "endpoint delete " + e, "region create --description d RegionTwo", "region set --description d RegionOne",
-                 "region delete RegionOne"):
+    for line in ("service set --disable compute", "service delete compute", "endpoint set --disable " + e, "endpoint delete " + e,
+                 "region set --description d RegionOne", "region delete RegionOne"):
         why = openstack.fails(line)
         assert "403" in why or "failed to delete" in why, why
+    openstack("region create --description d --parent-region RegionOne RegionTwo")
+    openstack("region set --description e RegionTwo")
+    holds(openstack("region show RegionTwo"), description="e", parent_region="RegionOne")
+    assert column(openstack("region list --parent-region RegionOne"), "Region") == ["RegionTwo"]
+    s = openstack("service create --name swift --description d object-store")
+    openstack("service set --name swift2 --description e --disable swift")
+    holds(openstack("service show swift2"), id=s["id"], enabled=False, description="e")
+    e = openstack("endpoint create --region RegionTwo swift2 public https://example.org")
+    holds(e, interface="public", region="RegionTwo", url="https://example.org")
+    openstack("endpoint set --url https://example.net --interface admin " + e["id"])
+    holds(openstack("endpoint show " + e["id"]), interface="admin", url="https://example.net")
+    openstack("endpoint delete " + e["id"])
+    openstack("service delete swift2")
+    openstack("region delete RegionTwo")
     assert openstack("endpoint list") == endpoints and openstack("service list --long") == services
 
 

@@ -122,8 +122,10 @@ class Client:
         out = self.text(words + ["-f", "json"] if shows else words)
         if not shows or not out.strip():
             return out
-        start = min(n for n in (out.find("{"), out.find("[")) if n >= 0)  # --wait writes a word before it
-        return json.loads(out[start:])
+        starts = [n for n in (out.find("{"), out.find("[")) if n >= 0]  # --wait writes a word before it
+        if not starts:
+            raise Failed("openstack %s: %s" % (line, out))
+        return json.loads(out[min(starts):])
 
     def fails(self, line, *texts):
         """The command fails, and says each of these texts."""
