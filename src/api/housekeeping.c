@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What goes with time: kept replies and tokens that have expired, a bounded number each tick; and the tally
+/* What goes with time: kept replies, tokens and tasks that have expired, a bounded number each tick; and the tally
  * of requests without a valid token, of which only the first of each peer and minute have audit rows of their
  * own. Anybody who reaches the port can make such requests, and none of them shall fill the disk. */
 #include "api/internal.h"
@@ -11,6 +11,7 @@
 #include "base/util.h"
 #include "store/audit.h"
 #include "store/idempotency.h"
+#include "store/image_tasks.h"
 #include "store/tokens.h"
 
 enum { PERIOD_MS = 60000, AGAIN_MS = 100, PURGE_ROWS = 500, PEERS = 64 };
@@ -105,9 +106,11 @@ static int run(struct tick_unit *u, struct error *err)
 	int requests = store_request_purge(db, now_us, PURGE_ROWS, err);
 	int tokens = requests < 0 ? -1 : store_token_purge(db, now_us, PURGE_ROWS, err);
 
-	if (tokens < 0)
+	int tasks = tokens < 0 ? -1 : store_image_task_purge(db, now_us, PURGE_ROWS, err);
+
+	if (tasks < 0)
 		return -1;
-	h->more = requests == PURGE_ROWS || tokens == PURGE_ROWS;
+	h->more = requests == PURGE_ROWS || tokens == PURGE_ROWS || tasks == PURGE_ROWS;
 	return write_tallies(h, db, err);
 }
 

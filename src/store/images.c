@@ -229,20 +229,31 @@ int store_image_move(
 	return db_run(db, err, sql, "siis", to, now_us, id, from);
 }
 
-int store_image_claim(struct db *db, int64_t id, const char *disk_format, int64_t now_us, struct error *err)
+int store_image_claim(struct db *db, int64_t id, const char *to, const char *disk_format, int64_t now_us,
+	struct error *err)
 {
 	static const char sql[] =
-		"UPDATE image SET status = 'saving', updated_us = ? WHERE id = ? AND status = 'queued' "
+		"UPDATE image SET status = ?, updated_us = ? WHERE id = ? AND status = 'queued' "
 		"AND disk_format = ? AND container_format IS NOT NULL AND deleted_us = 0";
 
-	return db_run(db, err, sql, "iis", now_us, id, disk_format);
+	return db_run(db, err, sql, "siis", to, now_us, id, disk_format);
 }
 
 int store_image_activate(struct db *db, const struct image *i, int64_t now_us, struct error *err)
 {
 	static const char sql[] =
 		"UPDATE image SET status = 'active', size = ?, virtual_size = ?, checksum = ?, sha512 = ?, "
-		"updated_us = ? WHERE id = ? AND status = 'saving' AND deleted_us = 0";
+		"updated_us = ? WHERE id = ? AND status IN ('saving', 'importing') AND deleted_us = 0";
+
+	return db_run(
+		db, err, sql, "iissii", i->size, i->virtual_size, i->checksum, i->sha512, now_us, i->id);
+}
+
+int store_image_staged(struct db *db, const struct image *i, int64_t now_us, struct error *err)
+{
+	static const char sql[] =
+		"UPDATE image SET size = ?, virtual_size = ?, checksum = ?, sha512 = ?, updated_us = ? WHERE "
+		"id = ? AND status = 'uploading' AND size IS NULL AND deleted_us = 0";
 
 	return db_run(
 		db, err, sql, "iissii", i->size, i->virtual_size, i->checksum, i->sha512, now_us, i->id);
@@ -262,8 +273,8 @@ int store_image_delete(struct db *db, int64_t id, int64_t now_us, struct error *
 int store_image_requeue_all(struct db *db, int64_t now_us, struct error *err)
 {
 	return db_run(db, err,
-		"UPDATE image SET status = 'queued', updated_us = ? WHERE status = 'saving' AND deleted_us = "
-		"0",
+		"UPDATE image SET status = 'queued', updated_us = ? WHERE deleted_us = 0 AND (status = "
+		"'saving' OR (status = 'uploading' AND size IS NULL)) AND id NOT IN (SELECT arg_id FROM flow)",
 		"i", now_us);
 }
 
@@ -272,8 +283,8 @@ int store_image_has_data(struct db *db, const char *uid, struct error *err)
 	int64_t id;
 
 	return db_int_query(db, err, &id,
-		"SELECT id FROM image WHERE uid = ? AND deleted_us = 0 AND status IN ('active', "
-		"'deactivated')",
+		"SELECT id FROM image WHERE uid = ? AND deleted_us = 0 AND (status IN ('active', "
+		"'deactivated') OR (status = 'uploading' AND size IS NOT NULL))",
 		"s", uid);
 }
 

@@ -68,17 +68,20 @@ int store_image_use(
 int store_image_insert(struct db *db, const struct image *i, struct error *err);
 /* All that a tenant may change, properties and tags included. */
 int store_image_update(struct db *db, const struct image *i, struct error *err);
-/* From queued to saving, when the disk format still is the one that the data is judged by. 1, 0, -1 as below.
- */
-int store_image_claim(struct db *db, int64_t id, const char *disk_format, int64_t now_us, struct error *err);
+/* From queued to a status in which data comes, when the disk format still is the one that the data is judged
+ * by. 1, 0, -1 as below. */
+int store_image_claim(struct db *db, int64_t id, const char *to, const char *disk_format, int64_t now_us,
+	struct error *err);
 /* 1 changed, 0 it is not (or no longer) in status `from`, -1. */
 int store_image_move(
 	struct db *db, int64_t id, const char *from, const char *to, int64_t now_us, struct error *err);
-/* From saving to active, with what is known of the data now. 1, 0, -1 as above. */
+/* From saving or importing to active, with what is known of the data now. 1, 0, -1 as above. */
 int store_image_activate(struct db *db, const struct image *i, int64_t now_us, struct error *err);
+/* Uploading: all is there, and known; an import makes it active. 1, 0, -1 as above. */
+int store_image_staged(struct db *db, const struct image *i, int64_t now_us, struct error *err);
 int store_image_delete(struct db *db, int64_t id, int64_t now_us, struct error *err);
 
-/* At start: uploads that were cut off. Rows changed, or -1. */
+/* At start: uploads that were cut off; not what a flow brings. Rows changed, or -1. */
 int store_image_requeue_all(struct db *db, int64_t now_us, struct error *err);
 /* Shall there be a file of this image? 1, 0, -1. */
 int store_image_has_data(struct db *db, const char *uid, struct error *err);

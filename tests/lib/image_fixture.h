@@ -15,6 +15,7 @@
 #include "api/image/image.h"
 #include "base/log.h"
 #include "flow/flow.h"
+#include "http/websocket.h"
 #include "loop/lane.h"
 #include "store/images.h"
 
@@ -142,6 +143,21 @@ void http_respond_end(struct http_request *r, bool ok)
 {
 	reply_of(r)->cut = !ok;
 	take_end(reply_of(r));
+}
+
+struct http_websocket *http_websocket_accept(struct http_request *r, const char *protocol,
+	const struct http_pair *headers, size_t n, const struct http_websocket_limits *limits,
+	const struct http_websocket_events *events, void *ctx)
+{
+	(void)r;
+	(void)protocol;
+	(void)headers;
+	(void)n;
+	(void)limits;
+	(void)events;
+	(void)ctx;
+	fail_msg("no route of images upgrades");
+	return NULL;
 }
 
 void http_body_resume(struct http_request *r)

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/image/image.h"
+#include "api/image/internal.h"
 #include "base/log.h"
 #include "base/util.h"
 
@@ -61,6 +61,7 @@ void image_finish(void)
 {
 	struct lane *lane = disk.lane;
 
+	image_import_finish();
 	disk.ended = true;
 	disk.lane = NULL;
 	lane_destroy(lane);

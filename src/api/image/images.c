@@ -163,6 +163,7 @@ int image_create(struct api_call *c, struct error *err)
 	c->status = 201;
 	c->target = i.uid;
 	api_header(c, "Location", api_url(c, "/image/v2/images/%s", i.uid));
+	api_header(c, "OpenStack-image-import-methods", image_import_methods(c->api));
 	image_view(&c->out, &i);
 	return 0;
 }
@@ -173,6 +174,13 @@ int image_create(struct api_call *c, struct error *err)
 static void remove_file(struct api_call *c)
 {
 	disk_remove(c->api, c->target);
+}
+
+/* Just now, by a request or an import. */
+static bool data_come(const struct image *i)
+{
+	return strcmp(i->status, "saving") == 0 || strcmp(i->status, "importing") == 0 ||
+	       (strcmp(i->status, "uploading") == 0 && i->size < 0);
 }
 
 int image_delete(struct api_call *c, struct error *err)
@@ -186,8 +194,8 @@ int image_delete(struct api_call *c, struct error *err)
 	if (store_image_delete(c->db, i.id, c->now_us, err) < 0 ||
 		flow_image_deleted(c->api->flows, c->db, i.id, err) < 0)
 		return -1;
-	/* what is being uploaded now notices the deleted row, and removes its file itself */
-	if (strcmp(i.status, "saving") != 0)
+	/* what comes in just now notices the deleted row, and removes its file itself */
+	if (!data_come(&i))
 		c->committed = remove_file;
 	c->status = 204;
 	return 0;

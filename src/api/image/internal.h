@@ -11,9 +11,11 @@ api_handler image_create, image_show, image_delete, image_patch; /* images.c, pa
 api_handler image_list;                                          /* list.c */
 api_handler image_tag_add, image_tag_remove, image_deactivate, image_reactivate;
 api_handler image_member_list, image_member_show, image_member_create, image_member_set, image_member_delete;
-api_handler image_upload;   /* upload.c: ROUTE_OWN, ROUTE_STREAM */
-api_handler image_download; /* download.c: ROUTE_OWN */
-api_handler image_schema;   /* schemas.c */
+api_handler image_upload, image_stage;                        /* upload.c: ROUTE_OWN, ROUTE_STREAM */
+api_handler image_import, image_info_import;                  /* import.c */
+api_handler image_tasks_of, image_task_list, image_task_show; /* tasks.c */
+api_handler image_download;                                   /* download.c: ROUTE_OWN */
+api_handler image_schema;                                     /* schemas.c */
 
 /* images.c */
 struct image_viewer image_viewer(const struct api_call *c);
@@ -28,13 +30,20 @@ void image_view(struct buf *out, const struct image *i);
 int image_quota(struct db *db, int64_t project_id, int64_t images, int64_t bytes, int64_t *out_left,
 	struct error *err);
 
+/* import.c: "glance-direct", and what else is offered */
+const char *image_import_methods(const struct api *api);
+/* At start: downloads that had been accepted go on. */
+int image_import_resume(struct api *api, struct error *err);
+void image_import_finish(void);
+
 /* attributes.c: what a client may set. Values are copied into the call's arena. */
 struct image_edit {
 	struct api_call *call;
 	struct image *image;
 	bool creating;
 };
-extern const struct bind_table image_create_body, image_member_body, image_member_status_body;
+extern const struct bind_table image_import_body, image_create_body, image_member_body,
+	image_member_status_body;
 extern const char *const image_disk_formats[], *const image_container_formats[], *const image_visibilities[];
 /* Sets one attribute or property by its JSON name. */
 int image_attribute_set(struct image_edit *e, const char *name, json_t *value, struct error *err);

@@ -34,23 +34,6 @@ int image_versions(struct api_call *c, struct error *err)
 	return 0;
 }
 
-/* No import methods: data comes by PUT /file. */
-static int info_import(struct api_call *c, struct error *err)
-{
-	(void)err;
-	jw_object(&c->out);
-	jw_key(&c->out, "import-methods");
-	jw_object(&c->out);
-	jw_kv_str(&c->out, "description", "Import methods available.");
-	jw_kv_str(&c->out, "type", "array");
-	jw_key(&c->out, "value");
-	jw_array(&c->out);
-	jw_end_array(&c->out);
-	jw_end_object(&c->out);
-	jw_end_object(&c->out);
-	return 0;
-}
-
 static int info_stores(struct api_call *c, struct error *err)
 {
 	(void)c;
@@ -99,6 +82,11 @@ static const struct api_route routes[] = {
 	{ "PATCH", IMAGE, image_patch, ROLE_MEMBER, 0, 0, ROUTE_RAW_BODY, "image.update" },
 	{ "DELETE", IMAGE, image_delete, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY, "image.delete" },
 	{ "PUT", IMAGE "/file", image_upload, ROLE_MEMBER, 0, 0, ROUTE_OWN | ROUTE_STREAM, "image.upload" },
+	{ "PUT", IMAGE "/stage", image_stage, ROLE_MEMBER, 0, 0, ROUTE_OWN | ROUTE_STREAM, "image.stage" },
+	{ "POST", IMAGE "/import", image_import, ROLE_MEMBER, 0, 0, 0, "image.import", &image_import_body },
+	{ "GET", IMAGE "/tasks", image_tasks_of, ROLE_READER, 0, 0, 0, "image.tasks" },
+	{ "GET", "/tasks", image_task_list, ROLE_READER, 0, 0, 0, "image_task.list" },
+	{ "GET", "/tasks/{task_id}", image_task_show, ROLE_READER, 0, 0, 0, "image_task.show" },
 	{ "GET", IMAGE "/file", image_download, ROLE_READER, 0, 0, ROUTE_OWN, "image.download" },
 	{ "POST", IMAGE "/actions/deactivate", image_deactivate, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY,
 		"image.deactivate" },
@@ -112,7 +100,7 @@ static const struct api_route routes[] = {
 	{ "PUT", MEMBER, image_member_set, ROLE_MEMBER, 0, 0, 0, "image_member.update", &image_member_status_body },
 	{ "DELETE", MEMBER, image_member_delete, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY, "image_member.delete" },
 	{ "GET", "/schemas/{name}", image_schema, ROLE_ANY, 0, 0, 0, "image_schema.show" },
-	{ "GET", "/info/import", info_import, ROLE_ANY, 0, 0, 0, "image_info.import" },
+	{ "GET", "/info/import", image_info_import, ROLE_ANY, 0, 0, 0, "image_info.import" },
 	{ "GET", "/info/stores", info_stores, ROLE_ANY, 0, 0, 0, "image_info.stores" },
 	{ "GET", "/metadefs/namespaces", no_namespaces, ROLE_ANY, 0, 0, 0, "metadef_namespace.list" },
 };

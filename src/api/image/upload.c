@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PUT /v2/images/{id}/file: bytes of any number in bounded memory.
+/* PUT /v2/images/{id}/file and /stage: bytes of any number in bounded memory. What is staged is looked at,
+ *hashed and made durable as well, and only then waits for its import, in status uploading.
  *
  *	begin ── claim (unit: queued → saving) ── pieces: gather · look at the start · write and hash on a
  *thread └─ 4xx                                │ anything wrong                   │ end ▼ ▼ error ◄── unit:
@@ -37,6 +38,7 @@ struct upload {
 	enum stage stage;
 	bool writing; /* the writer is with its thread */
 	bool inspected, ended;
+	bool staging;     /* the data are to be imported later */
 	struct error err; /* the first thing that went wrong: the answer */
 	struct buf gather;
 	int64_t left; /* bytes that the project may have beyond its images, at the start */
@@ -93,10 +95,17 @@ static int64_t wall(const struct upload *u)
 	return clock_wall(u->call->api->loop->clock);
 }
 
+/* The status of an image whose data come. */
+static const char *coming(const struct upload *u)
+{
+	return u->staging ? "uploading" : "saving";
+}
+
 static int claim_run(struct tick_unit *unit, struct error *err)
 {
 	struct upload *u = CONTAINER_OF(unit, struct upload, unit);
-	int rc = store_image_claim(store_rw(u->call->api->store), u->image.id, u->format, wall(u), err);
+	int rc = store_image_claim(
+		store_rw(u->call->api->store), u->image.id, coming(u), u->format, wall(u), err);
 
 	return rc == 0 ? not_queued(u, err) : rc < 0 ? -1 : 0;
 }
@@ -125,7 +134,7 @@ static int store_run(struct tick_unit *unit, struct error *err)
 
 	if (image_quota(db, u->transfer.project_id, 0, u->image.size, NULL, err) < 0)
 		return -1;
-	rc = store_image_activate(db, &u->image, wall(u), err);
+	rc = (u->staging ? store_image_staged : store_image_activate)(db, &u->image, wall(u), err);
 	if (rc < 0)
 		return -1;
 	if (rc == 0)
@@ -160,7 +169,7 @@ static int requeue_run(struct tick_unit *unit, struct error *err)
 	struct upload *u = CONTAINER_OF(unit, struct upload, unit);
 
 	return store_image_move(
-		       store_rw(u->call->api->store), u->image.id, "saving", "queued", wall(u), err) < 0
+		       store_rw(u->call->api->store), u->image.id, coming(u), "queued", wall(u), err) < 0
 		       ? -1
 		       : 0;
 }
@@ -170,8 +179,8 @@ static void requeue_finish(struct tick_unit *unit, enum tick_outcome outcome, co
 	struct upload *u = CONTAINER_OF(unit, struct upload, unit);
 
 	if (outcome != TICK_DONE)
-		log_event(LOG_ERR, "an image stays in status saving until the next start", "image", u->uid,
-			"error", err->msg, "detail", err->detail, NULL);
+		log_event(LOG_ERR, "an image waits for data until the next start", "image", u->uid, "error",
+			err->msg, "detail", err->detail, NULL);
 	answer_error(u);
 }
 
@@ -368,7 +377,7 @@ static int check_request(struct api_call *c, const struct image *i, struct error
 	return 0;
 }
 
-int image_upload(struct api_call *c, struct error *err)
+static int begin(struct api_call *c, bool staging, struct error *err)
 {
 	int64_t length = c->http->content_length, left;
 	struct image i;
@@ -379,6 +388,7 @@ int image_upload(struct api_call *c, struct error *err)
 		return -1;
 	u = xcalloc(1, sizeof *u);
 	u->left = left;
+	u->staging = staging;
 	if (disk_transfer_begin(&u->transfer, i.project_id, err) < 0) {
 		free(u);
 		return -1;
@@ -394,4 +404,14 @@ int image_upload(struct api_call *c, struct error *err)
 	c->stream = (struct api_stream) { .data = on_data, .end = on_end, .abort = on_abort, .data_ctx = u };
 	submit_unit(u, claim_run, claim_finish);
 	return 0;
+}
+
+int image_upload(struct api_call *c, struct error *err)
+{
+	return begin(c, false, err);
+}
+
+int image_stage(struct api_call *c, struct error *err)
+{
+	return begin(c, true, err);
 }
