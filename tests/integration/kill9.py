@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""kill -9 at random moments, while clients make, stop, start, reboot and delete servers on simulated hosts that outlive the
-daemon. What was acknowledged must hold at the end: each server is there or gone as promised, each ACTIVE one has exactly one
+"""kill -9 at random moments, while clients make, stop, start, reboot, suspend, rescue, rebuild, shelve, back up and delete
+servers on simulated hosts that outlive the daemon. What was acknowledged must hold at the end: each server is there or gone as promised, each ACTIVE one has exactly one
 running domain, nothing else is left on the hosts, no flow is left, and the books are in order.
 
     kill9.py [ROUNDS [SEED]]      20 rounds unless told otherwise; the seed is printed
@@ -21,7 +21,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from cloud import TOP, Cloud  # noqa: E402
 
 WORKERS, SERVERS_EACH, SIZE = 4, 4, 300000
-POWER = {"1": "running", "2": "paused", "3": "off", "4": "crashed"}  # enum hv_power, as in the simulated host's file
+POWER = {"1": "running", "2": "paused", "3": "off", "4": "crashed", "5": "saved"}  # enum hv_power, as in the simulated host's file
+# (action, its arguments, what the server is then; None: what it was)
+ACTIONS = (("os-stop", None, "SHUTOFF"), ("os-start", None, "ACTIVE"), ("reboot", {"type": "HARD"}, "ACTIVE"), ("suspend", None, "SUSPENDED"),
+           ("resume", None, "ACTIVE"), ("rescue", None, "RESCUE"), ("unrescue", None, "ACTIVE"), ("shelve", None, "SHELVED_OFFLOADED"),
+           ("unshelve", None, "ACTIVE"), ("rebuild", {"imageRef": "?"}, None),
+           ("createBackup", {"name": "backup", "backup_type": "often", "rotation": 1}, None))
+DOMAINS = {"ACTIVE": "running", "RESCUE": "running", "SHUTOFF": "off", "SUSPENDED": "saved", "SHELVED_OFFLOADED": "absent"}
 OUTAGE = (OSError, http.client.HTTPException, ssl.SSLError)
 
 
@@ -109,17 +115,17 @@ class Client(threading.Thread):
             raise AssertionError("delete: %s" % (a,))
 
     def power(self, s):
-        action, after = self.rng.choice((("os-stop", "SHUTOFF"), ("os-start", "ACTIVE"), ("reboot", None)))
+        action, args, after = self.rng.choice(ACTIONS)
+        if action == "rebuild":
+            args = {"imageRef": self.cloud.image}
         try:
-            a = self.ask("POST", "/compute/v2.1/servers/%s/action" % s.id, {action: {"type": "HARD"} if action == "reboot" else None})
+            a = self.ask("POST", "/compute/v2.1/servers/%s/action" % s.id, {action: args})
         except Unknown:
             if after:
                 s.want = s.want | {after}
-            elif "SHUTOFF" in s.want:
-                s.want = s.want | {"ACTIVE"}
             return
-        if a and a[0] == 202:
-            s.want = {after or "ACTIVE"}
+        if a and a[0] in (200, 202):
+            s.want = {after} if after else s.want
         elif a and a[0] == 404 and s.deleted is False:
             raise AssertionError("%s is gone, and nobody deleted it" % s.name)
         elif a and a[0] not in (404, 409):
@@ -318,7 +324,7 @@ def verify(cloud, clients, found):
 
     domains, volumes = hosts_hold(cloud)
     for i, s in found.items():
-        want = {"ACTIVE": "running", "SHUTOFF": "off"}.get(s["status"])
+        want = DOMAINS.get(s["status"])
         have = domains.get(i, [None, "absent"])[1]
         if have != want:
             wrong.append("%s is %s, its domain is %s" % (s["name"], s["status"], have))
@@ -327,7 +333,7 @@ def verify(cloud, clients, found):
     if len(devices) != len(set(devices)):
         wrong.append("a device given twice: %s" % sorted(devices))
     used = {"%s/%s" % (d[0], v) for d in domains.values() for v in d[2]}
-    wrong += ["a volume that no domain uses: " + v for v in sorted(volumes - used) if cloud.image not in v]
+    wrong += ["a volume that no domain uses: " + v for v in sorted(volumes - used) if "/image-" not in v]
     wrong += ["a volume that is not there: " + v for v in sorted(used - volumes)]
     ports = cloud.request("tenant", "GET", "/network/v2.0/ports").json["ports"]
     if sorted(p["device_id"] for p in ports) != sorted(found):
@@ -359,6 +365,7 @@ def main():
     with Cloud(hosts=2, options=["--persist", "--sim", "delay_ms=5"]) as cloud:
         cloud.image = cloud.request("tenant", "GET", "/image/v2/images?name=guest").json["images"][0]["id"]
         cloud.token("tenant")
+        cloud.ctl("quota", "set", "demo", "images=-1")
         clients = [Client(cloud, i, random.Random(rng.random()), stop) for i in range(WORKERS)]
         uploader = Uploader(cloud, WORKERS, random.Random(rng.random()), stop)
         for c in clients + [uploader]:
