@@ -841,9 +841,34 @@ static void test_ed25519(void **state)
 	free(blob);
 }
 
+/* The table of actions knows a key in the same versions as the rules of states, and each has its rule. */
+static void test_action_versions(void **state)
+{
+	const struct bind_table *t = &compute_action_body;
+
+	(void)state;
+	for (int version = COMPUTE_VERSION_MIN; version <= COMPUTE_VERSION_MAX; version++) {
+		for (size_t i = 0; i < t->n; i++) {
+			const struct bind_field *f = bind_field_at(t, i);
+			enum server_action action;
+			bool known = false;
+
+			for (size_t k = 0; k < t->n; k++) {
+				const struct bind_field *o = bind_field_at(t, k);
+
+				known = known || (strcmp(o->name, f->name) == 0 && version >= o->since &&
+							 (!o->until || version <= o->until));
+			}
+			if (known != server_action_find(f->name, version, &action))
+				fail_msg("%s at 2.%d", f->name, version);
+		}
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_action_versions),
 		cmocka_unit_test(test_server_keys),
 		cmocka_unit_test(test_other_keys),
 		cmocka_unit_test(test_server_values),

@@ -36,8 +36,6 @@ void compute_time(struct buf *b, const char *key, int64_t us, bool micro);
 struct flow_origin compute_origin(const struct api_call *c);
 /* From this minor version on only the named query parameters (NULL-ended) are taken: ERR_BAD_REQUEST. */
 int compute_only_query(const struct api_call *c, int from, const char *const *names, struct error *err);
-/* The body's only key, for /action: NULL with the error set. */
-const char *compute_only_key(const struct api_call *c, json_t **out_value, struct error *err);
 /* The server of the path's {server_id}; c->target is set. Changes go through `load` (all columns). */
 int compute_server_row(struct api_call *c, struct server_row *out, struct error *err);
 int compute_server_load(struct api_call *c, struct server *out, struct error *err);
@@ -49,6 +47,9 @@ extern const struct bind_table compute_flavor_create_body, compute_flavor_update
 	compute_flavor_specs_body, compute_flavor_spec_body, compute_flavor_action_body;
 extern const struct bind_table compute_keypair_body, compute_server_update_body, compute_metadata_body,
 	compute_meta_body, compute_tags_body;
+
+/* The server is being deleted: a live move that is under way is told so after the commit, and not waited for. */
+void compute_move_ends(struct api_call *c, const struct server *s);
 
 /* --- handlers, by file --- */
 

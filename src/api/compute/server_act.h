@@ -12,6 +12,9 @@ struct server_act {
 	const struct flow_origin *origin;
 };
 
+/* Which one a call is. */
+enum server_action server_action_of(const struct api_call *c);
+
 /* In the tick, after versions, roles and arguments were checked. c->status is 202 until it says otherwise. */
 typedef int server_act_fn(struct api_call *c, const struct server_act *a, struct error *err);
 
@@ -32,7 +35,7 @@ server_act_fn server_act_shelve, server_act_shelve_offload, server_act_unshelve;
 /* server_guest.c: they answer by themselves, when the guest has */
 extern const struct bind_table server_password_args;
 int server_change_password(struct api_call *c, const void *in, struct error *err);
-int server_crash_dump(struct api_call *c, struct error *err);
+int server_crash_dump(struct api_call *c, const void *in, struct error *err);
 
 /* consoles.c */
 extern const struct bind_table server_vnc_console_args, server_spice_console_args, server_serial_console_args,

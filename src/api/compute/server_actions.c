@@ -53,71 +53,6 @@ static const struct bind_table nothing = { 0 }, reboot_table = { BIND_TABLE(rebo
 			       reset_table = { BIND_TABLE(reset_body, reset_fields) },
 			       console_table = { BIND_TABLE(console_body, console_fields) };
 
-/* All values go to the same place: there is only one. */
-#define PLAIN(key)                                                                     \
-	{                                                                              \
-		.name = (key), .type = BIND_OBJ, .flags = BIND_NULL, .table = &nothing \
-	}
-#define WITH(key, table_)                                           \
-	{                                                           \
-		.name = (key), .type = BIND_OBJ, .table = &(table_) \
-	}
-#define PERHAPS(key, table_)                                                            \
-	{                                                                               \
-		.name = (key), .type = BIND_OBJ, .flags = BIND_NULL, .table = &(table_) \
-	}
-
-static const struct bind_field action_fields[] = {
-	/* clang-format off */
-	PLAIN("os-start"),
-	PLAIN("os-stop"),
-	WITH("reboot", reboot_table),
-	PLAIN("pause"),
-	PLAIN("unpause"),
-	PLAIN("suspend"),
-	PLAIN("resume"),
-	WITH("rebuild", server_rebuild_args),
-	PERHAPS("rescue", server_rescue_args),
-	PLAIN("unrescue"),
-	WITH("resize", server_resize_args),
-	PLAIN("confirmResize"),
-	PLAIN("revertResize"),
-	{ .name = "migrate", .type = BIND_OBJ, .flags = BIND_NULL, .until = 55, .table = &nothing },
-	{ .name = "migrate", .type = BIND_OBJ, .flags = BIND_NULL, .since = 56, .table = &server_migrate_args },
-	{ .name = "os-migrateLive", .type = BIND_OBJ, .until = 24, .table = &server_live_old_args },
-	{ .name = "os-migrateLive", .type = BIND_OBJ, .since = 25, .table = &server_live_args },
-	WITH("evacuate", server_evacuate_args),
-	WITH("createImage", server_create_image_args),
-	WITH("createBackup", server_create_backup_args),
-	PLAIN("shelve"),
-	PLAIN("shelveOffload"),
-	{ .name = "unshelve", .type = BIND_OBJ, .flags = BIND_NULL, .until = 76, .table = &nothing },
-	{ .name = "unshelve", .type = BIND_OBJ, .flags = BIND_NULL, .since = 77, .until = 90,
-		.table = &server_unshelve_az_args },
-	{ .name = "unshelve", .type = BIND_OBJ, .flags = BIND_NULL, .since = 91, .table = &server_unshelve_args },
-	WITH("changePassword", server_password_args),
-	{ .name = "trigger_crash_dump", .type = BIND_OBJ, .flags = BIND_NULL, .since = 17, .table = &nothing },
-	PLAIN("restore"),
-	PLAIN("injectNetworkInfo"),
-	PLAIN("resetNetwork"),
-	{ .name = "lock", .type = BIND_OBJ, .flags = BIND_NULL, .until = 72, .table = &nothing },
-	{ .name = "lock", .type = BIND_OBJ, .flags = BIND_NULL, .since = 73, .table = &lock_table },
-	PLAIN("unlock"),
-	WITH("os-resetState", reset_table),
-	PLAIN("forceDelete"),
-	PERHAPS("os-getConsoleOutput", console_table),
-	{ .name = "os-getVNCConsole", .type = BIND_OBJ, .until = 5, .table = &server_vnc_console_args },
-	{ .name = "os-getSPICEConsole", .type = BIND_OBJ, .until = 5, .table = &server_spice_console_args },
-	{ .name = "os-getSerialConsole", .type = BIND_OBJ, .until = 5, .table = &server_serial_console_args },
-	{ .name = "os-getRDPConsole", .type = BIND_OBJ, .until = 5, .table = &server_rdp_console_args },
-	/* clang-format on */
-};
-
-static const struct bind_field other_action = { .type = BIND_ANY, .flags = BIND_NULL };
-
-const struct bind_table compute_action_body = { BIND_TABLE(action_body, action_fields), .flags = BIND_ONE,
-	.more = &other_action };
-
 /* --- power: one row of the flow room each */
 
 static int power(struct api_call *c, const struct server_act *a, enum server_op op, struct error *err)
@@ -164,6 +99,7 @@ static int act_reboot(struct api_call *c, const struct server_act *a, struct err
 
 static int act_delete(struct api_call *c, const struct server_act *a, struct error *err)
 {
+	compute_move_ends(c, a->s);
 	return flow_server_delete(c->api->flows, c->db, a->s, api_is_admin(c), a->origin, err);
 }
 
@@ -239,6 +175,10 @@ static int act_reset_state(struct api_call *c, const struct server_act *a, struc
 	if (!is_error && !a->s->host_id)
 		return error_set(
 			err, ERR_CONFLICT, "Instance %s is on no host: it cannot be active", a->s->uid);
+	if (a->s->vm_state == VM_RESIZED)
+		return error_set(err, ERR_CONFLICT,
+			"Instance %s is resized: confirm or revert that, so that its old place is cleared",
+			a->s->uid);
 	if (a->s->vm_state == VM_SHELVED_OFFLOADED)
 		return error_set(err, ERR_CONFLICT,
 			"Instance %s is shelved and on no host: only unshelving can bring it back",
@@ -274,79 +214,6 @@ static int act_reset_network(struct api_call *c, const struct server_act *a, str
 	return error_set(err, ERR_GONE, "resetNetwork was removed from the API.");
 }
 
-static int act_console_url(struct api_call *c, const struct server_act *a, struct error *err)
-{
-	(void)c;
-	return error_set(err, ERR_BAD_REQUEST,
-		"Instance %s has a serial console and no display: ask for it by POST "
-		"/servers/{id}/remote-consoles with type serial, from microversion 2.6.",
-		a->s->uid);
-}
-
-/* --- the table */
-
-static const struct {
-	enum server_action action;
-	server_act_fn *fn;
-} acts[] = {
-	{ ACTION_START, act_start },
-	{ ACTION_STOP, act_stop },
-	{ ACTION_REBOOT_SOFT, act_reboot },
-	{ ACTION_PAUSE, act_pause },
-	{ ACTION_UNPAUSE, act_unpause },
-	{ ACTION_LOCK, act_lock },
-	{ ACTION_UNLOCK, act_unlock },
-	{ ACTION_RESET_STATE, act_reset_state },
-	{ ACTION_FORCE_DELETE, act_delete },
-	{ ACTION_VNC_CONSOLE, server_act_console },
-	{ ACTION_SPICE_CONSOLE, server_act_console },
-	{ ACTION_SERIAL_CONSOLE, server_act_console },
-	{ ACTION_RDP_CONSOLE, server_act_console },
-	{ ACTION_SUSPEND, act_suspend },
-	{ ACTION_RESUME, act_resume },
-	{ ACTION_REBUILD, server_act_rebuild },
-	{ ACTION_RESCUE, server_act_rescue },
-	{ ACTION_UNRESCUE, server_act_unrescue },
-	{ ACTION_CREATE_IMAGE, server_act_create_image },
-	{ ACTION_CREATE_BACKUP, server_act_create_backup },
-	{ ACTION_SHELVE, server_act_shelve },
-	{ ACTION_SHELVE_OFFLOAD, server_act_shelve_offload },
-	{ ACTION_UNSHELVE, server_act_unshelve },
-	{ ACTION_RESIZE, server_act_resize },
-	{ ACTION_CONFIRM_RESIZE, server_act_confirm_resize },
-	{ ACTION_REVERT_RESIZE, server_act_revert_resize },
-	{ ACTION_MIGRATE, server_act_migrate },
-	{ ACTION_MIGRATE_LIVE, server_act_migrate_live },
-	{ ACTION_EVACUATE, server_act_evacuate },
-	{ ACTION_RESTORE, act_restore },
-	{ ACTION_INJECT_NETWORK, act_inject_network },
-	{ ACTION_RESET_NETWORK, act_reset_network },
-	{ ACTION_VNC_CONSOLE, act_console_url },
-	{ ACTION_SPICE_CONSOLE, act_console_url },
-	{ ACTION_SERIAL_CONSOLE, act_console_url },
-	{ ACTION_RDP_CONSOLE, act_console_url },
-};
-
-static int run(struct api_call *c, struct error *err)
-{
-	struct flow_origin origin = compute_origin(c);
-	struct server s;
-	const struct action_body *in = c->in;
-	struct server_act a = { .s = &s, .in = in->args, .origin = &origin };
-	enum server_action action = ACTION_MAX;
-	const char *key = compute_only_key(c, &a.args, err);
-
-	if (!key || !server_action_find(key, c->version, &action) || compute_server_load(c, &s, err) < 0)
-		return -1;
-	for (size_t i = 0; i < ARRAY_LEN(acts); i++) {
-		if (acts[i].action == action) {
-			c->status = 202;
-			return acts[i].fn(c, &a, err);
-		}
-	}
-	return error_set(err, ERR_BAD_REQUEST, "The action '%s' is not supported by this cloud.", key);
-}
-
 /* --- console: read from the host, answered when it comes */
 
 static void console_done(void *ctx, const struct buf *text, const struct error *err)
@@ -365,10 +232,9 @@ static void console_done(void *ctx, const struct buf *text, const struct error *
 	api_reply(c);
 }
 
-static int console(struct api_call *c, struct error *err)
+static int console(struct api_call *c, const void *args, struct error *err)
 {
-	const struct action_body *body = c->in;
-	const struct console_body *in = body->args;
+	const struct console_body *in = args;
 	int64_t length = in ? in->length : -1;
 	struct server s;
 
@@ -384,27 +250,117 @@ static int console(struct api_call *c, struct error *err)
 	return 0;
 }
 
+/* --- the table: the key and what goes with it, and who does it */
+
+typedef int act_now_fn(struct api_call *c, const void *args, struct error *err);
+
+static const struct action {
+	struct bind_field field;
+	enum server_action action;
+	server_act_fn *fn; /* in the tick; or */
+	act_now_fn *now;   /* by itself: it answers when the host has */
+} actions[] = {
+/* clang-format off */
+#define ARGS(key, since_, until_, null_, table_) \
+	{ .name = (key), .type = BIND_OBJ, .flags = (null_), .since = (since_), .until = (until_), .table = &(table_) }
+#define PLAIN(key) ARGS(key, 0, 0, BIND_NULL, nothing)
+#define WITH(key, table_) ARGS(key, 0, 0, 0, table_)
+#define PERHAPS(key, table_) ARGS(key, 0, 0, BIND_NULL, table_)
+
+	{ PLAIN("os-start"), ACTION_START, act_start },
+	{ PLAIN("os-stop"), ACTION_STOP, act_stop },
+	{ WITH("reboot", reboot_table), ACTION_REBOOT_SOFT, act_reboot },
+	{ PLAIN("pause"), ACTION_PAUSE, act_pause },
+	{ PLAIN("unpause"), ACTION_UNPAUSE, act_unpause },
+	{ PLAIN("suspend"), ACTION_SUSPEND, act_suspend },
+	{ PLAIN("resume"), ACTION_RESUME, act_resume },
+	{ WITH("rebuild", server_rebuild_args), ACTION_REBUILD, server_act_rebuild },
+	{ PERHAPS("rescue", server_rescue_args), ACTION_RESCUE, server_act_rescue },
+	{ PLAIN("unrescue"), ACTION_UNRESCUE, server_act_unrescue },
+	{ WITH("resize", server_resize_args), ACTION_RESIZE, server_act_resize },
+	{ PLAIN("confirmResize"), ACTION_CONFIRM_RESIZE, server_act_confirm_resize },
+	{ PLAIN("revertResize"), ACTION_REVERT_RESIZE, server_act_revert_resize },
+	{ ARGS("migrate", 0, 55, BIND_NULL, nothing), ACTION_MIGRATE, server_act_migrate },
+	{ ARGS("migrate", 56, 0, BIND_NULL, server_migrate_args), ACTION_MIGRATE, server_act_migrate },
+	{ ARGS("os-migrateLive", 0, 24, 0, server_live_old_args), ACTION_MIGRATE_LIVE, server_act_migrate_live },
+	{ ARGS("os-migrateLive", 25, 0, 0, server_live_args), ACTION_MIGRATE_LIVE, server_act_migrate_live },
+	{ WITH("evacuate", server_evacuate_args), ACTION_EVACUATE, server_act_evacuate },
+	{ WITH("createImage", server_create_image_args), ACTION_CREATE_IMAGE, server_act_create_image },
+	{ WITH("createBackup", server_create_backup_args), ACTION_CREATE_BACKUP, server_act_create_backup },
+	{ PLAIN("shelve"), ACTION_SHELVE, server_act_shelve },
+	{ PLAIN("shelveOffload"), ACTION_SHELVE_OFFLOAD, server_act_shelve_offload },
+	{ ARGS("unshelve", 0, 76, BIND_NULL, nothing), ACTION_UNSHELVE, server_act_unshelve },
+	{ ARGS("unshelve", 77, 90, BIND_NULL, server_unshelve_az_args), ACTION_UNSHELVE, server_act_unshelve },
+	{ ARGS("unshelve", 91, 0, BIND_NULL, server_unshelve_args), ACTION_UNSHELVE, server_act_unshelve },
+	{ WITH("changePassword", server_password_args), ACTION_CHANGE_PASSWORD, .now = server_change_password },
+	{ ARGS("trigger_crash_dump", 17, 0, BIND_NULL, nothing), ACTION_CRASH_DUMP, .now = server_crash_dump },
+	{ PLAIN("restore"), ACTION_RESTORE, act_restore },
+	{ PLAIN("injectNetworkInfo"), ACTION_INJECT_NETWORK, act_inject_network },
+	{ PLAIN("resetNetwork"), ACTION_RESET_NETWORK, act_reset_network },
+	{ ARGS("lock", 0, 72, BIND_NULL, nothing), ACTION_LOCK, act_lock },
+	{ ARGS("lock", 73, 0, BIND_NULL, lock_table), ACTION_LOCK, act_lock },
+	{ PLAIN("unlock"), ACTION_UNLOCK, act_unlock },
+	{ WITH("os-resetState", reset_table), ACTION_RESET_STATE, act_reset_state },
+	{ PLAIN("forceDelete"), ACTION_FORCE_DELETE, act_delete },
+	{ PERHAPS("os-getConsoleOutput", console_table), ACTION_CONSOLE_OUTPUT, .now = console },
+	{ ARGS("os-getVNCConsole", 0, 5, 0, server_vnc_console_args), ACTION_VNC_CONSOLE, server_act_console },
+	{ ARGS("os-getSPICEConsole", 0, 5, 0, server_spice_console_args), ACTION_SPICE_CONSOLE, server_act_console },
+	{ ARGS("os-getSerialConsole", 0, 5, 0, server_serial_console_args), ACTION_SERIAL_CONSOLE, server_act_console },
+	{ ARGS("os-getRDPConsole", 0, 5, 0, server_rdp_console_args), ACTION_RDP_CONSOLE, server_act_console },
+
+#undef ARGS
+#undef PLAIN
+#undef WITH
+#undef PERHAPS
+	/* clang-format on */
+};
+
+/* All arguments go to the same place: there is only one key. */
+const struct bind_table compute_action_body = { BIND_ROWS(action_body, actions), .flags = BIND_ONE };
+
+/* The row of the body's only key. */
+static const struct action *action_of(const struct api_call *c)
+{
+	size_t i = 0;
+
+	while (!(c->seen.present >> i & 1))
+		i++;
+	return &actions[i];
+}
+
+enum server_action server_action_of(const struct api_call *c)
+{
+	return action_of(c)->action;
+}
+
+static int run(struct api_call *c, struct error *err)
+{
+	const struct action_body *in = c->in;
+	struct flow_origin origin = compute_origin(c);
+	struct server s;
+	struct server_act a = { .s = &s,
+		.args = json_object_iter_value(json_object_iter(c->body)),
+		.in = in->args,
+		.origin = &origin };
+
+	if (compute_server_load(c, &s, err) < 0)
+		return -1;
+	c->status = 202;
+	return action_of(c)->fn(c, &a, err);
+}
+
 int compute_server_action(struct api_call *c, struct error *err)
 {
-	enum server_action action;
-	json_t *args;
-	const char *key = compute_only_key(c, &args, err);
+	const struct action_body *in = c->in;
+	const struct action *a = action_of(c);
 
-	if (!key)
-		return -1;
-	if (!server_action_find(key, c->version, &action))
-		return error_set(err, ERR_BAD_REQUEST, "There is no such action: %.64s", key);
-	c->action = arena_printf(c->arena, "server.%s", key);
+	c->action = arena_printf(c->arena, "server.%s", a->field.name);
 	c->target = api_param(c, "server_id");
-	if ((server_action_rule(action)->flags & ACTION_ADMIN) && !api_is_admin(c))
+	if ((server_action_rule(a->action)->flags & ACTION_ADMIN) && !api_is_admin(c))
 		return error_set(err, ERR_FORBIDDEN,
-			"You are not authorized to perform '%s': it needs the role admin.", key);
-	if (action == ACTION_CONSOLE_OUTPUT)
-		return console(c, err);
-	if (action == ACTION_CHANGE_PASSWORD)
-		return server_change_password(c, ((const struct action_body *)c->in)->args, err);
-	if (action == ACTION_CRASH_DUMP)
-		return server_crash_dump(c, err);
+			"You are not authorized to perform '%s': it needs the role admin.", a->field.name);
+	if (a->now)
+		return a->now(c, in->args, err);
 	api_submit(c, run);
 	return 0;
 }

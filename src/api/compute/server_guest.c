@@ -19,16 +19,13 @@ const struct bind_table server_password_args = { BIND_TABLE(password_body, passw
 static int note(struct api_call *c, struct error *err)
 {
 	struct flow_origin o = compute_origin(c);
-	enum server_action action = ACTION_MAX;
 	struct server s;
-	json_t *args;
 	int64_t id;
 
 	c->status = 202;
-	server_action_find(compute_only_key(c, &args, err), c->version, &action);
 	if (compute_server_load(c, &s, err) < 0 ||
-		store_server_action_start(c->db, s.id, server_action_rule(action)->event, o.request_id,
-			o.user_uid, o.project_uid, c->now_us, &id, err) < 0)
+		store_server_action_start(c->db, s.id, server_action_rule(server_action_of(c))->event,
+			o.request_id, o.user_uid, o.project_uid, c->now_us, &id, err) < 0)
 		return -1;
 	return store_server_action_finish(c->db, id, c->now_us, NULL, err);
 }
@@ -81,10 +78,11 @@ int server_change_password(struct api_call *c, const void *in, struct error *err
 	return 0;
 }
 
-int server_crash_dump(struct api_call *c, struct error *err)
+int server_crash_dump(struct api_call *c, const void *in, struct error *err)
 {
 	struct server s;
 
+	(void)in;
 	if (load(c, ACTION_CRASH_DUMP, &s, err) < 0)
 		return -1;
 	flow_server_crash_dump(c->api->flows, &s, done, c);

@@ -59,18 +59,6 @@ struct flow_origin compute_origin(const struct api_call *c)
 		.now_us = c->now_us };
 }
 
-const char *compute_only_key(const struct api_call *c, json_t **out_value, struct error *err)
-{
-	void *it = c->body ? json_object_iter(c->body) : NULL;
-
-	if (!it || json_object_size(c->body) != 1) {
-		error_set(err, ERR_BAD_REQUEST, "the body must be an object with one key, the action");
-		return NULL;
-	}
-	*out_value = json_object_iter_value(it);
-	return json_object_iter_key(it);
-}
-
 int compute_server_row(struct api_call *c, struct server_row *out, struct error *err)
 {
 	c->target = api_param(c, "server_id");
