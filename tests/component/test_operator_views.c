@@ -4,6 +4,8 @@
 #include "compute_fixture.h"
 
 #include "base/crypto.h"
+#include "domain/flavor.h"
+#include "store/aggregates.h"
 #include "store/server_groups.h"
 
 enum { HOSTS = 6, ROUNDS = 40 };
@@ -403,12 +405,90 @@ static void test_policies(void **state)
 	cloud_clean(&cloud);
 }
 
+/* --- what memory keeps is made of the rows again */
+
+static int do_force_down(struct cloud *cl, struct db *db, void *arg, struct error *err)
+{
+	return flow_host_force_down(cl->e, db, cl->hosts[0], *(bool *)arg, err);
+}
+
+static int do_zone(struct cloud *cl, struct db *db, void *arg, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	const struct server_pair metadata[] = { { AGGREGATE_ZONE, "east" },
+		{ FLAVOR_EXCLUSIVE_HOST, "true" } };
+	struct aggregate g = { .id = store_next_id(cl->store), .uid = "a", .name = "a", .created_us = 1 };
+	struct aggregate_change change = { .add_host = cl->hosts[*(unsigned *)arg],
+		.metadata = metadata,
+		.metadata_n = ARRAY_LEN(metadata) };
+
+	return store_aggregate_insert(db, &g, err) ||
+			       flow_aggregate_change(cl->e, db, &a, g.id, &change, 2, err)
+		       ? -1
+		       : 0;
+}
+
+/* Where a server of these wishes ends up; 0: nowhere. */
+static int64_t placed_at(struct want *w)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+
+	cloud_ok(&cloud, do_create, w);
+	return cloud_server(&cloud, &a, w->uid[0]).host_id;
+}
+
+static void check_places(unsigned alone, unsigned east)
+{
+	char names[2][16];
+	struct want beside = { .host = names[0] }, second = { .host = names[1] }, dead = { .host = "host0" };
+
+	snprintf(names[0], sizeof names[0], "host%u", alone);
+	snprintf(names[1], sizeof names[1], "host%u", east);
+	assert_int_equal(placed_at(&beside), 0);
+	assert_int_equal(placed_at(&second), 0);
+	assert_int_equal(placed_at(&dead), 0);
+}
+
+static void test_restart(void **state)
+{
+	struct want alone = { .extra_specs = "{\"cloudd:exclusive_host\":\"true\"}" },
+		    first = { .host = NULL };
+	CLEANUP(arena_finish) struct arena arena = { 0 };
+	unsigned a = cloud_host(&cloud, HOST), east;
+	bool down = true;
+	char name[16];
+
+	(void)state;
+	assert_int_equal(placed_at(&alone), cloud.hosts[a]); /* the only one that is empty */
+	east = cloud_host(&cloud, HOST);
+	cloud_ok(&cloud, do_zone, &east);
+	snprintf(name, sizeof name, "host%u", east);
+	first.host = name;
+	assert_int_equal(placed_at(&first), cloud.hosts[east]);
+	cloud_ok(&cloud, do_force_down, &down);
+	check_places(a, east);
+	assert_string_equal(cloud_server(&cloud, &arena, first.uid[0]).zone, "east");
+	cloud_until(&cloud, flows_gone, NULL);
+	cloud_clean(&cloud);
+	cloud_close(&cloud);
+	cloud_open(&cloud);
+	api.tick = cloud.tick;
+	api.store = cloud.store;
+	api.flows = cloud.e;
+	api.lanes = cloud.lanes;
+	for (unsigned i = 0; i < cloud.hosts_n; i++)
+		cloud_until(&cloud, host_connected, &i);
+	check_places(a, east);
+	cloud_clean(&cloud);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_queries),
 		cmocka_unit_test(test_policies),
+		cmocka_unit_test(test_restart),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -74,12 +74,30 @@ const struct bind_table compute_flavor_specs_body = { BIND_TABLE(specs_body, spe
 /* One key, the path's. */
 const struct bind_table compute_flavor_spec_body = { .more = &bind_item_any };
 
+/* What a flavor has after a change makes sense as a whole. */
+static int check_all(struct api_call *c, const struct flavor *f, struct error *err)
+{
+	struct flavor_wants wants = { .gpus_n = 0 };
+	struct server_pair *all;
+	size_t n;
+
+	if (store_flavor_extras(c->db, c->arena, f->id, &all, &n, err) < 0)
+		return -1;
+	if (n > FLAVOR_EXTRA_SPECS_MAX)
+		return error_set(
+			err, ERR_BAD_REQUEST, "a flavor has at most %d extra specs", FLAVOR_EXTRA_SPECS_MAX);
+	for (size_t i = 0; i < n; i++)
+		if (flavor_extra_spec(all[i].key, all[i].value, &wants, err) < 0)
+			return -1;
+	return 0;
+}
+
 /* Merged into what is there; the answer is what was sent. */
 int compute_flavor_specs_create(struct api_call *c, struct error *err)
 {
 	const struct specs_body *in = c->in;
 	json_t *map = in->map, *value;
-	struct server_pair *sent, *all;
+	struct server_pair *sent;
 	struct flavor f;
 	const char *key;
 	size_t n = 0;
@@ -96,13 +114,7 @@ int compute_flavor_specs_create(struct api_call *c, struct error *err)
 	for (size_t i = 0; i < n; i++)
 		if (store_flavor_extra_set(c->db, f.id, sent[i].key, sent[i].value, err) < 0)
 			return -1;
-	specs_reply(c, sent, n);
-	if (store_flavor_extras(c->db, c->arena, f.id, &all, &n, err) < 0)
-		return -1;
-	return n <= FLAVOR_EXTRA_SPECS_MAX
-		       ? 0
-		       : error_set(err, ERR_BAD_REQUEST, "a flavor has at most %d extra specs",
-				 FLAVOR_EXTRA_SPECS_MAX);
+	return check_all(c, &f, err) < 0 ? -1 : specs_reply(c, sent, n);
 }
 
 int compute_flavor_spec_show(struct api_call *c, struct error *err)
@@ -131,7 +143,7 @@ int compute_flavor_spec_update(struct api_call *c, struct error *err)
 		return error_set(err, ERR_BAD_REQUEST,
 			"the body must have exactly one key, the same as the path's: '%.64s'", key);
 	if (compute_flavor_spec_text(c, key, v, &value, err) < 0 || compute_flavor_get(c, &f, err) < 0 ||
-		store_flavor_extra_set(c->db, f.id, key, value, err) < 0)
+		store_flavor_extra_set(c->db, f.id, key, value, err) < 0 || check_all(c, &f, err) < 0)
 		return -1;
 	return one_reply(c, key, value);
 }
