@@ -470,6 +470,35 @@ static void test_move_cancelled(void **state)
 	finish(b);
 }
 
+static void shell(const char *cmd)
+{
+	CLEANUP(free_ptr) char *all = xasprintf("cd %s && %s", dir, cmd);
+
+	assert_int_equal(system(all), 0);
+}
+
+/* No guest goes to a QEMU without a certificate, or with one of another authority. */
+static void test_move_is_encrypted(void **state)
+{
+	struct hv_conn *a = connect_qemu(), *b = connect_other();
+	int tick, boots;
+
+	(void)state;
+	tick = last_tick(b, &boots);
+	shell("mv a/etc/pki/qemu a/etc/pki/away");
+	FAILS(move(b, port, 0, &err), ERR_HYPERVISOR);
+	assert_int_equal(starter(NULL, "testpki", "other", ""), 0);
+	shell("cp -r other/etc/pki/qemu a/etc/pki/qemu");
+	FAILS(move(b, port, 0, &err), ERR_HYPERVISOR);
+	shell("rm -r a/etc/pki/qemu && mv a/etc/pki/away a/etc/pki/qemu");
+	assert_int_equal(power(b, A), HV_POWER_RUNNING);
+	assert_int_equal(power(a, A), HV_POWER_ABSENT);
+	assert_int_equal(volumes_of("a"), 0);
+	tick_above(b, "b", tick);
+	finish(a);
+	finish(b);
+}
+
 /* The other host does not answer, or is lost on the way: the guest stays. */
 static void test_move_fails(void **state)
 {
@@ -513,6 +542,7 @@ int main(void)
 		cmocka_unit_test(test_copy_boots),
 		cmocka_unit_test(test_move),
 		cmocka_unit_test(test_move_cancelled),
+		cmocka_unit_test(test_move_is_encrypted),
 		cmocka_unit_test(test_move_fails),
 	};
 
