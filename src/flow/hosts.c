@@ -6,6 +6,7 @@
 #include "base/util.h"
 #include "domain/names.h"
 #include "flow/internal.h"
+#include "flow/move.h"
 #include "store/hosts.h"
 
 enum { RATIO_MAX_MILLI = 1000 * 1000 };
@@ -154,6 +155,8 @@ int flow_host_remove(struct flow_engine *e, struct db *db, int64_t host_id, stru
 	struct host_row h;
 	int64_t n = 0;
 
+	if (host_is_dead(e, db, host_id) && leftover_forget(e, db, host_id, err))
+		return -1;
 	if (store_host_load(db, &a, host_id, &h, err) || store_host_servers(db, host_id, &n, err))
 		return -1;
 	if (n)

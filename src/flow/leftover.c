@@ -115,3 +115,39 @@ int leftover_seen(struct flow_engine *e, struct db *db, int64_t server_id, int64
 		return -1;
 	return leftover_begin(e, db, nothing.id, "", now_us, err);
 }
+
+int leftover_avoid(
+	struct db *db, struct arena *a, int64_t server_id, int64_t **out, size_t *out_n, struct error *err)
+{
+	struct allocation_row *rows;
+	size_t n;
+
+	if (store_allocation_list(db, a, server_id, &rows, &n, err))
+		return -1;
+	*out = ARENA_ARRAY(a, int64_t, n + 1);
+	*out_n = 0;
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].id != server_id)
+			(*out)[(*out_n)++] = rows[i].host_id;
+	return 0;
+}
+
+int leftover_forget(struct flow_engine *e, struct db *db, int64_t host_id, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	int64_t *ids;
+	size_t n;
+
+	if (store_allocation_left(db, &a, host_id, &ids, &n, err))
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		struct flow *f = flow_find(e, ids[i]);
+
+		if (f && flow_is_busy(f))
+			return error_set(
+				err, ERR_CONFLICT, "a call to the host is under way; try again soon");
+		if ((f && flow_drop(e, db, f, err)) || move_unhold(e, db, ids[i], err))
+			return -1;
+	}
+	return 0;
+}

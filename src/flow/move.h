@@ -50,6 +50,11 @@ bool host_is_dead(struct flow_engine *e, struct db *db, int64_t host_id);
  * cannot be heard, and then gives back what is held there. */
 int leftover_begin(struct flow_engine *e, struct db *db, int64_t allocation_id, const char *request_id,
 	int64_t now_us, struct error *err);
+/* Hosts that are still to be cleared of a server, with room for one more: it does not go there. */
+int leftover_avoid(
+	struct db *db, struct arena *a, int64_t server_id, int64_t **out, size_t *out_n, struct error *err);
+/* The host is gone for good, by the operator's word: nothing of what was left there has to be cleared. */
+int leftover_forget(struct flow_engine *e, struct db *db, int64_t host_id, struct error *err);
 /* The home itself is left behind, on a host that is declared dead. */
 int leftover_make(struct flow_engine *e, struct db *db, const struct server *s, const char *request_id,
 	int64_t now_us, struct error *err);

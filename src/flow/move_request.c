@@ -26,6 +26,7 @@ struct request {
 	struct allocation_row held;
 	int64_t *avoid;
 	size_t avoid_n;
+	bool back; /* its move to the dead host is undone: the old one has its disk still */
 	struct placement_request req;
 	struct placement_choice choice;
 	struct move m;
@@ -150,7 +151,8 @@ static int check_image(struct request *r, struct error *err)
 	return 0;
 }
 
-static int check_evacuate(struct request *r, struct error *err)
+/* Its flow gives way. */
+static int check_dead(struct request *r, struct error *err)
 {
 	if (!host_is_dead(r->e, r->db, r->s->host_id))
 		return error_set(err, ERR_BAD_REQUEST,
@@ -161,15 +163,18 @@ static int check_evacuate(struct request *r, struct error *err)
 			r->source.name);
 	if (r->s->want_delete)
 		return error_set(err, ERR_CONFLICT, "Instance %s is being deleted", r->s->uid);
-	return check_image(r, err) || give_way(r, err) ? -1 : 0;
+	return give_way(r, err);
+}
+
+static int check_evacuate(struct request *r, struct error *err)
+{
+	return check_dead(r, err) || check_image(r, err) ? -1 : 0;
 }
 
 /* One move at a time; the last one may still be cleared away behind the server. */
 static int check_open(struct request *r, struct error *err)
 {
-	struct allocation_row *rows;
 	struct move open;
-	size_t n;
 	int rc = store_move_open(r->db, r->a, r->s->id, &open, err);
 
 	if (rc < 0)
@@ -177,17 +182,16 @@ static int check_open(struct request *r, struct error *err)
 	if (rc > 0 && (r->want->kind != MOVE_EVACUATION || open.kind == MOVE_EVACUATION))
 		return error_set(err, ERR_CONFLICT, "Instance %s is being moved: %s is %s", r->s->uid,
 			move_kind_text(open.kind), open.status);
+	r->back = rc > 0 && open.switched && open.kind != MOVE_LIVE;
+	if (r->back) {
+		r->m = open;
+		return 0;
+	}
 	if (rc > 0 && move_abandon(r->e, r->db, r->s, r->origin->request_id, r->origin->now_us, err))
 		return -1;
-	if (store_allocation_list(r->db, r->a, r->s->id, &rows, &n, err))
+	if (store_allocation_get(r->db, r->a, r->s->id, &r->held, err) < 0)
 		return -1;
-	r->avoid = ARENA_ARRAY(r->a, int64_t, n + 1);
-	for (size_t i = 0; i < n; i++)
-		if (rows[i].id != r->s->id)
-			r->avoid[r->avoid_n++] = rows[i].host_id;
-		else
-			r->held = rows[i];
-	return 0;
+	return leftover_avoid(r->db, r->a, r->s->id, &r->avoid, &r->avoid_n, err);
 }
 
 /* ---- where it goes ---- */
@@ -364,6 +368,17 @@ static int begin(struct request *r, struct error *err)
 	return server_start(r->e, r->db, r->s, &start, r->origin, err);
 }
 
+static int go_back(struct request *r, struct error *err)
+{
+	const struct server_start start = {
+		.action = ACTION_EVACUATE, .kind = &kind_server_resize_revert, .arg_id = r->m.id
+	};
+
+	if (check_dead(r, err) || store_move_status(r->db, r->m.id, "error", false, r->origin->now_us, err))
+		return -1;
+	return server_start(r->e, r->db, r->s, &start, r->origin, err);
+}
+
 int flow_server_move(struct flow_engine *e, struct db *db, struct arena *a, struct server *s,
 	const struct server_move *want, bool is_admin, const struct flow_origin *origin, struct error *err)
 {
@@ -373,7 +388,11 @@ int flow_server_move(struct flow_engine *e, struct db *db, struct arena *a, stru
 	if (server_may(s, rule->action, is_admin, err) || store_host_load(db, a, s->host_id, &r.source, err))
 		return -1;
 	r.flavor = want->kind == MOVE_RESIZE ? *want->flavor : move_flavor_of(s);
-	if (check_open(&r, err) || capacity_wants(r.flavor.extra_specs, &r.wants, err))
+	if (check_open(&r, err))
+		return -1;
+	if (r.back)
+		return go_back(&r, err);
+	if (capacity_wants(r.flavor.extra_specs, &r.wants, err))
 		return -1;
 	r.disk_gib = r.held.disk_gib;
 	if (want->kind == MOVE_RESIZE && r.flavor.disk_gib)

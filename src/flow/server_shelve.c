@@ -8,6 +8,7 @@
 #include "base/util.h"
 #include "domain/flavor.h"
 #include "flow/console.h"
+#include "flow/move.h"
 #include "flow/server_groups.h"
 #include "flow/server_parts.h"
 #include "placement/placement.h"
@@ -277,7 +278,7 @@ static int check_shelved_image(
 static int place(struct flow_engine *e, struct db *db, struct arena *a, const struct server *s,
 	const struct server_unshelve *want, struct unshelving *u, struct error *err)
 {
-	int64_t root_gib = (u->image.virtual_size + (1ll << GIB_SHIFT) - 1) >> GIB_SHIFT;
+	int64_t root_gib = (u->image.virtual_size + (1ll << GIB_SHIFT) - 1) >> GIB_SHIFT, *avoid;
 	struct flavor_wants wants;
 
 	if (capacity_wants(s->extra_specs, &wants, err))
@@ -295,6 +296,9 @@ static int place(struct flow_engine *e, struct db *db, struct arena *a, const st
 	}
 	str_copy(u->req.zone, sizeof u->req.zone, want->zone ? want->zone : "");
 	str_copy(u->req.host, sizeof u->req.host, want->host ? want->host : "");
+	if (leftover_avoid(db, a, s->id, &avoid, &u->req.avoid_n, err))
+		return -1;
+	u->req.avoid = avoid;
 	if (server_rules_request(db, a, s->id, &wants, &u->req, err))
 		return -1;
 	return placement_choose(e->placement, &u->req, 1, &u->choice, err);

@@ -156,6 +156,29 @@ int store_allocation_list(struct db *db, struct arena *a, int64_t server_id, str
 	return rc < 0 ? -1 : 0;
 }
 
+int store_allocation_left(
+	struct db *db, struct arena *a, int64_t host_id, int64_t **out, size_t *out_n, struct error *err)
+{
+	static const char sql[] =
+		"SELECT id FROM allocation a WHERE host_id = ? AND id != server_id AND NOT "
+		"EXISTS (SELECT 1 FROM migration m WHERE m.id = a.id AND m.ended_us IS NULL)";
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	int64_t count = 0, *ids;
+	size_t n = 0;
+	int rc = 0;
+
+	if (db_int_query(db, err, &count, "SELECT count(*) FROM allocation WHERE host_id = ?", "i", host_id) <
+			0 ||
+		db_query(db, err, &st, sql, "i", host_id))
+		return -1;
+	ids = ARENA_ARRAY(a, int64_t, (size_t)count + 1);
+	while (n < (size_t)count && (rc = db_row(st, err)) > 0)
+		ids[n++] = db_int(st, 0);
+	*out = ids;
+	*out_n = n;
+	return rc < 0 ? -1 : 0;
+}
+
 int store_allocation_addresses(
 	struct db *db, struct arena *a, int64_t id, const char ***out, size_t *out_n, struct error *err)
 {

@@ -470,6 +470,84 @@ static void test_evacuate(void **state)
 	tear_down(&c);
 }
 
+static int do_host_remove(struct cloud *c, struct db *db, void *arg, struct error *err)
+{
+	return flow_host_remove(c->e, db, c->hosts[*(int *)arg], err);
+}
+
+/* A host that never comes back is taken out with what was left there. */
+static void test_host_gone_for_good(void **state)
+{
+	struct cloud c = { 0 };
+	struct want w = { .drive = true, .host = "host0" };
+	struct go g;
+	int host = 0;
+	unsigned first = 0;
+
+	(void)state;
+	set_up(&c, &w, 2);
+	sim_set_down(c.worlds[0], true);
+	sim_drop(c.worlds[0], "fire");
+	cloud_until(&c, not_connected, &first);
+	cloud_ok(&c, do_force_down, &host);
+	assert_int_equal(cloud_do(&c, do_host_remove, &host), -1); /* a server lives there */
+	assert_int_equal(c.err.code, ERR_CONFLICT);
+	g = go_elsewhere(w.uid[0], MOVE_EVACUATION);
+	cloud_ok(&c, do_move, &g);
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	cloud_ok(&c, do_host_remove, &host);
+	cloud_until(&c, flows_gone, NULL);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation"), 1);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM migration WHERE source_host_id IS NULL"), 1);
+	cloud_clean(&c);
+	cloud_ok(&c, do_delete, w.uid[0]);
+	cloud_until(&c, flows_gone, NULL);
+	tear_down(&c);
+}
+
+static bool spawns(struct cloud *c, void *arg)
+{
+	(void)arg;
+	return cloud_count(c, "SELECT count(*) FROM flow WHERE step = 'spawn'") == 1;
+}
+
+/* The new host dies while the server is on its way to it: it goes back to its disk. */
+static void test_evacuate_back(void **state)
+{
+	struct cloud c = { 0 };
+	struct want w = { .drive = true, .host = "host0" };
+	struct go g;
+	int host = 1, up = -2;
+	unsigned second = 1;
+
+	(void)state;
+	set_up(&c, &w, 2);
+	sim_fault(c.worlds[1], SIM_DOMAIN_DEFINE, 1, -1, SIM_DROP);
+	g = go_elsewhere(w.uid[0], MOVE_COLD);
+	cloud_ok(&c, do_move, &g);
+	cloud_until(&c, spawns, NULL);
+	sim_set_down(c.worlds[1], true);
+	sim_drop(c.worlds[1], "fire");
+	cloud_until(&c, not_connected, &second);
+	cloud_ok(&c, do_force_down, &host);
+	g = go_elsewhere(w.uid[0], MOVE_EVACUATION);
+	while (cloud_do(&c, do_move, &g))
+		assert_int_equal(c.err.code, ERR_CONFLICT);
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	assert_int_equal(host_of(&c, w.uid[0]), 0);
+	assert_int_equal(power_on(&c, 0, w.uid[0]), HV_POWER_RUNNING);
+	expect_status(&c, "error");
+	sim_faults_clear(c.worlds[1]);
+	sim_set_down(c.worlds[1], false);
+	cloud_ok(&c, do_force_down, &up);
+	cloud_until(&c, flows_gone, NULL);
+	assert_int_equal(sim_domain_count(c.worlds[1]), 0);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation"), 1);
+	cloud_clean(&c);
+	delete_all(&c, w.uid[0]);
+	tear_down(&c);
+}
+
 /* A server on a dead host can be deleted; the host is cleared when it is back. */
 static void test_delete_on_dead_host(void **state)
 {
@@ -529,6 +607,8 @@ int main(void)
 		cmocka_unit_test(test_live_faults),
 		cmocka_unit_test(test_live_words),
 		cmocka_unit_test(test_evacuate),
+		cmocka_unit_test(test_host_gone_for_good),
+		cmocka_unit_test(test_evacuate_back),
 		cmocka_unit_test(test_delete_on_dead_host),
 		cmocka_unit_test(test_confirmed_by_time),
 	};

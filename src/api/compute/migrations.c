@@ -307,6 +307,22 @@ static void tell_force(struct api_call *c)
 	tell(c, MOVE_WORD_FORCE);
 }
 
+static void tell_end(struct api_call *c)
+{
+	struct error ignored;
+	struct server s;
+
+	/* gone already, or on its way */
+	if (store_server_get(c->db, c->arena, 0, c->target, &s, &ignored) == 0)
+		flow_move_tell(c->api->flows, s.host_id, s.uid, MOVE_WORD_CANCEL);
+}
+
+void compute_move_ends(struct api_call *c, const struct server *s)
+{
+	if (s->task_state == TASK_MIGRATING)
+		c->committed = tell_end;
+}
+
 static int order(struct api_call *c, enum move_word word, const char *doing, struct error *err)
 {
 	struct server s;

@@ -86,7 +86,8 @@ int compute_server_update(struct api_call *c, struct error *err)
 		return -1;
 	s.name = in->name ? in->name : s.name;
 	s.access_ipv4 = in->access_ipv4 ? in->access_ipv4 : s.access_ipv4;
-	s.access_ipv6 = in->access_ipv6 ? in->access_ipv6 : s.access_ipv6;
+	if (in->access_ipv6)
+		s.access_ipv6 = server_address_text(c->arena, in->access_ipv6);
 	s.disk_config = in->disk_config ? in->disk_config : s.disk_config;
 	s.hostname = in->hostname ? in->hostname : s.hostname;
 	if (c->seen.present & (1u << DESCRIPTION_FIELD))
@@ -105,5 +106,6 @@ int compute_server_delete(struct api_call *c, struct error *err)
 	if (compute_server_load(c, &s, err) < 0)
 		return -1;
 	c->status = 204;
+	compute_move_ends(c, &s);
 	return flow_server_delete(c->api->flows, c->db, &s, api_is_admin(c), &origin, err);
 }
