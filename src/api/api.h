@@ -193,10 +193,6 @@ const char *api_query(const struct api_call *c, const char *name);
 bool api_query_bool(const struct api_call *c, const char *name, bool fallback);
 /* Adds a header to the reply; both borrowed until the reply (arena or constant). */
 void api_header(struct api_call *c, const char *name, const char *value);
-/* The body's one top key as an object, bound by a table of the handler's own; most have theirs in the route.
- */
-int api_bind(struct api_call *c, const char *top, const struct bind_field *fields, size_t n, void *out,
-	struct bind_seen *seen, struct error *err);
 /* Absolute URL of a path: "https://host:port" + path. In the arena. */
 const char *api_url(struct api_call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* "links": [...] helpers are the services' own. */

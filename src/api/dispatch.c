@@ -48,14 +48,6 @@ void api_header(struct api_call *c, const char *name, const char *value)
 	c->headers[c->headers_n++] = (struct http_pair) { name, value };
 }
 
-int api_bind(struct api_call *c, const char *top, const struct bind_field *fields, size_t n, void *out,
-	struct bind_seen *seen, struct error *err)
-{
-	json_t *obj = bind_top(c->body, top, err);
-
-	return obj ? bind_object(obj, top, fields, n, c->version, c->arena, out, seen, err) : -1;
-}
-
 bool api_is_admin(const struct api_call *c)
 {
 	return c->who && c->who->is_admin;

@@ -8,57 +8,10 @@
 
 #include "base/util.h"
 
-enum { STRING_MAX = 65535, DEPTH_MAX = 32, PATH_TEXT = 240 };
+enum { STRING_MAX = 65535, PATH_TEXT = 240 };
 
 const struct bind_field bind_item_any = { .type = BIND_ANY },
 			bind_item_text = { .type = BIND_STR, .max = 255 };
-
-/* jansson's own depth limit is 2048; ours keeps every later recursion small. */
-static bool depth_ok(const json_t *v, int left)
-{
-	const char *key;
-	json_t *child;
-	size_t i;
-
-	if (left == 0)
-		return false;
-	if (json_is_object(v)) {
-		json_object_foreach((json_t *)v, key, child) if (!depth_ok(child, left - 1)) return false;
-	} else if (json_is_array(v)) {
-		json_array_foreach(v, i, child) if (!depth_ok(child, left - 1)) return false;
-	}
-	return true;
-}
-
-json_t *bind_parse(const char *text, size_t n, struct error *err)
-{
-	json_error_t je;
-	json_t *v = json_loadb(text, n, JSON_REJECT_DUPLICATES, &je);
-
-	if (!v) {
-		error_set(err, ERR_BAD_REQUEST, "the body is not JSON: line %d, column %d: %s", je.line,
-			je.column, je.text);
-		return NULL;
-	}
-	if (!depth_ok(v, DEPTH_MAX)) {
-		json_decref(v);
-		error_set(err, ERR_BAD_REQUEST, "the body is nested more than %d deep", DEPTH_MAX);
-		return NULL;
-	}
-	return v;
-}
-
-json_t *bind_top(const json_t *body, const char *key, struct error *err)
-{
-	json_t *v = json_object_get(body, key);
-
-	if (!json_is_object(v)) {
-		error_set(err, ERR_BAD_REQUEST,
-			"the body must be an object with the key '%s', itself an object", key);
-		return NULL;
-	}
-	return v;
-}
 
 /* --- where in the body, for messages */
 
@@ -468,18 +421,6 @@ static int fill(const struct bind *b, const json_t *obj, const struct spot *at, 
 	if (seen)
 		*seen = here;
 	return check_present(b, t, at, here.present);
-}
-
-int bind_object(const json_t *obj, const char *where, const struct bind_field *fields, size_t n, int version,
-	struct arena *arena, void *out, struct bind_seen *seen, struct error *err)
-{
-	const struct bind b = { version, arena, err };
-	const struct bind_table t = { .fields = fields, .n = n };
-	const struct spot at = { .key = where };
-
-	if (!json_is_object(obj))
-		return refuse(&b, &at, " must be an object");
-	return fill(&b, obj, &at, &t, out, seen);
 }
 
 int bind_one(json_t *v, const char *where, const struct bind_field *f, int version, struct arena *arena,

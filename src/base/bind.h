@@ -102,9 +102,6 @@ json_t *bind_parse(const char *text, size_t n, struct error *err);
  * may be NULL. `version` is the request's minor version, 0 where there is none. */
 int bind_body(const json_t *body, const struct bind_table *t, int version, struct arena *arena, void *out,
 	struct bind_seen *seen, struct error *err);
-/* Fills *out from an object by the table. `where` names the object in messages ("server"). */
-int bind_object(const json_t *obj, const char *where, const struct bind_field *fields, size_t n, int version,
-	struct arena *arena, void *out, struct bind_seen *seen, struct error *err);
 /* One value by one field, into *out. `where` is what messages call it. */
 int bind_one(json_t *v, const char *where, const struct bind_field *f, int version, struct arena *arena,
 	void *out, struct error *err);

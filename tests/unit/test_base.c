@@ -285,16 +285,22 @@ static const struct bind_field fields[] = {
 	{ .name = "early", .type = BIND_INT, .offset = offsetof(struct body, size), .until = 56 },
 };
 
+static const struct bind_table thing = { .top = "thing", BIND_TABLE(body, fields) };
+
+static int bind_to(const char *text, int version, const struct bind_table *t, struct arena *a, void *out,
+	struct bind_seen *seen, struct error *err)
+{
+	json_t *doc = bind_parse(text, strlen(text), err);
+	int rc = doc ? bind_body(doc, t, version, a, out, seen, err) : -1;
+
+	json_decref(doc);
+	return rc;
+}
+
 static int bind_text(const char *text, int version, struct arena *a, struct body *out, struct bind_seen *seen,
 	struct error *err)
 {
-	json_t *doc = bind_parse(text, strlen(text), err), *obj;
-	int rc = -1;
-
-	if (doc && (obj = bind_top(doc, "thing", err)))
-		rc = bind_object(obj, "thing", fields, ARRAY_LEN(fields), version, a, out, seen, err);
-	json_decref(doc);
-	return rc;
+	return bind_to(text, version, &thing, a, out, seen, err);
 }
 
 static const struct {
@@ -387,6 +393,169 @@ static void test_bind_values(void **state)
 		0);
 	assert_string_equal(out.note, "12");
 	assert_true(out.flag);
+}
+
+/* Tables in tables: entries of arrays, objects with any keys, words, one of many keys. */
+
+struct port {
+	const char *ip;
+	int64_t number;
+};
+
+struct server {
+	const char *word, *mode;
+	struct bind_list ports, names;
+	json_t *labels;
+	const struct port *main;
+	double ratio;
+	int64_t count;
+};
+
+struct request {
+	const struct server *server;
+};
+
+static const char *const modes[] = { "fast", "slow", NULL };
+static const struct bind_field port_fields[] = {
+	BIND(port, ip, "ip", BIND_STR, BIND_REQUIRED, 1, 15),
+	BIND(port, number, "number", BIND_INT, 0, 1, 65535),
+};
+static const struct bind_table port_table = { BIND_TABLE(port, port_fields) };
+static const struct bind_field port_item = { .type = BIND_OBJ, .table = &port_table };
+static const struct bind_table label_table = { .more = &bind_item_text };
+static const struct bind_field server_fields[] = {
+	{ .name = "ports",
+		.type = BIND_ARR,
+		.offset = offsetof(struct server, ports),
+		.max = 2,
+		.items = &port_item },
+	{ .name = "ports",
+		.type = BIND_STR,
+		.offset = offsetof(struct server, word),
+		.since = 37,
+		.words = modes },
+	{ .name = "names",
+		.type = BIND_ARR,
+		.offset = offsetof(struct server, names),
+		.items = &bind_item_text },
+	{ .name = "labels",
+		.type = BIND_OBJ,
+		.offset = offsetof(struct server, labels),
+		.flags = BIND_JSON,
+		.max = 2,
+		.table = &label_table },
+	{ .name = "main", .type = BIND_OBJ, .offset = offsetof(struct server, main), .table = &port_table },
+	{ .name = "mode",
+		.type = BIND_STR,
+		.offset = offsetof(struct server, mode),
+		.flags = BIND_ANY_CASE,
+		.words = modes },
+	{ .name = "ratio",
+		.type = BIND_NUM,
+		.offset = offsetof(struct server, ratio),
+		.max = 16,
+		.absent = 1 },
+	{ .name = "count", .type = BIND_INT, .offset = offsetof(struct server, count), .absent = -1 },
+};
+static const struct bind_table server_table = { BIND_TABLE(server, server_fields) };
+static const struct bind_field request_fields[] = {
+	{ .name = "server", .type = BIND_OBJ, .table = &server_table },
+	{ .name = "stop", .type = BIND_OBJ, .flags = BIND_NULL, .table = &port_table },
+};
+static const struct bind_table request_table = { .fields = request_fields,
+	.n = 1,
+	.size = sizeof(struct request),
+	.required = 1 },
+			       one_table = { BIND_TABLE(request, request_fields), .flags = BIND_ONE };
+
+static const struct {
+	const char *text;
+	int version;
+	const char *says;
+} nested[] = {
+	{ "{\"server\": {\"ports\": [{\"ip\": \"1\"}, {\"ip\": \"\"}]}}", 1,
+		"server.ports[1].ip must be a string of 1 to 15" },
+	{ "{\"server\": {\"ports\": [{}]}}", 1, "server.ports[0].ip is required" },
+	{ "{\"server\": {\"ports\": [{\"ip\": \"1\", \"x\": 1}]}}", 1, "server.ports[0].x: Additional" },
+	{ "{\"server\": {\"ports\": [7]}}", 1, "server.ports[0] must be an object" },
+	{ "{\"server\": {\"ports\": [null]}}", 1, "server.ports[0] must be an object" },
+	{ "{\"server\": {\"ports\": [{\"ip\": \"1\"}, {\"ip\": \"1\"}, {\"ip\": \"1\"}]}}", 1,
+		"server.ports must be an array of 0 to 2" },
+	{ "{\"server\": {\"ports\": \"fast\"}}", 36, "server.ports must be an array" },
+	{ "{\"server\": {\"ports\": \"none\"}}", 37, "server.ports must be one of fast, slow" },
+	{ "{\"server\": {\"ports\": 7}}", 37, "server.ports must be an array" },
+	{ "{\"server\": {\"names\": [\"a\", 7]}}", 1, "server.names[1] must be a string" },
+	{ "{\"server\": {\"labels\": {\"a\": 7}}}", 1, "server.labels.a must be a string" },
+	{ "{\"server\": {\"labels\": {\"a\": \"\", \"b\": \"\", \"c\": \"\"}}}", 1,
+		"server.labels must be an object of 0 to 2" },
+	{ "{\"server\": {\"main\": {\"ip\": \"1\", \"number\": 0}}}", 1,
+		"server.main.number must be an integer from 1 to 65535" },
+	{ "{\"server\": {\"mode\": \"Fastest\"}}", 1, "server.mode must be one of fast, slow" },
+	{ "{\"server\": {\"ratio\": 16.5}}", 1, "server.ratio must be a number from 0 to 16" },
+	{ "{\"server\": {\"ratio\": \"1\"}}", 1, "server.ratio must be a number" },
+	{ "{\"server\": null}", 1, "server is required" },
+	{ "{\"server\": {}, \"x\": 1}", 1, "x: Additional" },
+};
+
+static void test_bind_nested(void **state)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct request out = { 0 };
+	const struct port *ports;
+	struct error err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(nested); i++)
+		if (bind_to(nested[i].text, nested[i].version, &request_table, &a, &out, NULL, &err) == 0 ||
+			!strstr(err.msg, nested[i].says))
+			fail_msg("%s: %s", nested[i].text, err.msg);
+	assert_int_equal(
+		bind_to("{\"server\": {\"ports\": [{\"ip\": \"1\"}, {\"ip\": \"2\", \"number\": \"7\"}], "
+			"\"names\": [\"x\"], \"main\": {\"ip\": \"3\"}, \"mode\": \"SLOW\"}}",
+			37, &request_table, &a, &out, NULL, &err),
+		0);
+	ports = out.server->ports.items;
+	assert_int_equal(out.server->ports.n, 2);
+	assert_string_equal(ports[1].ip, "2");
+	assert_int_equal(ports[1].number, 7);
+	assert_string_equal(((const char *const *)out.server->names.items)[0], "x");
+	assert_string_equal(out.server->main->ip, "3");
+	assert_ptr_equal(out.server->mode, modes[1]);
+	assert_null(out.server->word);
+	assert_true(out.server->ratio == 1.0);
+	assert_int_equal(out.server->count, -1);
+	assert_int_equal(
+		bind_to("{\"server\": {\"ports\": \"fast\"}}", 37, &request_table, &a, &out, NULL, &err), 0);
+	assert_string_equal(out.server->word, "fast");
+	assert_null(out.server->ports.items); /* none, which an empty one is not */
+}
+
+static void test_bind_one(void **state)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	static const struct {
+		const char *text, *says;
+	} bad[] = {
+		{ "{}", "one key" },
+		{ "{\"server\": null, \"stop\": null}", "one key" },
+		{ "{\"dance\": {}}", "no such action: dance" },
+		{ "{\"dance\": null}", "no such action: dance" },
+		{ "{\"server\": null}", "server must not be null" },
+		{ "{\"stop\": {}}", "stop.ip is required" },
+		{ "[]", "JSON object" },
+	};
+	struct request out = { 0 };
+	struct bind_seen seen;
+	struct error err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (bind_to(bad[i].text, 1, &one_table, &a, &out, NULL, &err) == 0 ||
+			!strstr(err.msg, bad[i].says))
+			fail_msg("%s: %s", bad[i].text, err.msg);
+	assert_int_equal(bind_to("{\"stop\": null}", 1, &one_table, &a, &out, &seen, &err), 0);
+	assert_int_equal(seen.present, 1 << 1);
+	assert_null(out.server);
 }
 
 static void test_bind_depth(void **state)
@@ -596,6 +765,8 @@ int main(void)
 		cmocka_unit_test(test_buf),
 		cmocka_unit_test(test_bind),
 		cmocka_unit_test(test_bind_values),
+		cmocka_unit_test(test_bind_nested),
+		cmocka_unit_test(test_bind_one),
 		cmocka_unit_test(test_bind_depth),
 		cmocka_unit_test(test_base64),
 		cmocka_unit_test(test_ids),
