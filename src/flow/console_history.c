@@ -65,10 +65,25 @@ static size_t whole_characters(const char *p, size_t n)
 	return n;
 }
 
-static void mark_of(const struct hv_log *log, int64_t host_id, struct history_mark *out)
+static void log_finish(struct hv_log *log)
 {
-	*out = (struct history_mark) { .host_id = host_id, .offset = log->offset, .tail_n = log->tail_n };
-	memcpy(out->tail, log->tail, log->tail_n);
+	buf_finish(&log->text);
+}
+
+static struct hv_log_mark to_log(const struct history_mark *m)
+{
+	struct hv_log_mark out = { .offset = m->offset, .tail_n = m->tail_n };
+
+	memcpy(out.tail, m->tail, m->tail_n);
+	return out;
+}
+
+static struct history_mark from_log(const struct hv_log_mark *m, int64_t host_id)
+{
+	struct history_mark out = { .host_id = host_id, .offset = m->offset, .tail_n = m->tail_n };
+
+	memcpy(out.tail, m->tail, m->tail_n);
+	return out;
 }
 
 /* The bytes of an unfinished character are left to the next look. */
@@ -76,53 +91,62 @@ static void trim(struct hv_log *log)
 {
 	size_t n = whole_characters(log->text.data, log->text.len), cut = log->text.len - n;
 
-	if (!cut || cut > log->tail_n)
+	if (!cut || cut > log->mark.tail_n)
 		return;
 	log->text.len = n;
-	log->offset -= (int64_t)cut;
-	log->tail_n -= cut;
+	log->mark.offset -= (int64_t)cut;
+	log->mark.tail_n -= cut;
 }
 
-/* Reads one piece. 1: there was something, 0: nothing, -1. *more: and there is more. */
-static int read_piece(struct history *h, int64_t host_id, int64_t now_us, const struct hv_driver *drv,
-	struct hv_conn *conn, const char *uid, bool *more, struct error *err)
-{
-	struct hv_log log = { 0 };
-	struct history_mark before, after;
-	struct history_text text;
-	int rc;
+struct piece { /* of a log, on its way from a host into the history */
+	struct history *history;
+	int64_t host_id, now_us;
+	const char *uid;
+	bool more; /* out: there is more */
+};
 
-	*more = false;
-	if (history_mark_get(h, uid, host_id, &before, err) < 0)
+/* 1: there was something, 0: nothing, -1. */
+static int read_piece(struct piece *p, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+{
+	CLEANUP(log_finish) struct hv_log log = { 0 };
+	struct history_mark own, other, after;
+	struct history_text text;
+
+	p->more = false;
+	if (history_mark_get(p->history, p->uid, p->host_id, &own, err) < 0 ||
+		history_mark_before(p->history, p->uid, p->host_id, &other, err) < 0)
 		return -1;
-	str_copy(log.uuid, sizeof log.uuid, uid);
-	log.offset = before.offset;
-	log.tail_n = before.tail_n;
-	memcpy(log.tail, before.tail, before.tail_n);
-	rc = drv->console_follow(conn, &log, PIECE_MAX, err);
-	if (rc == 0 && log.text.len)
+	str_copy(log.uuid, sizeof log.uuid, p->uid);
+	log.mark = to_log(&own);
+	log.before = to_log(&other);
+	if (drv->console_follow(conn, &log, PIECE_MAX, err) < 0)
+		return -1;
+	if (log.text.len)
 		trim(&log);
-	mark_of(&log, host_id, &after);
+	after = from_log(&log.mark, p->host_id);
 	text = (struct history_text) {
-		.p = log.text.data, .n = log.text.len, .at_us = now_us, .lost = log.lost
+		.p = log.text.data, .n = log.text.len, .at_us = p->now_us, .lost = log.lost
 	};
-	if (rc == 0 && (text.n || after.offset != before.offset || log.lost))
-		rc = history_append(h, uid, &before, &after, &text, err);
-	*more = log.more;
-	rc = rc < 0 ? -1 : text.n > 0;
-	buf_finish(&log.text);
-	return rc;
+	if ((text.n || after.offset != own.offset || log.lost) &&
+		history_append(p->history, p->uid, &own, &after, &text, err) < 0)
+		return -1;
+	p->more = log.more;
+	return text.n > 0;
 }
 
 void console_last_read(
 	const struct act *act, const struct hv_driver *drv, struct hv_conn *conn, const char *uid)
 {
+	struct piece p = { .history = act->history,
+		.host_id = act->host_id,
+		.now_us = act->now_us,
+		.uid = uid,
+		.more = true };
 	struct error err;
-	bool more = act->history != NULL;
 
-	for (int i = 0; i < LAST_PIECES_MAX && more && !atomic_load(&act->call.abandoned); i++)
-		if (read_piece(act->history, act->host_id, act->now_us, drv, conn, uid, &more, &err) < 0)
-			more = false;
+	for (int i = 0; act->history && i < LAST_PIECES_MAX && p.more; i++)
+		if (atomic_load(&act->call.abandoned) || read_piece(&p, drv, conn, &err) < 0)
+			return;
 }
 
 /* --- a host --------------------------------------------------------------------------------------------- */
@@ -138,30 +162,39 @@ struct look {
 	bool more;
 };
 
+/* -1: the host cannot be heard. Else what went wrong is this log's alone: the others are not to suffer. */
+static int look_at(
+	struct look *k, size_t i, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+{
+	struct piece p = { .history = k->history,
+		.host_id = k->host_id,
+		.now_us = k->now_us,
+		.uid = k->uids[i],
+		.more = true };
+
+	for (int n = 0; n < PIECES_MAX && p.more; n++) {
+		int rc = atomic_load(&k->call.abandoned) ? error_set(err, ERR_TIMEOUT, "given up meanwhile")
+							 : read_piece(&p, drv, conn, err);
+
+		if (rc < 0 && (err->code == ERR_UNREACHABLE || err->code == ERR_TIMEOUT))
+			return -1;
+		if (rc < 0)
+			log_event(LOG_DEBUG, "a console could not be read", "server", p.uid, "error",
+				err->msg, "detail", err->detail, NULL);
+		k->news[i] |= rc > 0;
+	}
+	k->more |= p.more;
+	return 0;
+}
+
 static int look_run(
 	struct host_call *call, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	struct look *k = CONTAINER_OF(call, struct look, call);
 
-	for (size_t i = 0; i < k->n; i++) {
-		bool more = true;
-
-		for (int piece = 0; piece < PIECES_MAX && more; piece++) {
-			int rc;
-
-			if (atomic_load(&call->abandoned))
-				return error_set(err, ERR_TIMEOUT, "given up meanwhile");
-			rc = read_piece(k->history, k->host_id, k->now_us, drv, conn, k->uids[i], &more, err);
-			if (rc < 0 && (err->code == ERR_UNREACHABLE || err->code == ERR_TIMEOUT))
-				return -1;
-			if (rc < 0) /* this one alone: the others are not to suffer */
-				log_event(LOG_DEBUG, "a console could not be read", "server", k->uids[i],
-					"error", err->msg, "detail", err->detail, NULL);
-			more &= rc >= 0;
-			k->news[i] |= rc > 0;
-		}
-		k->more |= more;
-	}
+	for (size_t i = 0; i < k->n; i++)
+		if (look_at(k, i, drv, conn, err) < 0)
+			return -1;
 	return 0;
 }
 

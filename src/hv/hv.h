@@ -157,14 +157,19 @@ struct hv_progress { /* bytes */
 
 enum { HV_LOG_TAIL = 32 };
 
-struct hv_log { /* how far a console's log was read, and what came since */
-	char uuid[UUID_TEXT];
-	int64_t offset;                  /* bytes of it that were read */
+struct hv_log_mark {
+	int64_t offset;                  /* bytes of a log that were read */
 	unsigned char tail[HV_LOG_TAIL]; /* the last of them: prove that it is the same log still */
 	size_t tail_n;
-	struct buf text; /* out: what is new; the caller's to finish */
-	bool lost;       /* out: some text before it was thrown away on the host */
-	bool more;       /* out: there is more than was asked for */
+};
+
+struct hv_log { /* how far a console's log was read, and what came since */
+	char uuid[UUID_TEXT];
+	struct hv_log_mark mark;
+	struct hv_log_mark before; /* on the host that it came from: what it brought along is read on there */
+	struct buf text;           /* out: what is new; the caller's to finish */
+	bool lost;                 /* out: some text before it was thrown away on the host */
+	bool more;                 /* out: there is more than was asked for */
 };
 
 struct hv_console; /* an open one */

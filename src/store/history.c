@@ -23,6 +23,7 @@ static const int64_t mark_keep_us = 400LL * 24 * 3600 * 1000000;
 
 enum statement {
 	MARK_GET,
+	MARK_BEFORE,
 	MARK_SET,
 	CHUNK_ADD,
 	READ,
@@ -39,7 +40,9 @@ enum statement {
 };
 
 static const char *const sqls[STATEMENTS] = {
-	[MARK_GET] = "SELECT at, tail FROM mark WHERE server = ? AND host = ?",
+	[MARK_GET] = "SELECT host, at, tail FROM mark WHERE server = ? AND host = ?",
+	[MARK_BEFORE] =
+		"SELECT host, at, tail FROM mark WHERE server = ? AND host != ? ORDER BY seen DESC LIMIT 1",
 	[MARK_SET] =
 		"INSERT INTO mark (server, host, at, tail, seen) VALUES (?, ?, ?, ?, ?) ON CONFLICT (server, "
 		"host) DO UPDATE SET at = excluded.at, tail = excluded.tail, seen = excluded.seen",
@@ -241,24 +244,25 @@ void history_unref(struct history *h)
 
 /* --- marks and text: under the lock --------------------------------------------------------------------- */
 
-static int mark_load(
-	struct history *h, const char *server, int64_t host_id, struct history_mark *out, struct error *err)
+static int mark_load(struct history *h, enum statement which, const char *server, int64_t host_id,
+	struct history_mark *out, struct error *err)
 {
-	sqlite3_stmt *st = h->st[MARK_GET];
+	sqlite3_stmt *st = h->st[which];
 	int rc;
 
 	*out = (struct history_mark) { .host_id = host_id };
 	sqlite3_bind_text(st, 1, server, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(st, 2, host_id);
 	if ((rc = step(h, st, err)) > 0) {
-		out->offset = sqlite3_column_int64(st, 0);
-		out->tail_n = (size_t)sqlite3_column_bytes(st, 1);
+		out->host_id = sqlite3_column_int64(st, 0);
+		out->offset = sqlite3_column_int64(st, 1);
+		out->tail_n = (size_t)sqlite3_column_bytes(st, 2);
 		if (out->tail_n > HISTORY_TAIL)
 			out->tail_n = 0;
 		if (out->tail_n)
-			memcpy(out->tail, sqlite3_column_blob(st, 1), out->tail_n);
+			memcpy(out->tail, sqlite3_column_blob(st, 2), out->tail_n);
 	}
-	return done(st, rc);
+	return done(st, rc) < 0 ? -1 : 0;
 }
 
 static int mark_save(struct history *h, const char *server, const struct history_mark *m, int64_t now_us,
@@ -348,11 +352,12 @@ static int append(struct history *h, const char *server, const struct history_ma
 	int64_t bytes;
 	int rc = 1;
 
-	if (mark_load(h, server, before->host_id, &now, err) < 0)
+	if (mark_load(h, MARK_GET, server, before->host_id, &now, err) < 0)
 		return -1;
 	if (!mark_same(&now, before))
 		return 0;
-	if (mark_save(h, server, after, t->at_us, err) < 0 || (t->n && chunk_add(h, server, t, err) < 0))
+	/* in this order: marks, like chunks, are then seen one after the other */
+	if ((t->n && chunk_add(h, server, t, err) < 0) || mark_save(h, server, after, h->last_at, err) < 0)
 		return -1;
 	while (rc > 0 && (bytes = kept(h, server, err)) > h->config.server_bytes)
 		rc = drop_oldest(h, server, INT64_MAX, err);
@@ -385,15 +390,27 @@ static int end(struct history *h, int rc, int64_t bytes_before, struct error *er
 	return rc;
 }
 
-int history_mark_get(
-	struct history *h, const char *server, int64_t host_id, struct history_mark *out, struct error *err)
+static int mark_read(struct history *h, enum statement which, const char *server, int64_t host_id,
+	struct history_mark *out, struct error *err)
 {
 	int rc;
 
 	pthread_mutex_lock(&h->lock);
-	rc = mark_load(h, server, host_id, out, err);
+	rc = mark_load(h, which, server, host_id, out, err);
 	pthread_mutex_unlock(&h->lock);
-	return rc < 0 ? -1 : 0;
+	return rc;
+}
+
+int history_mark_get(
+	struct history *h, const char *server, int64_t host_id, struct history_mark *out, struct error *err)
+{
+	return mark_read(h, MARK_GET, server, host_id, out, err);
+}
+
+int history_mark_before(
+	struct history *h, const char *server, int64_t host_id, struct history_mark *out, struct error *err)
+{
+	return mark_read(h, MARK_BEFORE, server, host_id, out, err);
 }
 
 int history_append(struct history *h, const char *server, const struct history_mark *before,

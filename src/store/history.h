@@ -35,6 +35,9 @@ struct history_mark {
 };
 int history_mark_get(
 	struct history *h, const char *server, int64_t host_id, struct history_mark *out, struct error *err);
+/* The one that moved last, of all other hosts. */
+int history_mark_before(
+	struct history *h, const char *server, int64_t host_id, struct history_mark *out, struct error *err);
 /* Keeps text and mark together, so that a restart goes on where it was. Somebody else has read from `before`
  * on meanwhile: nothing happens. */
 struct history_text {

@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from cloud import Cloud  # noqa: E402
 from websocket import Refused, WebSocket  # noqa: E402
 
-V26 = {"OpenStack-API-Version": "compute 2.8"}
+V28 = {"OpenStack-API-Version": "compute 2.8"}
 
 
 def wait(get, what):
@@ -46,7 +46,7 @@ def text(cloud, sid, query=""):
 
 def url(cloud, sid, who="tenant"):
     a = cloud.request(who, "POST", "/compute/v2.1/servers/%s/remote-consoles" % sid,
-                      {"remote_console": {"protocol": "serial", "type": "serial"}}, V26)
+                      {"remote_console": {"protocol": "serial", "type": "serial"}}, V28)
     assert a.status == 200, a.body
     c = a.json["remote_console"]
     assert c["protocol"] == c["type"] == "serial" and c["url"].startswith("wss://"), c
@@ -71,17 +71,17 @@ def addresses(cloud, sid):
     for body, status in (({"protocol": "vnc", "type": "novnc"}, 400), ({"protocol": "mks", "type": "webmks"}, 400),
                          ({"protocol": "serial", "type": "novnc"}, 400), ({"protocol": "x", "type": "serial"}, 400),
                          ({"protocol": "serial"}, 400)):
-        a = cloud.request("tenant", "POST", path, {"remote_console": body}, V26)
+        a = cloud.request("tenant", "POST", path, {"remote_console": body}, V28)
         assert a.status == status, (body, a.status, a.body)
     assert "no host opens a port" in cloud.request("tenant", "POST", path, {"remote_console": {
-        "protocol": "vnc", "type": "novnc"}}, V26).body.decode()
+        "protocol": "vnc", "type": "novnc"}}, V28).body.decode()
     assert cloud.request("tenant", "POST", path, {"remote_console": {"protocol": "serial", "type": "serial"}}).status == 404
     old = cloud.request("tenant", "POST", "/compute/v2.1/servers/%s/action" % sid, {"os-getSerialConsole": {"type": "serial"}})
     assert old.status == 200 and old.json["console"]["url"].startswith("wss://"), old.body
     vnc = cloud.request("tenant", "POST", "/compute/v2.1/servers/%s/action" % sid, {"os-getVNCConsole": {"type": "novnc"}})
     assert vnc.status == 400, vnc.body
-    assert cloud.request("reader", "POST", path, {"remote_console": {"protocol": "serial", "type": "serial"}}, V26).status == 403
-    assert cloud.request("stranger", "POST", path, {"remote_console": {"protocol": "serial", "type": "serial"}}, V26).status == 404
+    assert cloud.request("reader", "POST", path, {"remote_console": {"protocol": "serial", "type": "serial"}}, V28).status == 403
+    assert cloud.request("stranger", "POST", path, {"remote_console": {"protocol": "serial", "type": "serial"}}, V28).status == 404
 
 
 def live(cloud, sid):
@@ -121,7 +121,7 @@ def live(cloud, sid):
     second.close()
     wait(lambda: cloud.request("tenant", "GET", "/compute/v2.1/servers/" + sid).json["server"]["status"] == "SHUTOFF", "SHUTOFF")
     a = cloud.request("tenant", "POST", "/compute/v2.1/servers/%s/remote-consoles" % sid,
-                      {"remote_console": {"protocol": "serial", "type": "serial"}}, V26)
+                      {"remote_console": {"protocol": "serial", "type": "serial"}}, V28)
     assert a.status == 409, a.body
     cloud.request("tenant", "POST", "/compute/v2.1/servers/%s/action" % sid, {"os-start": None})
     wait(lambda: cloud.request("tenant", "GET", "/compute/v2.1/servers/" + sid).json["server"]["status"] == "ACTIVE", "ACTIVE")
@@ -179,6 +179,64 @@ def by_time(cloud, sid):
     assert history(cloud, "6f1d9c2e-1111-4000-8000-000000000001").status == 404
 
 
+def becomes(cloud, sid, status):
+    def holds():
+        s = cloud.request("admin", "GET", "/compute/v2.1/servers/" + sid).json["server"]
+        assert s["status"] != "ERROR", s
+        return s["status"] == status and s["OS-EXT-STS:task_state"] is None and s
+    return wait(holds, status)
+
+
+def act(cloud, who, sid, body, version="2.1", status=202):
+    a = cloud.request(who, "POST", "/compute/v2.1/servers/%s/action" % sid, body, {"OpenStack-API-Version": "compute " + version})
+    assert a.status == status, (body, a.status, a.body)
+
+
+def say(cloud, sid, words):
+    ws = WebSocket(url(cloud, sid), cloud.ssl)
+    ws.send(words + "\n")
+    ws.read_until(words.encode())
+    ws.close()
+
+
+def across_moves(cloud, sid):
+    """To another host live and off, rebuilt, shelved and back: the text is one, nothing of it comes twice."""
+    host = becomes(cloud, sid, "ACTIVE")["OS-EXT-SRV-ATTR:host"]
+    said = []
+
+    def then(what):
+        said.append("words-%d" % len(said))
+        say(cloud, sid, said[-1])
+        what()
+        becomes(cloud, sid, "ACTIVE")
+        wait(lambda: said[-1] in text(cloud, sid), "the words before " + what.__name__)
+
+    def live():
+        act(cloud, "admin", sid, {"os-migrateLive": {"host": None, "block_migration": "auto"}}, "2.30")
+        wait(lambda: becomes(cloud, sid, "ACTIVE")["OS-EXT-SRV-ATTR:host"] != host, "another host")
+
+    def cold():
+        act(cloud, "admin", sid, {"migrate": None})
+        becomes(cloud, sid, "VERIFY_RESIZE")
+        act(cloud, "tenant", sid, {"confirmResize": None}, status=204)
+
+    def rebuilt():
+        act(cloud, "tenant", sid, {"rebuild": {"imageRef": cloud.request("tenant", "GET", "/image/v2/images").json["images"][0]["id"]}})
+
+    def shelved():
+        act(cloud, "tenant", sid, {"shelve": None})
+        becomes(cloud, sid, "SHELVED_OFFLOADED")
+        assert said[-1] in text(cloud, sid)  # on no host now
+        act(cloud, "tenant", sid, {"unshelve": None})
+
+    for what in (live, cold, rebuilt, shelved):
+        then(what)
+    then(lambda: None)
+    got = text(cloud, sid)
+    assert [got.count(w + "\n") for w in said] == [1] * len(said), got
+    assert sorted(said, key=got.index) == said, got
+
+
 def across_restart_and_end(cloud, sid):
     """After kill -9 it goes on where it was; what was printed last is read before a server goes."""
     before = text(cloud, sid)
@@ -209,6 +267,7 @@ def main():
         live(cloud, sid)
         revoked(cloud, sid)
         by_time(cloud, sid)
+        across_moves(cloud, server(cloud, "mover"))
         across_restart_and_end(cloud, sid)
     with Cloud(settings=["consoles.console_token_s=1", "consoles.console_idle_s=1", "consoles.consoles_max=1"], hosts=1) as cloud:
         sid = server(cloud, "brief")
