@@ -9,19 +9,37 @@
 
 #include "base/util.h"
 
+/* What the first proxy on the way says; NULL when it says nothing that could be part of a URL. */
+static const char *forwarded(struct api_call *c, const char *header)
+{
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:[]/";
+	const char *value = http_header(c->http, header);
+	size_t n = value ? strcspn(value, ", ") : 0;
+
+	return n && strspn(value, allowed) >= n ? arena_strndup(c->arena, value, n) : NULL;
+}
+
+/* Where the caller found us: scheme, host and port, and what a proxy has put before our paths. */
 static const char *base_url(struct api_call *c)
 {
-	const char *proto = http_header(c->http, "X-Forwarded-Proto");
-	const char *host = http_header(c->http, "X-Forwarded-Host");
+	const char *proto, *host, *prefix;
+	size_t n;
 
 	if (c->api->config.public_url)
 		return c->api->config.public_url;
+	proto = forwarded(c, "X-Forwarded-Proto");
+	host = forwarded(c, "X-Forwarded-Host");
+	prefix = forwarded(c, "X-Forwarded-Prefix");
 	if (!proto)
 		proto = c->http->is_unix ? "http" : "https";
 	if (!host)
-		host = http_header(c->http, "Host");
-	return arena_printf(
-		c->arena, "%s://%s", str_eq(proto, "http") ? "http" : "https", host ? host : "localhost");
+		host = forwarded(c, "Host");
+	n = prefix && prefix[0] == '/' ? strlen(prefix) : 0;
+	while (n && prefix[n - 1] == '/')
+		n--;
+	return arena_printf(c->arena, "%s://%s%.*s", str_eq(proto, "http") ? "http" : "https",
+		host ? host : "localhost", (int)n, n ? prefix : "");
 }
 
 const char *api_url(struct api_call *c, const char *fmt, ...)
