@@ -129,7 +129,7 @@ int cmd_server_console(struct ctl *ctl)
 {
 	const struct timespec pause = { .tv_sec = FOLLOW_S };
 	bool follow = args_flag(&ctl->args, "follow"), more = true;
-	const char *found, *id, *from, *until;
+	const char *found = NULL, *id, *from, *until;
 	char since[TIME_TEXT] = "";
 
 	if (read_time(ctl, "since", &from) < 0 || read_time(ctl, "until", &until) < 0 ||

@@ -87,8 +87,8 @@ int compute_aggregate_list(struct api_call *c, struct error *err)
 static int read_id(struct api_call *c, int64_t *out, struct error *err)
 {
 	c->target = api_param(c, "aggregate_id");
-	if (str_int64(c->target, 0, INT64_MAX, out))
-		return 0;
+	if (str_int64(c->target, INT64_MIN, INT64_MAX, out))
+		return 0; /* one below 0 is an id that there is not */
 	return error_set(err, ERR_BAD_REQUEST, "an aggregate's id is a number, not '%.64s'", c->target);
 }
 

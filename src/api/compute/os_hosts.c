@@ -19,7 +19,7 @@ int compute_os_host_list(struct api_call *c, struct error *err)
 	jw_key(&c->out, "hosts");
 	jw_array(&c->out);
 	for (size_t i = 0; i < n; i++) {
-		if ((zone && strcmp(zone, hosts[i].zone) != 0) ||
+		if ((zone && *zone && strcmp(zone, hosts[i].zone) != 0) ||
 			(service && strcmp(service, "compute") != 0))
 			continue;
 		jw_object(&c->out);

@@ -20,6 +20,14 @@ int server_check_address(const char *field, const char *text, bool is_v6, struct
 		field, is_v6 ? 6 : 4, text);
 }
 
+const char *server_address_text(struct arena *a, const char *text)
+{
+	unsigned char raw[16];
+	char *out = arena_alloc(a, INET6_ADDRSTRLEN);
+
+	return inet_pton(AF_INET6, text, raw) == 1 ? inet_ntop(AF_INET6, raw, out, INET6_ADDRSTRLEN) : text;
+}
+
 const char *const server_disk_configs[] = { "AUTO", "MANUAL", NULL };
 const struct bind_table server_metadata_table = { .more = &bind_item_text };
 const struct bind_field server_tag_item = { .type = BIND_STR, .min = 1, .max = 60 };

@@ -12,6 +12,8 @@ enum { SERVER_TAGS_MAX = 50, SERVER_USER_DATA_MAX = 65535 };
 
 /* "" or an address of the family. ERR_BAD_REQUEST naming the field. */
 int server_check_address(const char *field, const char *text, bool is_v6, struct error *err);
+/* An IPv6 address in its one form (RFC 5952); any other text as it is. */
+const char *server_address_text(struct arena *a, const char *text);
 /* For tables of bodies: what a disk_config can be, an object of texts, a tag. */
 extern const char *const server_disk_configs[];
 extern const struct bind_table server_metadata_table;

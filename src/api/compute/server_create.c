@@ -212,7 +212,7 @@ static void fill_base(struct create *k)
 	s->admin_pass = in->admin_pass ? in->admin_pass : server_random_password(k->c);
 	s->zone = k->want.zone ? k->want.zone : "";
 	s->access_ipv4 = in->access_ipv4 ? in->access_ipv4 : "";
-	s->access_ipv6 = in->access_ipv6 ? in->access_ipv6 : "";
+	s->access_ipv6 = in->access_ipv6 ? server_address_text(k->c->arena, in->access_ipv6) : "";
 	s->disk_config = in->disk_config ? in->disk_config : "MANUAL";
 	s->reservation_id = server_random_text(k->c, "r-", lower, 8);
 	s->created_us = s->updated_us = k->c->now_us;

@@ -197,6 +197,9 @@ int server_act_migrate_live(struct api_call *c, const struct server_act *a, stru
 	const struct live_args *in = a->in;
 	struct server_move want = { .kind = MOVE_LIVE };
 
+	if (server_action_allowed(ACTION_MIGRATE_LIVE, a->s->uid, a->s->vm_state, a->s->task_state,
+		    a->s->locked, api_is_admin(c), err) < 0)
+		return -1;
 	if (!in->block && !in->block_word)
 		return error_set(err, ERR_BAD_REQUEST,
 			"block_migration: disks are local in this cloud, so a live migration moves them: "

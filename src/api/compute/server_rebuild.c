@@ -104,7 +104,8 @@ static int apply(struct api_call *c, const struct server_act *a, const char *pas
 
 	s->name = in->name ? in->name : s->name;
 	s->access_ipv4 = in->access_ipv4 ? in->access_ipv4 : s->access_ipv4;
-	s->access_ipv6 = in->access_ipv6 ? in->access_ipv6 : s->access_ipv6;
+	if (in->access_ipv6)
+		s->access_ipv6 = server_address_text(c->arena, in->access_ipv6);
 	s->disk_config = in->disk_config ? in->disk_config : s->disk_config;
 	s->hostname = in->hostname ? in->hostname : s->hostname;
 	s->admin_pass = s->config_drive ? password : NULL;

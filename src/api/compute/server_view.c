@@ -337,7 +337,8 @@ enum field_flags {
 	F_NOT_PUT = 2,    /* not in PUT's answer below 2.75 */
 	F_NOT_LIST = 4,   /* not in lists */
 	F_OPEN_AT_90 = 8, /* with F_ADMIN: for all from 2.90 */
-	F_REBUILD = 16    /* only in rebuild's answer */
+	F_REBUILD = 16,   /* only in rebuild's answer */
+	F_NOT_REBUILD = 32
 };
 
 #define ROW(member) offsetof(struct server_row, member)
@@ -389,7 +390,7 @@ static const struct field {
 	{ "OS-EXT-SRV-ATTR:kernel_id", 3, F_ADMIN | F_NOT_PUT, FN(put_empty_text), NULL },
 	{ "OS-EXT-SRV-ATTR:ramdisk_id", 3, F_ADMIN | F_NOT_PUT, FN(put_empty_text), NULL },
 	{ "OS-EXT-SRV-ATTR:root_device_name", 3, F_ADMIN | F_NOT_PUT, FN(put_root_device), NULL },
-	{ "OS-EXT-SRV-ATTR:user_data", 3, F_ADMIN | F_NOT_PUT, F_STR, ROW(s.user_data), NULL, NULL },
+	{ "OS-EXT-SRV-ATTR:user_data", 3, F_ADMIN | F_NOT_PUT | F_NOT_REBUILD, F_STR, ROW(s.user_data), NULL, NULL },
 	{ "locked", 9, 0, F_BOOL, ROW(s.locked), NULL, NULL },
 	{ "host_status", 16, F_ADMIN | F_NOT_PUT, FN(put_host_status), NULL },
 	{ "description", 19, 0, F_STR, ROW(s.description), NULL, NULL },
@@ -436,6 +437,8 @@ static bool shown(const struct view *v, const struct field *f)
 	if (!since(v->c, f->since) || (v->reduced && (f->flags & F_NOT_PUT)))
 		return false;
 	if ((f->flags & F_NOT_LIST) && v->kind == SERVER_VIEW_LIST)
+		return false;
+	if ((f->flags & F_NOT_REBUILD) && v->kind == SERVER_VIEW_REBUILD)
 		return false;
 	if ((f->flags & F_REBUILD) && v->kind != SERVER_VIEW_REBUILD)
 		return false;
