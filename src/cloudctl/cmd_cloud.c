@@ -224,6 +224,7 @@ int cmd_flavor_create(struct ctl *ctl)
 
 int cmd_quota_set(struct ctl *ctl)
 {
+	const struct command *command = ctl->args.command;
 	CLEANUP(buf_finish) struct buf b = { 0 };
 	const char *url;
 	json_t *answer;
@@ -231,7 +232,7 @@ int cmd_quota_set(struct ctl *ctl)
 	jw_object(&b);
 	jw_key(&b, "quotas");
 	jw_object(&b);
-	for (size_t i = 1; i < ctl->args.positional_n; i++) {
+	for (size_t i = str_starts(command->args, "PROJECT"); i < ctl->args.positional_n; i++) {
 		const char *pair = ctl->args.positional[i], *eq = strchr(pair, '=');
 		int64_t limit;
 
@@ -244,10 +245,9 @@ int cmd_quota_set(struct ctl *ctl)
 	}
 	jw_end_object(&b);
 	jw_end_object(&b);
-	if (ctl_url(ctl, "/cloud/v1/quotas/{projects:0}", &url) ||
-		ctl_call(ctl, "PUT", url, buf_text(&b), &answer))
+	if (ctl_url(ctl, command->url, &url) || ctl_call(ctl, "PUT", url, buf_text(&b), &answer))
 		return ctl_failed(ctl);
-	return ctl_show(ctl, ctl->args.command->view, answer);
+	return ctl_show(ctl, command->view, answer);
 }
 
 /* --- check --- */

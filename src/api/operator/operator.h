@@ -22,6 +22,8 @@ int flow_action(struct api_call *c, struct error *err);
 
 int operator_quota_show(struct api_call *c, struct error *err);
 int operator_quota_set(struct api_call *c, struct error *err);
+int operator_quota_defaults(struct api_call *c, struct error *err);
+int operator_quota_defaults_set(struct api_call *c, struct error *err);
 
 extern const struct bind_table host_create_body, host_action_body, flow_action_body, operator_quota_body;
 

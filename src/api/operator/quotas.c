@@ -23,6 +23,7 @@ static int64_t in_use(struct api_call *c, int64_t project, enum quota_resource r
 	return quota_index_get(flow_quota(c->api->flows), project, r);
 }
 
+/* project 0: the limits of projects that have none of their own */
 static int reply(struct api_call *c, int64_t project, struct error *err)
 {
 	static const char *const scopes[] = { "project", "user", "item" };
@@ -43,7 +44,7 @@ static int reply(struct api_call *c, int64_t project, struct error *err)
 		jw_kv_str(b, "resource", info->name);
 		jw_kv_int(b, "limit", limits[r]);
 		jw_key(b, "in_use");
-		if (info->scope == QUOTA_PER_PROJECT)
+		if (project && info->scope == QUOTA_PER_PROJECT)
 			jw_int(b, r == QUOTA_IMAGES      ? images
 				  : r == QUOTA_IMAGE_MIB ? image_mib
 							 : in_use(c, project, r));
@@ -107,4 +108,22 @@ int operator_quota_set(struct api_call *c, struct error *err)
 			return -1;
 	}
 	return reply(c, project, err);
+}
+
+int operator_quota_defaults(struct api_call *c, struct error *err)
+{
+	return reply(c, 0, err);
+}
+
+int operator_quota_defaults_set(struct api_call *c, struct error *err)
+{
+	const struct quota_body *in = c->in;
+
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		enum quota_resource r = fields[i].resource;
+
+		if ((c->seen.present >> i & 1) && store_quota_default_set(c->db, r, in->limits[r], err) < 0)
+			return -1;
+	}
+	return reply(c, 0, err);
 }
