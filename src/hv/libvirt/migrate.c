@@ -5,80 +5,19 @@
  * and we ask both where it is. */
 #include <errno.h>
 #include <libvirt/virterror.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/util.h"
 #include "hv/libvirt/address.h"
 #include "hv/libvirt/guestxml.h"
+#include "hv/libvirt/migrate_job.h"
 #include "hv/libvirt/volume.h"
 
-enum { COPY_MAX = 64 << 20, CANCEL_TRIES = 100, CANCEL_NAP_MS = 50 };
-
-/* --- moves of this process: found by look, cancel and force before libvirt has a job for them ----------- */
-
-struct move {
-	struct move *next;
-	const char *uuid;
-	bool handed; /* to libvirt, which from then on does the cancelling */
-	bool cancelled, forced;
-};
-
-static struct {
-	pthread_mutex_t lock;
-	struct move *list;
-} moves = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-static struct move *move_find_locked(const char *uuid)
-{
-	struct move *m = moves.list;
-
-	while (m && strcmp(m->uuid, uuid) != 0)
-		m = m->next;
-	return m;
-}
-
-static int move_begin(struct move *m, struct error *err)
-{
-	bool taken;
-
-	pthread_mutex_lock(&moves.lock);
-	taken = move_find_locked(m->uuid) != NULL;
-	if (!taken) {
-		m->next = moves.list;
-		moves.list = m;
-	}
-	pthread_mutex_unlock(&moves.lock);
-	return taken ? error_set(err, ERR_CONFLICT, "the server is being moved already") : 0;
-}
-
-static void move_end(struct move *m)
-{
-	struct move **p;
-
-	pthread_mutex_lock(&moves.lock);
-	for (p = &moves.list; *p != m; p = &(*p)->next)
-		;
-	*p = m->next;
-	pthread_mutex_unlock(&moves.lock);
-}
-
-/* -1: cancelled before libvirt has heard of it. */
-static int move_hand_over(struct move *m, struct error *err)
-{
-	bool cancelled;
-
-	pthread_mutex_lock(&moves.lock);
-	cancelled = m->cancelled;
-	m->handed = true;
-	pthread_mutex_unlock(&moves.lock);
-	return cancelled ? error_set(err, ERR_CONFLICT, "the move was cancelled") : 0;
-}
+enum { COPY_MAX = 64 << 20 };
 
 /* --- the other side ------------------------------------------------------------------------------------- */
 
@@ -86,7 +25,7 @@ struct trip {
 	struct hv_conn *from, *to;
 	const char *uuid;
 	const struct hv_migrate *how;
-	struct move move;
+	struct lv_move move;
 	virDomainPtr dom; /* here */
 	struct hv_seen here, there;
 	char *xml;             /* of the running guest */
@@ -222,24 +161,14 @@ static const char *dev_of(const struct guest *guest, const char *volume)
 	return NULL;
 }
 
-struct params {
-	virTypedParameterPtr list;
-	int n, max;
-};
-
-static void params_free(struct params *p)
-{
-	virTypedParamsFree(p->list, p->n);
-}
-
-static void add(struct params *p, const char *name, const char *value)
+static void add(struct lv_params *p, const char *name, const char *value)
 {
 	virTypedParamsAddString(&p->list, &p->n, &p->max, name, value);
 }
 
 /* Where QEMU there is reached: the name by which the controller knows the host, which its certificate holds.
  */
-static int add_uri(struct params *p, const struct hv_target *to, struct error *err)
+static int add_uri(struct lv_params *p, const struct hv_target *to, struct error *err)
 {
 	char host[256], port[8], uri[300];
 
@@ -251,7 +180,7 @@ static int add_uri(struct params *p, const struct hv_target *to, struct error *e
 }
 
 static int fill_params(
-	struct trip *t, const struct guest *guest, struct params *p, bool *disks, struct error *err)
+	struct trip *t, const struct guest *guest, struct lv_params *p, bool *disks, struct error *err)
 {
 	*disks = false;
 	if (add_uri(p, t->how->to, err) < 0)
@@ -279,11 +208,11 @@ static int go(struct trip *t, const struct guest *guest, struct error *err)
 {
 	unsigned flags = VIR_MIGRATE_LIVE | VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_UNDEFINE_SOURCE |
 			 VIR_MIGRATE_AUTO_CONVERGE | VIR_MIGRATE_TLS;
-	CLEANUP(params_free) struct params p = { 0 };
+	CLEANUP(lv_params_free) struct lv_params p = { 0 };
 	virDomainPtr there;
 	bool disks;
 
-	if (fill_params(t, guest, &p, &disks, err) < 0 || move_hand_over(&t->move, err) < 0)
+	if (fill_params(t, guest, &p, &disks, err) < 0 || lv_move_hand_over(&t->move, err) < 0)
 		return -1;
 	if (disks)
 		flags |= VIR_MIGRATE_NON_SHARED_DISK;
@@ -421,7 +350,7 @@ int lv_domain_migrate(struct hv_conn *c, const char *uuid, const struct hv_migra
 		return error_set(err, ERR_HYPERVISOR, "libvirt's test driver cannot move running servers");
 	if (str_starts(how->to->uri, "qemu+tls://") == false)
 		return error_set(err, ERR_HYPERVISOR, "a server can be moved to hosts of qemu+tls:// only");
-	if (move_begin(&t.move, err) < 0)
+	if (lv_move_begin(&t.move, err) < 0)
 		return -1;
 	if ((rc = lv_connect(how->to, NULL, NULL, &t.to, &why)) < 0) {
 		error_set(err, ERR_HYPERVISOR, "the other host cannot be reached");
@@ -430,108 +359,10 @@ int lv_domain_migrate(struct hv_conn *c, const char *uuid, const struct hv_migra
 		rc = travel(&t, err);
 		lv_close(t.to);
 	}
-	move_end(&t.move);
+	lv_move_end(&t.move);
 	dom_free(&t.dom);
 	free(t.xml);
 	buf_finish(&t.live);
 	buf_finish(&t.kept);
 	return rc;
-}
-
-/* --- while it is under way ------------------------------------------------------------------------------ */
-
-static int not_moving(struct error *err)
-{
-	return error_set(err, ERR_NOT_FOUND, "the server is not being moved");
-}
-
-static int64_t figure(virTypedParameterPtr list, int n, const char *name)
-{
-	unsigned long long v = 0;
-
-	virTypedParamsGetULLong(list, n, name, &v);
-	return v > INT64_MAX ? INT64_MAX : (int64_t)v;
-}
-
-int lv_migrate_look(struct hv_conn *c, const char *uuid, struct hv_progress *out, struct error *err)
-{
-	CLEANUP(dom_free) virDomainPtr dom = NULL;
-	CLEANUP(params_free) struct params p = { 0 };
-	int type = VIR_DOMAIN_JOB_NONE, what = 0;
-	struct hv_seen seen;
-	bool known;
-
-	if (lv_find_ours(c, uuid, &dom, &seen, err) < 0)
-		return -1;
-	if (dom && !c->link->test && virDomainGetJobStats(dom, &type, &p.list, &p.n, 0) < 0)
-		return conn_fail(c, "tell how far the move is", err);
-	pthread_mutex_lock(&moves.lock);
-	known = move_find_locked(uuid) != NULL;
-	pthread_mutex_unlock(&moves.lock);
-	virTypedParamsGetInt(p.list, p.n, VIR_DOMAIN_JOB_OPERATION, &what);
-	/* without a job of libvirt's one of ours is in its beginning or end: figures of nothing */
-	if (!known && (type == VIR_DOMAIN_JOB_NONE || what != VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT))
-		return not_moving(err);
-	*out = (struct hv_progress) {
-		.ram_total = figure(p.list, p.n, VIR_DOMAIN_JOB_MEMORY_TOTAL),
-		.ram_done = figure(p.list, p.n, VIR_DOMAIN_JOB_MEMORY_PROCESSED),
-		.ram_left = figure(p.list, p.n, VIR_DOMAIN_JOB_MEMORY_REMAINING),
-		.disk_total = figure(p.list, p.n, VIR_DOMAIN_JOB_DISK_TOTAL),
-		.disk_done = figure(p.list, p.n, VIR_DOMAIN_JOB_DISK_PROCESSED),
-		.disk_left = figure(p.list, p.n, VIR_DOMAIN_JOB_DISK_REMAINING),
-	};
-	return 0;
-}
-
-/* 1: told; 0: libvirt has its job not begun, or over; -1: there is no such move. */
-static int cancel_once(const char *uuid, virDomainPtr dom)
-{
-	bool known, handed = true;
-	struct move *m;
-
-	pthread_mutex_lock(&moves.lock);
-	if ((known = (m = move_find_locked(uuid)) != NULL)) {
-		m->cancelled = true;
-		handed = m->handed;
-	}
-	pthread_mutex_unlock(&moves.lock);
-	if (!handed || (dom && virDomainAbortJob(dom) == 0))
-		return 1;
-	return known ? 0 : -1;
-}
-
-int lv_migrate_cancel(struct hv_conn *c, const char *uuid, struct error *err)
-{
-	CLEANUP(dom_free) virDomainPtr dom = NULL;
-	struct hv_progress progress;
-	int rc;
-
-	if (lv_migrate_look(c, uuid, &progress, err) < 0)
-		return -1;
-	dom = virDomainLookupByUUIDString(c->link->conn, uuid);
-	for (int i = 0; (rc = cancel_once(uuid, dom)) == 0 && i < CANCEL_TRIES; i++)
-		nanosleep(&(struct timespec) { .tv_nsec = CANCEL_NAP_MS * 1000000L }, NULL);
-	if (rc > 0)
-		return 0;
-	return rc < 0 ? not_moving(err) : error_set(err, ERR_HYPERVISOR, "the host did not cancel the move");
-}
-
-int lv_migrate_force(struct hv_conn *c, const char *uuid, struct error *err)
-{
-	CLEANUP(dom_free) virDomainPtr dom = NULL;
-	struct hv_progress progress;
-	struct hv_seen seen;
-	struct move *m;
-
-	if (lv_migrate_look(c, uuid, &progress, err) < 0 || lv_find_present(c, uuid, &dom, &seen, err) < 0)
-		return -1;
-	if (seen.power == HV_POWER_PAUSED)
-		return 0;
-	if (virDomainSuspend(dom) < 0)
-		return conn_fail(c, "pause the server for its move", err);
-	pthread_mutex_lock(&moves.lock);
-	if ((m = move_find_locked(uuid)))
-		m->forced = true;
-	pthread_mutex_unlock(&moves.lock);
-	return 0;
 }

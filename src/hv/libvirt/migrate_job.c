@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hv/libvirt/migrate_job.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/util.h"
+
+enum { CANCEL_TRIES = 100, CANCEL_NAP_MS = 50 };
+
+static struct {
+	pthread_mutex_t lock;
+	struct lv_move *list;
+} moves = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static struct lv_move *move_find_locked(const char *uuid)
+{
+	struct lv_move *m = moves.list;
+
+	while (m && strcmp(m->uuid, uuid) != 0)
+		m = m->next;
+	return m;
+}
+
+int lv_move_begin(struct lv_move *m, struct error *err)
+{
+	bool taken;
+
+	pthread_mutex_lock(&moves.lock);
+	taken = move_find_locked(m->uuid) != NULL;
+	if (!taken) {
+		m->next = moves.list;
+		moves.list = m;
+	}
+	pthread_mutex_unlock(&moves.lock);
+	return taken ? error_set(err, ERR_CONFLICT, "the server is being moved already") : 0;
+}
+
+void lv_move_end(struct lv_move *m)
+{
+	struct lv_move **p;
+
+	pthread_mutex_lock(&moves.lock);
+	for (p = &moves.list; *p != m; p = &(*p)->next)
+		;
+	*p = m->next;
+	pthread_mutex_unlock(&moves.lock);
+}
+
+int lv_move_hand_over(struct lv_move *m, struct error *err)
+{
+	bool cancelled;
+
+	pthread_mutex_lock(&moves.lock);
+	cancelled = m->cancelled;
+	m->handed = true;
+	pthread_mutex_unlock(&moves.lock);
+	return cancelled ? error_set(err, ERR_CONFLICT, "the move was cancelled") : 0;
+}
+
+void lv_params_free(struct lv_params *p)
+{
+	virTypedParamsFree(p->list, p->n);
+}
+
+/* --- while it is under way ------------------------------------------------------------------------------ */
+
+static int not_moving(struct error *err)
+{
+	return error_set(err, ERR_NOT_FOUND, "the server is not being moved");
+}
+
+static int64_t figure(virTypedParameterPtr list, int n, const char *name)
+{
+	unsigned long long v = 0;
+
+	virTypedParamsGetULLong(list, n, name, &v);
+	return v > INT64_MAX ? INT64_MAX : (int64_t)v;
+}
+
+int lv_migrate_look(struct hv_conn *c, const char *uuid, struct hv_progress *out, struct error *err)
+{
+	CLEANUP(dom_free) virDomainPtr dom = NULL;
+	CLEANUP(lv_params_free) struct lv_params p = { 0 };
+	int type = VIR_DOMAIN_JOB_NONE, what = 0;
+	struct hv_seen seen;
+	bool known;
+
+	if (lv_find_ours(c, uuid, &dom, &seen, err) < 0)
+		return -1;
+	if (dom && !c->link->test && virDomainGetJobStats(dom, &type, &p.list, &p.n, 0) < 0)
+		return conn_fail(c, "tell how far the move is", err);
+	pthread_mutex_lock(&moves.lock);
+	known = move_find_locked(uuid) != NULL;
+	pthread_mutex_unlock(&moves.lock);
+	virTypedParamsGetInt(p.list, p.n, VIR_DOMAIN_JOB_OPERATION, &what);
+	/* without a job of libvirt's one of ours is in its beginning or end: figures of nothing */
+	if (!known && (type == VIR_DOMAIN_JOB_NONE || what != VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT))
+		return not_moving(err);
+	*out = (struct hv_progress) {
+		.ram_total = figure(p.list, p.n, VIR_DOMAIN_JOB_MEMORY_TOTAL),
+		.ram_done = figure(p.list, p.n, VIR_DOMAIN_JOB_MEMORY_PROCESSED),
+		.ram_left = figure(p.list, p.n, VIR_DOMAIN_JOB_MEMORY_REMAINING),
+		.disk_total = figure(p.list, p.n, VIR_DOMAIN_JOB_DISK_TOTAL),
+		.disk_done = figure(p.list, p.n, VIR_DOMAIN_JOB_DISK_PROCESSED),
+		.disk_left = figure(p.list, p.n, VIR_DOMAIN_JOB_DISK_REMAINING),
+	};
+	return 0;
+}
+
+/* 1: told; 0: libvirt has its job not begun, or over; -1: there is no such move. */
+static int cancel_once(const char *uuid, virDomainPtr dom)
+{
+	bool known, handed = true;
+	struct lv_move *m;
+
+	pthread_mutex_lock(&moves.lock);
+	if ((known = (m = move_find_locked(uuid)) != NULL)) {
+		m->cancelled = true;
+		handed = m->handed;
+	}
+	pthread_mutex_unlock(&moves.lock);
+	if (!handed || (dom && virDomainAbortJob(dom) == 0))
+		return 1;
+	return known ? 0 : -1;
+}
+
+int lv_migrate_cancel(struct hv_conn *c, const char *uuid, struct error *err)
+{
+	CLEANUP(dom_free) virDomainPtr dom = NULL;
+	struct hv_progress progress;
+	int rc;
+
+	if (lv_migrate_look(c, uuid, &progress, err) < 0)
+		return -1;
+	dom = virDomainLookupByUUIDString(c->link->conn, uuid);
+	for (int i = 0; (rc = cancel_once(uuid, dom)) == 0 && i < CANCEL_TRIES; i++)
+		nanosleep(&(struct timespec) { .tv_nsec = CANCEL_NAP_MS * 1000000L }, NULL);
+	if (rc > 0)
+		return 0;
+	return rc < 0 ? not_moving(err) : error_set(err, ERR_HYPERVISOR, "the host did not cancel the move");
+}
+
+int lv_migrate_force(struct hv_conn *c, const char *uuid, struct error *err)
+{
+	CLEANUP(dom_free) virDomainPtr dom = NULL;
+	struct hv_progress progress;
+	struct hv_seen seen;
+	struct lv_move *m;
+
+	if (lv_migrate_look(c, uuid, &progress, err) < 0 || lv_find_present(c, uuid, &dom, &seen, err) < 0)
+		return -1;
+	if (seen.power == HV_POWER_PAUSED)
+		return 0;
+	if (virDomainSuspend(dom) < 0)
+		return conn_fail(c, "pause the server for its move", err);
+	pthread_mutex_lock(&moves.lock);
+	if ((m = move_find_locked(uuid)))
+		m->forced = true;
+	pthread_mutex_unlock(&moves.lock);
+	return 0;
+}
