@@ -87,7 +87,7 @@ static int examine(struct act *act, int fd, const char *path, struct image_data 
 }
 
 /* Durable under its last name: only then is the row made active. */
-static int seal(int fd, const char *part, const char *path, struct error *err)
+static int seal(struct act *act, int fd, const char *part, const char *path, struct error *err)
 {
 	CLEANUP(free_ptr) char *dir = xstrdup(path);
 	CLEANUP(close_fd) int dir_fd = -1;
@@ -95,6 +95,8 @@ static int seal(int fd, const char *part, const char *path, struct error *err)
 	*strrchr(dir, '/') = '\0';
 	if (fsync(fd) < 0)
 		return failed(err, errno, "fsync", part);
+	if (act_abandoned(act, err))
+		return -1;
 	if (rename(part, path) < 0)
 		return failed(err, errno, "rename", part);
 	dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -106,14 +108,15 @@ static int seal(int fd, const char *part, const char *path, struct error *err)
 int image_file_fetch(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, const char *volume,
 	const char *path, int64_t max, struct image_data *out, struct error *err)
 {
-	CLEANUP(free_ptr) char *part = xasprintf("%s.part", path);
-	CLEANUP(close_fd) int fd = open(part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	/* a try that was given up may still write to its own */
+	CLEANUP(free_ptr) char *part = xasprintf("%s.part.XXXXXX", path);
+	CLEANUP(close_fd) int fd = mkostemp(part, O_CLOEXEC);
 	int64_t size;
 
 	if (fd < 0)
 		return failed(err, errno, "open", part);
 	if (drv->volume_download(conn, volume, fd, max, &size, err) || act_abandoned(act, err) ||
-		examine(act, fd, part, out, err) || seal(fd, part, path, err)) {
+		examine(act, fd, part, out, err) || seal(act, fd, part, path, err)) {
 		unlink(part);
 		return -1;
 	}
@@ -130,9 +133,8 @@ struct removal {
 static void removal_run(struct work *w)
 {
 	struct removal *r = CONTAINER_OF(w, struct removal, work);
-	CLEANUP(free_ptr) char *part = xasprintf("%s.part", r->path);
 
-	if ((unlink(r->path) < 0 && errno != ENOENT) || (unlink(part) < 0 && errno != ENOENT))
+	if (unlink(r->path) < 0 && errno != ENOENT)
 		log_event(LOG_ERR, "the file of an image that is gone stays until the next start", "path",
 			r->path, "error", strerror(errno), NULL);
 }

@@ -687,6 +687,7 @@ static void test_recover(void **state)
 	} cases[] = {
 		{ UID, false },         /* sealed, but the row never became active */
 		{ UID ".part", false }, /* cut off */
+		{ UID ".part.a1B2c3", false },
 		{ "22222222-2222-4333-8444-aaaaaaaaaaaa", true },     /* active */
 		{ "33333333-2222-4333-8444-aaaaaaaaaaaa", true },     /* deactivated */
 		{ "44444444-2222-4333-8444-aaaaaaaaaaaa", false },    /* deleted */

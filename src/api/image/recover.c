@@ -63,7 +63,7 @@ static int is_stray(struct db *db, const char *name, struct error *err)
 	/* a server's disk on its way to another host is named by its move */
 	disk = strncmp(name, ".ephemeral", strlen(".ephemeral")) == 0;
 	name += disk ? strlen(".ephemeral") : 0;
-	if (strcmp(name, ".part") == 0)
+	if (str_starts(name, ".part"))
 		return 1;
 	if (*name)
 		return 0;
