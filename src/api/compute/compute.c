@@ -99,6 +99,7 @@ static const struct api_route routes[] = {
 	/* clang-format off */
 	{ "GET", "", version_v21, ROLE_NONE, 0, 0, 0, "compute.version" },
 	{ "GET", "/extensions", compute_extensions, ROLE_ANY, 0, 0, 0, "extension.list" },
+	{ "GET", "/extensions/{alias}", compute_extension, ROLE_ANY, 0, 0, 0, "extension.show" },
 	{ "GET", "/limits", compute_limits, ROLE_READER, 0, 0, 0, "limits.show" },
 
 	{ "GET", "/flavors", compute_flavor_list, ROLE_READER, 0, 0, 0, "flavor.list" },
@@ -153,6 +154,8 @@ static const struct api_route routes[] = {
 	{ "GET", SERVER "/diagnostics", compute_server_diagnostics, ROLE_ADMIN, 0, 0, OWN, "server.diagnostics" },
 	{ "GET", SERVER "/topology", compute_server_topology, ROLE_READER, 78, 0, 0, "server.topology" },
 	{ "GET", SERVER "/os-server-password", compute_server_password, ROLE_READER, 0, 0, 0, "server.password" },
+	{ "DELETE", SERVER "/os-server-password", compute_server_password_clear, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY,
+		"server.password_clear" },
 	{ "POST", SERVER "/remote-consoles", compute_remote_console, ROLE_MEMBER, 6, 0, 0, "server.remote_console",
 		&compute_remote_console_body },
 	{ "GET", "/os-console-auth-tokens/{token}", compute_console_token, ROLE_ADMIN, 31, 0, ROUTE_SECRET,

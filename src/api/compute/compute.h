@@ -69,7 +69,7 @@ api_handler compute_server_metadata_list, compute_server_metadata_merge, compute
 api_handler compute_server_tags_list, compute_server_tags_replace, compute_server_tags_clear,
 	compute_server_tag_check, compute_server_tag_add, compute_server_tag_remove;
 api_handler compute_server_ips, compute_server_ips_of, compute_server_groups_of, compute_server_interfaces,
-	compute_server_volumes, compute_server_password;
+	compute_server_volumes, compute_server_password, compute_server_password_clear;
 api_handler compute_action_list, compute_action_show;
 api_handler compute_limits, compute_quota_show, compute_quota_detail, compute_quota_defaults,
 	compute_quota_update, compute_quota_delete, compute_quota_class, compute_quota_class_update;
@@ -87,7 +87,7 @@ api_handler compute_aggregate_list, compute_aggregate_show, compute_aggregate_cr
 	compute_aggregate_images;
 api_handler compute_server_diagnostics, compute_server_topology, compute_external_events, compute_audit_log,
 	compute_audit_log_before;
-api_handler compute_extensions, compute_gone;
+api_handler compute_extensions, compute_extension, compute_gone;
 api_handler compute_migrations, compute_server_migrations, compute_server_migration,
 	compute_server_migration_abort, compute_server_migration_action;
 extern const struct bind_table compute_migration_action_body;

@@ -8,6 +8,7 @@
 
 #include "api/compute/compute.h"
 #include "api/compute/ssh_key.h"
+#include "api/compute/x509_key.h"
 #include "base/util.h"
 #include "domain/names.h"
 #include "loop/lane.h"
@@ -144,8 +145,18 @@ struct body {
 	const char *name, *public_key, *type, *user_id;
 };
 
-/* Certificates (x509) are not kept here. */
-static const char *const types[] = { "ssh", NULL };
+static const char *const types[] = { "ssh", "x509", NULL };
+
+static bool is_certificate(const struct body *in)
+{
+	return in->type && strcmp(in->type, "x509") == 0;
+}
+
+static int fingerprint_of(const struct body *in, char out[X509_FINGERPRINT], struct error *err)
+{
+	return is_certificate(in) ? x509_key_fingerprint(in->public_key, out, err)
+				  : ssh_key_fingerprint(in->public_key, out, err);
+}
 
 static const struct bind_field body_fields[] = {
 	BIND(body, name, "name", BIND_STR, BIND_REQUIRED, 1, 255),
@@ -168,6 +179,7 @@ struct keygen {
 	struct work work;
 	struct api_call *call;
 	enum ssh_key_type type;
+	const char *certified; /* x509: the user that the certificate names; else NULL */
 	char *private_key, *public_key;
 	struct error error;
 };
@@ -214,7 +226,7 @@ static int admit(struct api_call *c, const struct body *in, int64_t owner, struc
 /* In the tick. keygen is set when the pair was made here. */
 static int insert(struct api_call *c, struct keygen *keygen, struct error *err)
 {
-	char fingerprint[SSH_FINGERPRINT];
+	char fingerprint[X509_FINGERPRINT];
 	struct keypair k;
 	struct body in;
 	int64_t owner;
@@ -224,12 +236,12 @@ static int insert(struct api_call *c, struct keygen *keygen, struct error *err)
 		return -1;
 	if (keygen)
 		in.public_key = arena_strdup(c->arena, keygen->public_key);
-	if (ssh_key_fingerprint(in.public_key, fingerprint, err) < 0)
+	if (fingerprint_of(&in, fingerprint, err) < 0)
 		return -1;
 	k = (struct keypair) { .id = store_next_id(c->api->store),
 		.user_id = owner,
 		.name = in.name,
-		.type = types[0],
+		.type = in.type ? in.type : types[0],
 		.public_key = in.public_key,
 		.fingerprint = fingerprint,
 		.created_us = c->now_us };
@@ -261,7 +273,10 @@ static void keygen_run(struct work *w)
 {
 	struct keygen *k = CONTAINER_OF(w, struct keygen, work);
 
-	ssh_key_generate(k->type, &k->private_key, &k->public_key, &k->error);
+	if (k->certified)
+		x509_key_generate(k->certified, k->call->now_us, &k->private_key, &k->public_key, &k->error);
+	else
+		ssh_key_generate(k->type, &k->private_key, &k->public_key, &k->error);
 }
 
 static void keygen_done(struct work *w, enum work_result res)
@@ -327,6 +342,7 @@ int compute_keypair_create(struct api_call *c, struct error *err)
 	k = xcalloc(1, sizeof *k);
 	k->call = c;
 	k->type = c->api->config.ed25519_keypairs ? SSH_KEY_ED25519 : SSH_KEY_RSA;
+	k->certified = is_certificate(&in) ? c->who->user.uid : NULL;
 	k->work = (struct work) { .run = keygen_run,
 		.done = keygen_done,
 		.destroy = keygen_destroy,
