@@ -164,7 +164,7 @@ static size_t payload_take(struct frame_reader *r, const char *p, size_t n)
 	if (is_control(r->frame_opcode)) {
 		unmask(r, r->control + r->control_n, p, n);
 		r->control_n += n;
-	} else {
+	} else if (n) {
 		unmask(r, buf_reserve(&r->message, n), p, n);
 		r->message.len += n;
 	}

@@ -252,7 +252,7 @@ int lv_console_open(struct hv_conn *c, const char *uuid, const struct hv_console
 {
 	const int wanted = VIR_STREAM_EVENT_READABLE | VIR_STREAM_EVENT_ERROR | VIR_STREAM_EVENT_HANGUP;
 	struct hv_console *k;
-	virStreamPtr stream;
+	virStreamPtr stream = NULL;
 
 	if (check_running(c, uuid, err) < 0 || stream_open(c, uuid, &stream, err) < 0)
 		return -1;
