@@ -154,6 +154,7 @@ struct api_call {
 	const struct api_service *service;
 	const struct api_route *route; /* NULL when none was found */
 	struct route_match match;
+	const char *path; /* the request's, without a leading project id */
 	struct principal *who; /* held by the call; NULL with ROLE_NONE and no token */
 	char request_id[44];   /* "req-<uuid>" */
 	int version;           /* microversion's minor; 0 where the service has none */

@@ -14,6 +14,8 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "domain/access_path.h"
+#include "store/access_rules.h"
 
 /* --- for handlers
  * ---------------------------------------------------------------------------------------------------- */
@@ -381,7 +383,7 @@ static int find_route(struct api_call *c, struct error *err)
 				c->api->identity, http_header(c->http, "X-Auth-Token"), &ignored);
 		path = without_project(c, err);
 		if (path)
-			router_find(c->api->router, c->http->method, path, c->arena, &c->match);
+			router_find(c->api->router, c->http->method, c->path = path, c->arena, &c->match);
 		else if (err->code)
 			return -1;
 	}
@@ -416,6 +418,28 @@ static int authenticate(struct api_call *c, struct error *err)
 		     : error_set(err, ERR_UNAUTHORIZED, "The request you have made requires authentication.");
 }
 
+/* Rules name a path below the service's own first segment: "/v2.1/servers" of compute. */
+static bool rule_allows(const struct api_call *c, const struct access_rule *r)
+{
+	const char *below = strchr(c->path + 1, '/');
+	const char *service = str_eq(c->service->name, "operator") ? "cloud" : c->service->name;
+
+	return strcmp(r->service, service) == 0 && strcmp(r->method, c->http->method_name) == 0 &&
+	       access_path_matches(r->path, below ? below : "/");
+}
+
+static int check_rules(const struct api_call *c, struct error *err)
+{
+	const struct principal *w = c->who;
+
+	for (size_t i = 0; w && i < w->rules_n; i++)
+		if (rule_allows(c, &w->rules[i]))
+			return 0;
+	return !w || !w->rules_n ? 0
+				 : error_set(err, ERR_FORBIDDEN,
+					   "No access rule of the application credential allows this request.");
+}
+
 static int authorize(const struct api_call *c, struct error *err)
 {
 	static const char *const names[] = { "", "", "reader", "member", "admin" };
@@ -423,6 +447,8 @@ static int authorize(const struct api_call *c, struct error *err)
 	enum api_role need = c->route->role;
 	bool scoped;
 
+	if (need > ROLE_NONE && check_rules(c, err) < 0)
+		return -1;
 	if (need <= ROLE_ANY || w->is_admin)
 		return 0;
 	scoped = w->project.id != 0;
@@ -453,6 +479,7 @@ static enum http_body begin(void *ctx, struct http_request *r)
 	c->begun_us = clock_mono(api->loop->clock);
 	uuid_make(api->loop->rng, uuid);
 	snprintf(c->request_id, sizeof c->request_id, "req-%s", uuid);
+	c->path = r->path;
 	c->service = service_of(r->path);
 	api->calls++;
 	api->requests++;

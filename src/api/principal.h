@@ -13,6 +13,7 @@
 struct api;
 struct api_call;
 struct http_request;
+struct access_rule;
 
 struct principal_name {
 	int64_t id; /* row; 0: none */
@@ -38,6 +39,8 @@ struct principal {
 	int64_t credential_id; /* application credential; 0: none */
 	const char *credential_uid, *credential_name;
 	bool credential_unrestricted;
+	struct access_rule *rules; /* the only requests that the credential is good for; rules_n 0: any */
+	size_t rules_n;
 };
 
 struct principal *principal_ref(struct principal *p);

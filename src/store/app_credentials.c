@@ -127,12 +127,13 @@ int store_app_credential_roles(struct db *db, int64_t id, sqlite3_stmt **out, st
 	{                                                                                                  \
 		"DELETE FROM token WHERE credential_id IN " THOSE_OF(where),                               \
 			"DELETE FROM application_credential_role WHERE credential_id IN " THOSE_OF(where), \
+			"DELETE FROM application_credential_rule WHERE credential_id IN " THOSE_OF(where), \
 			"DELETE FROM application_credential WHERE " where                                  \
 	}
 
-static int delete_parts(struct db *db, const char *const parts[3], int64_t id, struct error *err)
+static int delete_parts(struct db *db, const char *const parts[4], int64_t id, struct error *err)
 {
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		if (db_run(db, err, parts[i], "i", id) < 0)
 			return -1;
 	return 0;
@@ -140,21 +141,21 @@ static int delete_parts(struct db *db, const char *const parts[3], int64_t id, s
 
 int store_app_credential_delete(struct db *db, int64_t id, struct error *err)
 {
-	static const char *const parts[3] = DELETE_PARTS("id = ?");
+	static const char *const parts[4] = DELETE_PARTS("id = ?");
 
 	return delete_parts(db, parts, id, err);
 }
 
 int store_app_credential_delete_user(struct db *db, int64_t user_id, struct error *err)
 {
-	static const char *const parts[3] = DELETE_PARTS("user_id = ?");
+	static const char *const parts[4] = DELETE_PARTS("user_id = ?");
 
 	return delete_parts(db, parts, user_id, err);
 }
 
 int store_app_credential_delete_project(struct db *db, int64_t project_id, struct error *err)
 {
-	static const char *const parts[3] = DELETE_PARTS("project_id = ?");
+	static const char *const parts[4] = DELETE_PARTS("project_id = ?");
 
 	return delete_parts(db, parts, project_id, err);
 }

@@ -180,5 +180,7 @@ int store_user_delete(struct db *db, int64_t id, struct error *err)
 	if (store_app_credential_delete_user(db, id, err) < 0 ||
 		store_assignment_delete_actor(db, ACTOR_USER, id, err) < 0)
 		return -1;
+	if (db_run(db, err, "DELETE FROM access_rule WHERE user_id = ?", "i", id) < 0)
+		return -1;
 	return db_run(db, err, "DELETE FROM user WHERE id = ?", "i", id) < 0 ? -1 : 0;
 }

@@ -365,6 +365,109 @@ static void test_lists(void **state)
 	assert_int_equal(count_at(w, "domains"), 1);
 }
 
+/* --- credentials for some requests --- */
+
+static int credential_login(const char *id, const char *secret, char **token)
+{
+	int status = ask(w, NULL, "POST", "/auth/tokens",
+		"{'auth': {'identity': {'methods': ['application_credential'], 'application_credential': "
+		"{'id': '%s', "
+		"'secret': '%s'}}}}",
+		id, secret);
+
+	if (status == 201)
+		*token = xstrdup(header_out(w, "X-Subject-Token"));
+	return status;
+}
+
+static void test_access_rules(void **state)
+{
+	FREE *me = NULL, *path = NULL, *id = NULL, *secret = NULL, *token = NULL, *rule = NULL;
+
+	(void)state;
+	AT(200, admin, "GET", NULL, "/users?name=admin");
+	me = keep(w, "users.0.id");
+	path = xasprintf("/users/%s/application_credentials", me);
+	ASK(400, w, admin, "POST", path,
+		"{'application_credential': {'name': 'a', 'access_rules': [{'service': 'compute', 'method': "
+		"'GET', "
+		"'path': 'v2.1'}]}}");
+	ASK(400, w, admin, "POST", path,
+		"{'application_credential': {'name': 'a', 'access_rules': [{'service': 'nova', 'method': "
+		"'GET', 'path': "
+		"'/v2.1'}]}}");
+	ASK(400, w, admin, "POST", path,
+		"{'application_credential': {'name': 'a', 'access_rules': [{'id': 'none'}]}}");
+	ASK(201, w, admin, "POST", path,
+		"{'application_credential': {'name': 'narrow', 'access_rules': [{'service': 'identity', "
+		"'method': "
+		"'GET', 'path': '/v3/auth/projects'}, {'service': 'identity', 'method': 'GET', 'path': "
+		"'/v3/users/{id}/access_rules'}]}}");
+	assert_int_equal(count_at(w, "application_credential.access_rules"), 2);
+	id = keep(w, "application_credential.id");
+	secret = keep(w, "application_credential.secret");
+	rule = keep(w, "application_credential.access_rules.0.id");
+	assert_int_equal(credential_login(id, secret, &token), 201);
+	AT(200, token, "GET", NULL, "/auth/projects");
+	AT(403, token, "GET", NULL, "/auth/catalog");
+	AT(403, token, "GET", NULL, "/projects");
+	AT(403, token, "POST", "{'project': {'name': 'x'}}", "/projects");
+	AT(200, token, "GET", NULL, "/users/%s/access_rules", me);
+	assert_int_equal(count_at(w, "access_rules"), 2);
+	AT(403, token, "GET", NULL, "/users/%s/access_rules/%s", me, rule);
+	/* the same rule again is the same rule; by its id too */
+	ASK(201, w, admin, "POST", path,
+		"{'application_credential': {'name': 'second', 'access_rules': [{'id': '%s'}, {'service': "
+		"'identity', "
+		"'method': 'GET', 'path': '/v3/auth/projects'}]}}",
+		rule);
+	assert_int_equal(count_at(w, "application_credential.access_rules"), 1);
+	AT(200, admin, "GET", NULL, "/users/%s/access_rules", me);
+	assert_int_equal(count_at(w, "access_rules"), 2);
+	AT(403, admin, "DELETE", NULL, "/users/%s/access_rules/%s", me, rule);
+	AT(204, admin, "DELETE", NULL, "/users/%s/application_credentials/%s", me, id);
+	AT(401, token, "GET", NULL, "/auth/projects");
+	AT(200, admin, "GET", NULL, "/users/%s/application_credentials?name=second", me);
+	free(id);
+	id = keep(w, "application_credentials.0.id");
+	AT(204, admin, "DELETE", NULL, "/users/%s/application_credentials/%s", me, id);
+	AT(204, admin, "DELETE", NULL, "/users/%s/access_rules/%s", me, rule);
+	AT(404, admin, "GET", NULL, "/users/%s/access_rules/%s", me, rule);
+}
+
+/* Two may hold at once, so that one can take the other's place; none lives for longer than the operator
+ * allows. */
+static void test_credentials_expire_and_rotate(void **state)
+{
+	FREE *me = NULL, *path = NULL, *old = NULL, *old_secret = NULL, *token = NULL, *new_token = NULL;
+	char soon[TIME_TEXT], late[TIME_TEXT];
+
+	(void)state;
+	time_iso(cloud_wall(w) + DAY, soon);
+	time_iso(cloud_wall(w) + 40 * DAY, late);
+	AT(200, admin, "GET", NULL, "/users?name=admin");
+	me = keep(w, "users.0.id");
+	path = xasprintf("/users/%s/application_credentials", me);
+	w->api.config.credential_max_days = 30;
+	ASK(400, w, admin, "POST", path, "{'application_credential': {'name': 'for ever'}}");
+	ASK(400, w, admin, "POST", path, "{'application_credential': {'name': 'late', 'expires_at': '%s'}}",
+		late);
+	ASK(201, w, admin, "POST", path, "{'application_credential': {'name': 'one', 'expires_at': '%s'}}",
+		soon);
+	old = keep(w, "application_credential.id");
+	old_secret = keep(w, "application_credential.secret");
+	assert_int_equal(credential_login(old, old_secret, &token), 201);
+	ASK(201, w, admin, "POST", path, "{'application_credential': {'name': 'two', 'expires_at': '%s'}}",
+		soon);
+	assert_int_equal(
+		credential_login(text_at(w, "application_credential.id"), "not its secret", &new_token), 401);
+	AT(200, admin, "GET", NULL, "%s", path);
+	assert_int_equal(count_at(w, "application_credentials"), 2);
+	AT(204, admin, "DELETE", NULL, "%s/%s", path, old);
+	AT(401, token, "GET", NULL, "/auth/projects");
+	assert_int_equal(credential_login(old, old_secret, &new_token), 401);
+}
+
 #define T(f) cmocka_unit_test_teardown(f, reset)
 
 int main(void)
@@ -379,6 +482,8 @@ int main(void)
 		T(test_tree),
 		T(test_what_ends_tokens),
 		T(test_lists),
+		T(test_access_rules),
+		T(test_credentials_expire_and_rotate),
 	};
 
 	return cmocka_run_group_tests(tests, up, down);

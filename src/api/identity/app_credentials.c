@@ -16,7 +16,8 @@ enum {
 struct credential_body {
 	const char *name, *description, *secret, *expires_at, *project_id;
 	bool unrestricted;
-	json_t *roles, *access_rules;
+	json_t *roles;
+	struct bind_list access_rules;
 };
 
 static const struct bind_field role_fields[] = {
@@ -40,7 +41,11 @@ static const struct bind_field fields[] = {
 		.flags = BIND_JSON,
 		.max = 64,
 		.items = &role_item },
-	BIND(credential_body, access_rules, "access_rules", BIND_ARR, 0, 0, 0),
+	{ .name = "access_rules",
+		.type = BIND_ARR,
+		.offset = offsetof(struct credential_body, access_rules),
+		.max = 64,
+		.items = &access_rule_item },
 };
 
 const struct bind_table identity_credential_body = { .top = "application_credential",
@@ -87,6 +92,8 @@ static int view(struct api_call *c, const char *user_uid, const struct app_crede
 	jw_kv_str(b, "expires_at", ac->expires_us ? time_iso_us(ac->expires_us, when) : NULL);
 	jw_kv_bool(b, "unrestricted", ac->unrestricted);
 	jw_kv_null(b, "system");
+	if (access_rules_view(c, ac->id, err) < 0)
+		return -1;
 	if (secret)
 		jw_kv_str(b, "secret", secret);
 	view_links(c, "users/%s/application_credentials/%s", user_uid, ac->uid);
@@ -204,14 +211,23 @@ static int add_roles(struct api_call *c, int64_t id, const json_t *asked, struct
 
 static int read_expiry(struct api_call *c, const char *text, int64_t *out, struct error *err)
 {
+	int64_t days = c->api->config.credential_max_days;
+
 	if (!text)
-		return 0;
+		return days ? error_set(err, ERR_BAD_REQUEST,
+				      "application_credential.expires_at is required: here they live at most %lld "
+				      "days",
+				      (long long)days)
+			    : 0;
 	if (time_parse(text, out) < 0)
 		return error_set(err, ERR_BAD_REQUEST,
 			"application_credential.expires_at must be a time as 2030-01-31T12:00:00");
 	if (*out <= c->now_us)
 		return error_set(
 			err, ERR_BAD_REQUEST, "application_credential.expires_at must be in the future");
+	if (days && *out > c->now_us + days * INT64_C(86400000000))
+		return error_set(err, ERR_BAD_REQUEST,
+			"application_credential.expires_at must be within %lld days", (long long)days);
 	return 0;
 }
 
@@ -221,9 +237,6 @@ static int read_body(
 	if (name_check(NAME_APP_CREDENTIAL, body->name, err) < 0 ||
 		read_expiry(c, body->expires_at, &ac->expires_us, err) < 0)
 		return -1;
-	if (json_array_size(body->access_rules))
-		return error_set(err, ERR_BAD_REQUEST,
-			"application_credential.access_rules are not offered; leave them out or empty");
 	if (body->project_id && !str_eq(body->project_id, c->who->project.uid))
 		return error_set(err, ERR_BAD_REQUEST,
 			"application_credential.project_id must be the token's project");
@@ -269,7 +282,8 @@ int identity_credential_create(struct api_call *c, struct error *err)
 	ac.project_id = c->who->project.id;
 	ac.project_uid = c->who->project.uid;
 	ac.created_us = c->now_us;
-	if (store_app_credential_insert(c->db, &ac, err) < 0 || add_roles(c, ac.id, body->roles, err) < 0)
+	if (store_app_credential_insert(c->db, &ac, err) < 0 || add_roles(c, ac.id, body->roles, err) < 0 ||
+		access_rules_give(c, ac.id, &body->access_rules, err) < 0)
 		return -1;
 	c->status = 201;
 	c->target = ac.uid;

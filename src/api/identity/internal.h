@@ -8,6 +8,7 @@
 #include "base/util.h"
 #include "domain/password.h"
 #include "loop/lane.h"
+#include "store/access_rules.h"
 #include "store/app_credentials.h"
 #include "store/assignments.h"
 #include "store/domains.h"
@@ -122,6 +123,14 @@ int domain_save(struct api_call *c, const struct domain *d, bool was_enabled, st
 /* 204, or ERR_FORBIDDEN for an enabled one and for the default. */
 int domain_remove(struct api_call *c, const struct domain *d, struct error *err);
 
+/* --- access_rules.c --- */
+
+extern const struct bind_field access_rule_item; /* of struct access_rule */
+int access_rules_give(
+	struct api_call *c, int64_t credential_id, const struct bind_list *rules, struct error *err);
+/* "access_rules": [...], when there are any */
+int access_rules_view(struct api_call *c, int64_t credential_id, struct error *err);
+
 /* --- views.c --- */
 
 /* "links": {"self": url of the path below /identity/v3} */
@@ -212,6 +221,7 @@ api_handler identity_grant_list, identity_grant_add, identity_grant_check, ident
 	identity_assignment_list;
 api_handler identity_credential_list, identity_credential_create, identity_credential_show,
 	identity_credential_delete;
+api_handler identity_access_rule_list, identity_access_rule_show, identity_access_rule_delete;
 api_handler identity_service_list, identity_service_create, identity_service_show, identity_service_update,
 	identity_service_delete;
 api_handler identity_endpoint_list, identity_endpoint_create, identity_endpoint_show,

@@ -103,6 +103,25 @@ static int credential_reaches(struct db *db, struct arena *a, int64_t credential
 	return rc < 0 ? -1 : found;
 }
 
+static int load_rules(struct db *db, struct principal *p, struct error *err)
+{
+	enum { RULES_MAX = 64 };
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	struct access_rule r;
+	int rc;
+
+	if (store_access_rule_of(db, p->credential_id, &st, err) < 0)
+		return -1;
+	while ((rc = store_access_rule_next(st, &p->arena, &r, err)) > 0) {
+		if (!p->rules)
+			p->rules = ARENA_ARRAY(&p->arena, struct access_rule, RULES_MAX);
+		if (p->rules_n == RULES_MAX)
+			return error_internal(err, "an application credential with too many rules");
+		p->rules[p->rules_n++] = r;
+	}
+	return rc;
+}
+
 static int load_credential(struct db *db, struct principal *p, const struct token *t, struct error *err)
 {
 	struct app_credential row;
@@ -113,7 +132,7 @@ static int load_credential(struct db *db, struct principal *p, const struct toke
 	p->credential_uid = row.uid;
 	p->credential_name = row.name;
 	p->credential_unrestricted = row.unrestricted;
-	return 0;
+	return load_rules(db, p, err);
 }
 
 static void grant(struct principal *p, const struct role *r)
