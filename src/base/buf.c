@@ -17,7 +17,7 @@ void buf_finish(struct buf *b)
 
 char *buf_reserve(struct buf *b, size_t n)
 {
-	if (b->cap - b->len < n) {
+	if (!b->data || b->cap - b->len < n) {
 		size_t cap = b->cap ? b->cap : 256;
 
 		while (cap - b->len < n)
