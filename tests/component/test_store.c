@@ -441,6 +441,46 @@ static void test_migrations_in_order_once(void **state)
 	sqlite3_close(h);
 }
 
+static size_t scripts_until(int version)
+{
+	size_t n = 0;
+
+	while (n < migrations_count && migrations[n].version <= version)
+		n++;
+	return n;
+}
+
+/* A server with a GPU, as an older cloudd left it, holds what it held. */
+static void test_allocations_of_old(void **state)
+{
+	static const char rows[] =
+		"INSERT INTO project (id, uid, domain_id, name, created_us) VALUES (200, 'p', 1, 'p', 1);"
+		"INSERT INTO host (id, uid, name, uri, zone, pool, vcpu_ratio_milli, ram_ratio_milli, "
+		"disk_ratio_milli, ram_reserved_mib, created_us) VALUES (201, 'h', 'h', 'sim://h', 'z', 'p', 1, "
+		"1, 1, 0, 1);"
+		"INSERT INTO device (id, uid, host_id, address, vendor_id, product_id, vendor, product, model, "
+		"numa_cell, iommu_group, driver) VALUES (202, 'd', 201, 'a', 1, 2, 'v', 'p', 'm', 0, 0, '');"
+		"INSERT INTO server (id, uid, project_id, user_uid, name, hostname, vm_state, host_id, "
+		"flavor_uid, flavor_name, vcpus, ram_mib, disk_gib, reservation_id, created_us, updated_us) "
+		"VALUES (203, 's', 200, 'u', 's', 's', 'active', 201, 'f', 'f', 2, 512, 10, 'r', 1, 1);"
+		"INSERT INTO allocation VALUES (203, 201, 2, 512, 10);"
+		"INSERT INTO allocation_device VALUES (202, 203);";
+	sqlite3 *h = memory_open();
+	struct error err = { 0 };
+	int version = 0;
+
+	(void)state;
+	assert_int_equal(migrate_run(h, migrations, scripts_until(4), &version, &err), 0);
+	assert_int_equal(sqlite3_exec(h, rows, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(migrate_run(h, migrations, migrations_count, &version, &err), 0);
+	assert_int_equal(int_of(h, "SELECT count(*) FROM allocation WHERE id = 203 AND server_id = 203 AND "
+				   "host_id = 201 AND vcpus = 2 AND ram_mib = 512 AND disk_gib = 10"),
+		1);
+	assert_int_equal(
+		int_of(h, "SELECT allocation_id FROM allocation_device WHERE device_id = 202"), 203);
+	sqlite3_close(h);
+}
+
 static void test_failed_migration_leaves_no_trace(void **state)
 {
 	static const struct migration bad[] = {
@@ -565,6 +605,7 @@ int main(void)
 		T(test_full_after_many_rows),
 		T(test_ids),
 		cmocka_unit_test(test_migrations_in_order_once),
+		cmocka_unit_test(test_allocations_of_old),
 		cmocka_unit_test(test_failed_migration_leaves_no_trace),
 		T(test_schema_walk),
 	};
