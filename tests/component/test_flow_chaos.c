@@ -331,7 +331,8 @@ static void settle(struct life *l)
 	for (unsigned i = 0; i < HOSTS; i++)
 		assert_int_equal(sim_devices_shared(l->c.worlds[i]), 0);
 	assert_int_equal(
-		cloud_count(&l->c, "SELECT count(*) FROM image WHERE status = 'saving' AND deleted_us = 0"), 0);
+		cloud_count(&l->c, "SELECT count(*) FROM image WHERE status = 'saving' AND deleted_us = 0"),
+		0);
 	cloud_clean(&l->c);
 }
 

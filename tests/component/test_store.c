@@ -456,9 +456,11 @@ static void test_allocations_of_old(void **state)
 	static const char rows[] =
 		"INSERT INTO project (id, uid, domain_id, name, created_us) VALUES (200, 'p', 1, 'p', 1);"
 		"INSERT INTO host (id, uid, name, uri, zone, pool, vcpu_ratio_milli, ram_ratio_milli, "
-		"disk_ratio_milli, ram_reserved_mib, created_us) VALUES (201, 'h', 'h', 'sim://h', 'z', 'p', 1, "
+		"disk_ratio_milli, ram_reserved_mib, created_us) VALUES (201, 'h', 'h', 'sim://h', 'z', 'p', "
+		"1, "
 		"1, 1, 0, 1);"
-		"INSERT INTO device (id, uid, host_id, address, vendor_id, product_id, vendor, product, model, "
+		"INSERT INTO device (id, uid, host_id, address, vendor_id, product_id, vendor, product, "
+		"model, "
 		"numa_cell, iommu_group, driver) VALUES (202, 'd', 201, 'a', 1, 2, 'v', 'p', 'm', 0, 0, '');"
 		"INSERT INTO server (id, uid, project_id, user_uid, name, hostname, vm_state, host_id, "
 		"flavor_uid, flavor_name, vcpus, ram_mib, disk_gib, reservation_id, created_us, updated_us) "
@@ -476,8 +478,7 @@ static void test_allocations_of_old(void **state)
 	assert_int_equal(int_of(h, "SELECT count(*) FROM allocation WHERE id = 203 AND server_id = 203 AND "
 				   "host_id = 201 AND vcpus = 2 AND ram_mib = 512 AND disk_gib = 10"),
 		1);
-	assert_int_equal(
-		int_of(h, "SELECT allocation_id FROM allocation_device WHERE device_id = 202"), 203);
+	assert_int_equal(int_of(h, "SELECT allocation_id FROM allocation_device WHERE device_id = 202"), 203);
 	sqlite3_close(h);
 }
 
