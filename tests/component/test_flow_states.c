@@ -92,6 +92,36 @@ static void test_hard_reboot_forgets(void **state)
 	end(&c);
 }
 
+/* What is saved, started or thrown away by hand on the host is seen. */
+static void test_saved_by_hand(void **state)
+{
+	struct cloud c = { 0 };
+	struct want w = plain;
+	struct hv_target target = { .connect_timeout_ms = 1000 };
+	const struct hv_driver *drv;
+	struct hv_conn *conn;
+	struct error err;
+	char uri[64];
+
+	(void)state;
+	begin(&c, &w);
+	snprintf(uri, sizeof uri, "sim://%s", c.worlds[0]);
+	target.uri = uri;
+	drv = hv_driver_for(uri, &err);
+	assert_int_equal(drv->connect(&target, NULL, NULL, &conn, &err), 0);
+	assert_int_equal(drv->domain_save(conn, w.uid[0], &err), 0);
+	cloud_until_server(&c, w.uid[0], VM_SUSPENDED);
+	cloud_clean(&c);
+	assert_int_equal(drv->domain_start(conn, w.uid[0], &err), 0);
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	operate(&c, w.uid[0], SERVER_SUSPEND, VM_SUSPENDED);
+	assert_int_equal(drv->domain_forget(conn, w.uid[0], &err), 0);
+	flow_host_refresh(c.e, c.hosts[0]);
+	cloud_until_server(&c, w.uid[0], VM_STOPPED);
+	drv->close(conn);
+	end(&c);
+}
+
 static void test_suspend_refused(void **state)
 {
 	struct cloud c = { 0 };
@@ -526,6 +556,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hard_reboot_forgets),
+		cmocka_unit_test(test_saved_by_hand),
 		cmocka_unit_test(test_suspend_refused),
 		cmocka_unit_test(test_backups_rotate),
 		cmocka_unit_test(test_image_fails),
