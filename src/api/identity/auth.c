@@ -9,256 +9,232 @@ enum { ID_MAX = 64, NAME_MAX_CHARS = 255, TOKEN_MAX = 512 };
 
 /* --- what a body may have; what it has to have depends on its methods, and is read below */
 
-/* clang-format off */
-#define TEXT(name_, max_) { .name = (name_), .type = BIND_STR, .max = (max_) }
-#define INSIDE(name_, table_) { .name = (name_), .type = BIND_OBJ, .table = &(table_) }
-#define TABLE(fields_) { .fields = (fields_), .n = ARRAY_LEN(fields_) }
+struct domain_in {
+	const char *id, *name;
+};
 
-static const struct bind_field domain_fields[] = { TEXT("id", ID_MAX), TEXT("name", NAME_MAX_CHARS) };
-static const struct bind_table domain_table = TABLE(domain_fields);
+/* A user, a project, an application credential. */
+struct named_in {
+	const char *id, *name, *password, *secret;
+	const struct domain_in *domain;
+	const struct named_in *user;
+};
+
+struct identity_in {
+	struct bind_list methods; /* const char * */
+	const struct named_in *password, *token, *credential;
+};
+
+struct scope_in {
+	const struct named_in *project;
+	const struct domain_in *domain;
+	const struct system_in {
+		bool all;
+	} * system;
+	json_t *unscoped;
+};
+
+struct auth_in {
+	const struct identity_in *identity;
+	const struct scope_in *scope;
+	const char *scope_word;
+};
+
+/* clang-format off */
+#define TEXT(of, member, flags_, max_) \
+	{ .name = #member, .type = BIND_STR, .offset = offsetof(struct of, member), .flags = (flags_), .max = (max_) }
+#define INSIDE(of, member, name_, flags_, table_) \
+	{ .name = (name_), .type = BIND_OBJ, .offset = offsetof(struct of, member), .flags = (flags_), .table = &(table_) }
+
+static const struct bind_field domain_fields[] = {
+	TEXT(domain_in, id, 0, ID_MAX),
+	TEXT(domain_in, name, 0, NAME_MAX_CHARS),
+};
+static const struct bind_table domain_table = { BIND_TABLE(domain_in, domain_fields) };
 
 static const struct bind_field named_fields[] = {
-	TEXT("id", ID_MAX),
-	TEXT("name", NAME_MAX_CHARS),
-	INSIDE("domain", domain_table),
+	TEXT(named_in, id, 0, ID_MAX),
+	TEXT(named_in, name, 0, NAME_MAX_CHARS),
+	INSIDE(named_in, domain, "domain", 0, domain_table),
 };
-static const struct bind_table named_table = TABLE(named_fields);
+static const struct bind_table named_table = { BIND_TABLE(named_in, named_fields) };
 
 static const struct bind_field user_fields[] = {
-	TEXT("id", ID_MAX),
-	TEXT("name", NAME_MAX_CHARS),
-	TEXT("password", PASSWORD_MAX),
-	INSIDE("domain", domain_table),
+	TEXT(named_in, id, 0, ID_MAX),
+	TEXT(named_in, name, 0, NAME_MAX_CHARS),
+	TEXT(named_in, password, BIND_REQUIRED, PASSWORD_MAX),
+	INSIDE(named_in, domain, "domain", 0, domain_table),
 };
-static const struct bind_table user_table = TABLE(user_fields);
+static const struct bind_table user_table = { BIND_TABLE(named_in, user_fields) };
 
-static const struct bind_field password_fields[] = { INSIDE("user", user_table) };
-static const struct bind_field token_fields[] = { TEXT("id", TOKEN_MAX) };
+static const struct bind_field password_fields[] = { INSIDE(named_in, user, "user", BIND_REQUIRED, user_table) };
+static const struct bind_field token_fields[] = { TEXT(named_in, id, BIND_REQUIRED, TOKEN_MAX) };
 static const struct bind_field credential_fields[] = {
-	TEXT("id", ID_MAX),
-	TEXT("name", NAME_MAX_CHARS),
-	TEXT("secret", PASSWORD_MAX),
-	INSIDE("user", named_table),
+	TEXT(named_in, id, 0, ID_MAX),
+	TEXT(named_in, name, 0, NAME_MAX_CHARS),
+	TEXT(named_in, secret, BIND_REQUIRED, PASSWORD_MAX),
+	INSIDE(named_in, user, "user", 0, named_table),
 };
-static const struct bind_table password_table = TABLE(password_fields), token_table = TABLE(token_fields),
-			       credential_table = TABLE(credential_fields);
+static const struct bind_table password_table = { BIND_TABLE(named_in, password_fields) },
+			       token_table = { BIND_TABLE(named_in, token_fields) },
+			       credential_table = { BIND_TABLE(named_in, credential_fields) };
 
 static const struct bind_field method_item = { .type = BIND_STR, .min = 1, .max = ID_MAX };
 static const struct bind_field identity_fields[] = {
-	{ .name = "methods", .type = BIND_ARR, .flags = BIND_REQUIRED, .min = 1, .max = 3, .items = &method_item },
-	INSIDE("password", password_table),
-	INSIDE("token", token_table),
-	INSIDE("application_credential", credential_table),
+	{ .name = "methods", .type = BIND_ARR, .offset = offsetof(struct identity_in, methods),
+		.flags = BIND_REQUIRED, .min = 1, .max = 3, .items = &method_item },
+	INSIDE(identity_in, password, "password", 0, password_table),
+	INSIDE(identity_in, token, "token", 0, token_table),
+	INSIDE(identity_in, credential, "application_credential", 0, credential_table),
 };
 /* Methods that are not offered are no mistake of form: they are 401. */
-static const struct bind_table identity_table = { .fields = identity_fields,
-	.n = ARRAY_LEN(identity_fields),
-	.more = &bind_item_any };
+static const struct bind_table identity_table = { BIND_TABLE(identity_in, identity_fields), .more = &bind_item_any };
 
-static const struct bind_field system_fields[] = { { .name = "all", .type = BIND_BOOL } };
-static const struct bind_table system_table = TABLE(system_fields);
-static const struct bind_field scope_fields[] = {
-	INSIDE("project", named_table),
-	INSIDE("domain", domain_table),
-	INSIDE("system", system_table),
-	{ .name = "unscoped", .type = BIND_ANY },
+static const struct bind_field system_fields[] = {
+	{ .name = "all", .type = BIND_BOOL, .offset = offsetof(struct system_in, all) },
 };
-static const struct bind_table scope_table = TABLE(scope_fields);
+static const struct bind_table system_table = { BIND_TABLE(system_in, system_fields) };
+static const struct bind_field scope_fields[] = {
+	INSIDE(scope_in, project, "project", 0, named_table),
+	INSIDE(scope_in, domain, "domain", 0, domain_table),
+	INSIDE(scope_in, system, "system", 0, system_table),
+	{ .name = "unscoped", .type = BIND_ANY, .offset = offsetof(struct scope_in, unscoped) },
+};
+static const struct bind_table scope_table = { BIND_TABLE(scope_in, scope_fields) };
 static const char *const scope_words[] = { "unscoped", NULL };
 
 static const struct bind_field auth_fields[] = {
-	{ .name = "identity", .type = BIND_OBJ, .flags = BIND_REQUIRED, .table = &identity_table },
-	{ .name = "scope", .type = BIND_OBJ, .max = 1, .table = &scope_table },
-	{ .name = "scope", .type = BIND_STR, .words = scope_words },
+	INSIDE(auth_in, identity, "identity", BIND_REQUIRED, identity_table),
+	{ .name = "scope", .type = BIND_OBJ, .offset = offsetof(struct auth_in, scope), .min = 1, .max = 1,
+		.table = &scope_table },
+	{ .name = "scope", .type = BIND_STR, .offset = offsetof(struct auth_in, scope_word), .words = scope_words },
 };
 
-const struct bind_table identity_token_body = { .top = "auth",
-	.fields = auth_fields,
-	.n = ARRAY_LEN(auth_fields) };
+const struct bind_table identity_token_body = { .top = "auth", BIND_TABLE(auth_in, auth_fields) };
 
 #undef TEXT
 #undef INSIDE
-#undef TABLE
 /* clang-format on */
 
 /* --- reading */
 
-/* A string member, or NULL when it is absent; -1 when it is something else. */
-static int text_at(struct api_call *c, const json_t *obj, const char *where, const char *key, size_t max,
-	const char **out, struct error *err)
+static int missing(const char *where, struct error *err)
 {
-	const json_t *v = json_object_get(obj, key);
-
-	if (!v || json_is_null(v))
-		return 0;
-	if (!json_is_string(v) || strlen(json_string_value(v)) != json_string_length(v) ||
-		utf8_length(json_string_value(v)) > max)
-		return error_set(err, ERR_BAD_REQUEST, "%s.%s must be a string of at most %zu characters",
-			where, key, max);
-	*out = arena_strdup(c->arena, json_string_value(v));
-	return 0;
+	return error_set(err, ERR_BAD_REQUEST, "%s is required", where);
 }
 
-static const json_t *object_at(const json_t *obj, const char *where, const char *key, struct error *err)
+static int domain_ref(const struct domain_in *in, const char *where, struct auth_ref *out, struct error *err)
 {
-	const json_t *v = json_object_get(obj, key);
-
-	if (!json_is_object(v)) {
-		error_set(err, ERR_BAD_REQUEST, "%s.%s must be an object", where, key);
-		return NULL;
-	}
-	return v;
-}
-
-/* {"id": …} or {"name": …, "domain": {"id"|"name": …}}; in_domain: whether a name needs its domain. */
-static int ref_at(struct api_call *c, const json_t *obj, const char *where, bool in_domain,
-	struct auth_ref *out, struct error *err)
-{
-	const json_t *domain = json_object_get(obj, "domain");
-
-	if (text_at(c, obj, where, "id", ID_MAX, &out->uid, err) < 0 ||
-		text_at(c, obj, where, "name", NAME_MAX_CHARS, &out->name, err) < 0)
-		return -1;
-	if (!out->uid && !out->name)
-		return error_set(err, ERR_BAD_REQUEST, "%s needs an id or a name", where);
-	if (out->uid || !in_domain)
-		return 0;
-	if (!json_is_object(domain))
+	if (!in)
 		return error_set(err, ERR_BAD_REQUEST, "%s.domain is required with a name", where);
-	if (text_at(c, domain, where, "id", ID_MAX, &out->domain_uid, err) < 0 ||
-		text_at(c, domain, where, "name", NAME_MAX_CHARS, &out->domain_name, err) < 0)
-		return -1;
-	if (!out->domain_uid && !out->domain_name)
+	if (!in->id && !in->name)
 		return error_set(err, ERR_BAD_REQUEST, "%s.domain needs an id or a name", where);
+	out->domain_uid = in->id;
+	out->domain_name = in->name;
 	return 0;
 }
 
-static int parse_password(
-	struct api_call *c, const json_t *identity, struct auth_request *r, struct error *err)
+/* By id, or by name; in_domain: whether a name needs its domain. */
+static int ref(
+	const struct named_in *in, const char *where, bool in_domain, struct auth_ref *out, struct error *err)
 {
-	const json_t *method = object_at(identity, "auth.identity", "password", err);
-	const json_t *user = method ? object_at(method, "auth.identity.password", "user", err) : NULL;
+	out->uid = in->id;
+	out->name = in->name;
+	if (!in->id && !in->name)
+		return error_set(err, ERR_BAD_REQUEST, "%s needs an id or a name", where);
+	return in->id || !in_domain ? 0 : domain_ref(in->domain, where, out, err);
+}
 
-	if (!user || ref_at(c, user, "auth.identity.password.user", true, &r->user, err) < 0 ||
-		text_at(c, user, "auth.identity.password.user", "password", PASSWORD_MAX, &r->password, err) <
-			0)
-		return -1;
-	if (!r->password)
-		return error_set(err, ERR_BAD_REQUEST, "auth.identity.password.user.password is required");
+static int parse_password(const struct identity_in *in, struct auth_request *r, struct error *err)
+{
+	if (!in->password)
+		return missing("auth.identity.password", err);
+	r->password = in->password->user->password;
+	return ref(in->password->user, "auth.identity.password.user", true, &r->user, err);
+}
+
+static int parse_token(const struct identity_in *in, struct auth_request *r, struct error *err)
+{
+	if (!in->token)
+		return missing("auth.identity.token", err);
+	r->token = in->token->id;
 	return 0;
 }
 
-static int parse_token(struct api_call *c, const json_t *identity, struct auth_request *r, struct error *err)
-{
-	const json_t *method = object_at(identity, "auth.identity", "token", err);
-
-	if (!method || text_at(c, method, "auth.identity.token", "id", 512, &r->token, err) < 0)
-		return -1;
-	return r->token ? 0 : error_set(err, ERR_BAD_REQUEST, "auth.identity.token.id is required");
-}
-
-static int parse_credential(
-	struct api_call *c, const json_t *identity, struct auth_request *r, struct error *err)
+static int parse_credential(const struct identity_in *in, struct auth_request *r, struct error *err)
 {
 	static const char where[] = "auth.identity.application_credential";
-	const json_t *method = object_at(identity, "auth.identity", "application_credential", err);
-	const json_t *user;
+	const struct named_in *credential = in->credential;
 
-	if (!method || ref_at(c, method, where, false, &r->credential, err) < 0 ||
-		text_at(c, method, where, "secret", PASSWORD_MAX, &r->secret, err) < 0)
+	if (!credential)
+		return missing(where, err);
+	r->secret = credential->secret;
+	if (ref(credential, where, false, &r->credential, err) < 0)
 		return -1;
-	if (!r->secret)
-		return error_set(err, ERR_BAD_REQUEST, "%s.secret is required", where);
 	if (r->credential.uid)
 		return 0;
-	user = object_at(method, where, "user", err);
-	return user ? ref_at(c, user, "auth.identity.application_credential.user", true, &r->credential_user,
-			      err)
-		    : -1;
+	if (!credential->user)
+		return missing("auth.identity.application_credential.user", err);
+	return ref(credential->user, "auth.identity.application_credential.user", true, &r->credential_user,
+		err);
 }
 
 static const struct {
 	const char *name;
 	enum auth_method method;
-	int (*parse)(struct api_call *c, const json_t *identity, struct auth_request *r, struct error *err);
+	int (*parse)(const struct identity_in *in, struct auth_request *r, struct error *err);
 } methods[] = {
 	{ "password", AUTH_PASSWORD, parse_password },
 	{ "token", AUTH_TOKEN, parse_token },
 	{ "application_credential", AUTH_CREDENTIAL, parse_credential },
 };
 
-static int parse_method(struct api_call *c, const json_t *identity, const json_t *name,
-	struct auth_request *r, struct error *err)
+static int parse_method(
+	const struct identity_in *in, const char *name, struct auth_request *r, struct error *err)
 {
-	if (!json_is_string(name))
-		return error_set(err, ERR_BAD_REQUEST, "auth.identity.methods must be strings");
 	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
-		if (strcmp(methods[i].name, json_string_value(name)) != 0)
+		if (strcmp(methods[i].name, name) != 0)
 			continue;
 		if (r->methods & methods[i].method)
 			return 0;
 		r->methods |= methods[i].method;
-		return methods[i].parse(c, identity, r, err);
+		return methods[i].parse(in, r, err);
 	}
 	return error_set(err, ERR_UNAUTHORIZED, "Attempted to authenticate with an unsupported method.");
 }
 
-static int parse_system(const json_t *system, struct auth_request *r, struct error *err)
+static int parse_scope(const struct scope_in *in, struct auth_request *r, struct error *err)
 {
-	if (!json_is_true(json_object_get(system, "all")))
-		return error_set(err, ERR_BAD_REQUEST, "auth.scope.system must be {\"all\": true}");
-	r->scope = SCOPE_SYSTEM;
-	return 0;
-}
-
-static int parse_scope(struct api_call *c, const json_t *scope, struct auth_request *r, struct error *err)
-{
-	const json_t *v;
-
-	if (json_is_string(scope) && strcmp(json_string_value(scope), "unscoped") == 0) {
-		r->scope = SCOPE_NONE;
-		return 0;
+	if (in->project) {
+		r->scope = SCOPE_PROJECT;
+		return ref(in->project, "auth.scope.project", true, &r->target, err);
 	}
-	if (!json_is_object(scope) || json_object_size(scope) != 1)
+	if (in->domain) {
+		r->scope = SCOPE_DOMAIN;
+		r->target = (struct auth_ref) { .uid = in->domain->id, .name = in->domain->name };
+		return in->domain->id || in->domain->name
+			       ? 0
+			       : error_set(err, ERR_BAD_REQUEST, "auth.scope.domain needs an id or a name");
+	}
+	if (in->system && !in->system->all)
+		return error_set(err, ERR_BAD_REQUEST, "auth.scope.system must be {\"all\": true}");
+	if (!in->system && !in->unscoped)
 		return error_set(err, ERR_BAD_REQUEST,
 			"auth.scope must be \"unscoped\" or an object with one of project, domain, system");
-	if ((v = json_object_get(scope, "project"))) {
-		r->scope = SCOPE_PROJECT;
-		return ref_at(c, v, "auth.scope.project", true, &r->target, err);
-	}
-	if ((v = json_object_get(scope, "domain"))) {
-		r->scope = SCOPE_DOMAIN;
-		return ref_at(c, v, "auth.scope.domain", false, &r->target, err);
-	}
-	if ((v = json_object_get(scope, "system")))
-		return parse_system(v, r, err);
-	if (json_object_get(scope, "unscoped")) {
-		r->scope = SCOPE_NONE;
-		return 0;
-	}
-	return error_set(
-		err, ERR_BAD_REQUEST, "auth.scope: only project, domain and system are offered as scopes");
+	r->scope = in->system ? SCOPE_SYSTEM : SCOPE_NONE;
+	return 0;
 }
 
 int auth_parse(struct api_call *c, struct auth_request *out, struct error *err)
 {
-	const json_t *auth = bind_top(c->body, "auth", err);
-	const json_t *identity = auth ? object_at(auth, "auth", "identity", err) : NULL;
-	const json_t *list = json_object_get(identity, "methods"), *scope = json_object_get(auth, "scope");
-	struct auth_request r = { 0 };
-	json_t *name;
-	size_t i;
+	const struct auth_in *in = c->in;
+	const char *const *names = in->identity->methods.items;
+	struct auth_request r = { .scope = in->scope_word ? SCOPE_NONE : SCOPE_DEFAULT };
 
-	if (!identity)
-		return -1;
-	if (!json_is_array(list) || !json_array_size(list) || json_array_size(list) > ARRAY_LEN(methods))
-		return error_set(err, ERR_BAD_REQUEST, "auth.identity.methods must be an array of methods");
-	json_array_foreach((json_t *)list, i, name)
-	{
-		if (parse_method(c, identity, name, &r, err) < 0)
+	for (size_t i = 0; i < in->identity->methods.n; i++)
+		if (parse_method(in->identity, names[i], &r, err) < 0)
 			return -1;
-	}
-	if (scope && !json_is_null(scope) && parse_scope(c, scope, &r, err) < 0)
+	if (in->scope && parse_scope(in->scope, &r, err) < 0)
 		return -1;
 	*out = r;
 	return 0;
