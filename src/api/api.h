@@ -53,7 +53,8 @@ enum api_route_flags {
 	ROUTE_RAW_BODY = 4,  /* the body is not parsed as JSON */
 	ROUTE_NO_BODY = 8,   /* a body is ignored */
 	ROUTE_ANY_JSON = 16, /* the body may be any JSON (JSON patch), with any content type */
-	ROUTE_SECRET = 32    /* the path names a secret: log and audit rows show the table's instead */
+	ROUTE_SECRET = 32,   /* the path names a secret: log and audit rows show the table's instead */
+	ROUTE_ANEW = 64      /* each request has its own effect: an Idempotency-Key is passed over */
 };
 
 struct api_route {

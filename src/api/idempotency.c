@@ -35,24 +35,34 @@ static bool is_printable(const char *s)
 	return true;
 }
 
+/* Where no token is needed, the one that came along may be dead when the request is repeated (a new password
+ * ends it): such a request is known by what it says alone. */
+static const struct principal *owner(const struct api_call *c)
+{
+	return c->route->role == ROLE_NONE ? NULL : c->who;
+}
+
 /* Keys are the project's; without one the user's. */
 static void hash_key(const struct principal *who, const char *key, unsigned char out[SHA256_SIZE])
 {
 	CLEANUP(buf_finish) struct buf b = { 0 };
 
-	buf_printf(&b, "%s %s %s", who->project.id ? "project" : "user",
-		who->project.id ? who->project.uid : who->user.uid, key);
+	if (who)
+		buf_printf(&b, "%s %s ", who->project.id ? "project" : "user",
+			who->project.id ? who->project.uid : who->user.uid);
+	buf_puts(&b, key);
 	sha256(b.data, b.len, out);
 }
 
 /* Who asks for what. A role that was taken away meanwhile is the dispatcher's to see. */
 static void hash_request(const struct api_call *c, unsigned char out[SHA256_SIZE])
 {
+	const struct principal *who = owner(c);
 	const struct http_request *r = c->http;
 	CLEANUP(buf_finish) struct buf b = { 0 };
 
-	buf_printf(&b, "%s\n%s\n%s %s?%s\n%d\n", c->who->user.uid,
-		c->who->credential_uid ? c->who->credential_uid : "", r->method_name, r->path, r->raw_query,
+	buf_printf(&b, "%s\n%s\n%s %s?%s\n%d\n", who ? who->user.uid : "",
+		who && who->credential_uid ? who->credential_uid : "", r->method_name, r->path, r->raw_query,
 		c->version);
 	buf_append(&b, r->body_n ? r->body : "", r->body_n);
 	sha256(b.data, b.len, out);
@@ -63,14 +73,14 @@ int idempotency_begin(struct api_call *c, struct error *err)
 	const char *key = http_header(c->http, "Idempotency-Key");
 	struct request_key *k;
 
-	if (!key || c->http->method != HTTP_POST || !c->who || c->route->role == ROLE_NONE)
+	if (!key || c->http->method != HTTP_POST || (c->route->flags & ROUTE_ANEW))
 		return 0;
 	if (!key[0] || strlen(key) > KEY_MAX || !is_printable(key))
 		return error_set(err, ERR_BAD_REQUEST,
 			"Idempotency-Key must be 1 to %d printable characters without blanks", KEY_MAX);
 	k = ARENA_NEW(c->arena, struct request_key);
 	k->key = key;
-	hash_key(c->who, key, k->hash);
+	hash_key(owner(c), key, k->hash);
 	hash_request(c, k->fingerprint);
 	c->key = k;
 	return 0;

@@ -223,6 +223,24 @@ static void test_tokens_are_new_each_time(void **state)
 	assert_string_not_equal(first, second);
 }
 
+/* The reply to a change of password is lost, and the old password is no good any more. */
+static void test_password_change(void **state)
+{
+	FREE *user = NULL, *path = NULL;
+
+	(void)state;
+	ASK(201, w, admin, "POST", "/users", "{'user': {'name': 'changer', 'password': 'old-one'}}");
+	user = keep(w, "user.id");
+	path = xasprintf("/users/%s/password", user);
+	use_key("change-1");
+	ASK(204, w, NULL, "POST", path, "{'user': {'original_password': 'old-one', 'password': 'new-one'}}");
+	ASK(204, w, NULL, "POST", path, "{'user': {'original_password': 'old-one', 'password': 'new-one'}}");
+	assert_true(was_replayed());
+	ASK(409, w, NULL, "POST", path, "{'user': {'original_password': 'guess', 'password': 'new-one'}}");
+	use_key(NULL);
+	ASK(401, w, NULL, "POST", path, "{'user': {'original_password': 'old-one', 'password': 'new-one'}}");
+}
+
 static void purge(int64_t limit, int want)
 {
 	struct error err = { 0 };
@@ -293,6 +311,7 @@ int main(void)
 		T(test_secrets_are_sealed),
 		T(test_impossible_keys),
 		T(test_tokens_are_new_each_time),
+		T(test_password_change),
 		T(test_a_day_later),
 	};
 

@@ -28,7 +28,7 @@
 static const struct api_route routes[] = {
 	R("GET", "", version_show, ROLE_NONE, 0, "identity.version"),
 
-	B("POST", "/auth/tokens", token_create, ROLE_NONE, ROUTE_OWN, "token.create", token),
+	B("POST", "/auth/tokens", token_create, ROLE_NONE, ROUTE_OWN | ROUTE_ANEW, "token.create", token),
 	R("GET", "/auth/tokens", token_show, ROLE_ANY, 0, "token.show"),
 	R("DELETE", "/auth/tokens", token_delete, ROLE_ANY, ROUTE_NO_BODY, "token.delete"),
 	R("GET", "/auth/catalog", auth_catalog, ROLE_ANY, 0, "auth.catalog"),
