@@ -431,10 +431,21 @@ int bind_one(json_t *v, const char *where, const struct bind_field *f, int versi
 	return bind_value(&b, v, &(struct spot) { .key = where }, f, out);
 }
 
+static const json_t *only_object(const json_t *body, const char *key, struct error *err)
+{
+	const json_t *v = json_object_get(body, key);
+
+	if (json_is_object(v))
+		return v;
+	error_set(
+		err, ERR_BAD_REQUEST, "the body must be an object with the key '%s', itself an object", key);
+	return NULL;
+}
+
 /* What a table describes of a body; NULL with the error set. */
 static const json_t *described(const json_t *body, const struct bind_table *t, struct error *err)
 {
-	const json_t *obj = t->top ? bind_top(body, t->top, err) : body;
+	const json_t *obj = t->top ? only_object(body, t->top, err) : body;
 	const char *key;
 	json_t *v;
 

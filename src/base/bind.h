@@ -105,8 +105,6 @@ int bind_body(const json_t *body, const struct bind_table *t, int version, struc
 /* One value by one field, into *out. `where` is what messages call it. */
 int bind_one(json_t *v, const char *where, const struct bind_field *f, int version, struct arena *arena,
 	void *out, struct error *err);
-/* The value of the body's one top key, an object: {"server": {...}}. NULL with the error set. */
-json_t *bind_top(const json_t *body, const char *key, struct error *err);
 const struct bind_field *bind_field_at(const struct bind_table *t, size_t i);
 
 #endif

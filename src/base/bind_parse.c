@@ -38,15 +38,3 @@ json_t *bind_parse(const char *text, size_t n, struct error *err)
 	}
 	return v;
 }
-
-json_t *bind_top(const json_t *body, const char *key, struct error *err)
-{
-	json_t *v = json_object_get(body, key);
-
-	if (!json_is_object(v)) {
-		error_set(err, ERR_BAD_REQUEST,
-			"the body must be an object with the key '%s', itself an object", key);
-		return NULL;
-	}
-	return v;
-}

@@ -130,7 +130,7 @@ def id_checks(r, foreign):
     for kind, (param, ident) in foreign.items():
         if "{%s}" % param in r["path"] and kind in r["path"]:
             yield Check(r, "another project's " + kind, "other", routes.fill(r, {param: ident}), body,
-                        judge=status(404, 403) if r["method"] != "GET" or r["role"] == "admin" else status(404))
+                        judge=status(*FOREIGN.get(r["name"], (404,) if r["method"] == "GET" and r["role"] == "reader" else (404, 403))))
 
 
 def right_body(r):
@@ -222,7 +222,12 @@ def make_things(cloud):
         "name": "mine", "imageRef": images[0]["id"], "flavorRef": "1"}}).json["server"]["id"]
     cloud.request("tenant", "POST", "/compute/v2.1/os-keypairs", {"keypair": {"name": "mine"}})
     port = cloud.request("tenant", "GET", "/network/v2.0/ports?device_id=" + server).json["ports"][0]["id"]
-    return {"/image/": ("image_id", image), "/compute/v2.1/servers": ("server_id", server), "/ports": ("id", port),
+    group = cloud.request("tenant", "POST", "/compute/v2.1/os-server-groups", {"server_group": {
+        "name": "mine", "policies": ["affinity"]}}).json["server_group"]["id"]
+    me = cloud.request("tenant", "GET", "/identity/v3/auth/tokens", headers={"X-Subject-Token": cloud.token("tenant")}).json["token"]
+    return {"/os-server-groups": ("group_id", group), "/users/": ("user_id", me["user"]["id"]),
+            "/projects/": ("project_id", me["project"]["id"]), "/os-quota-sets/": ("project_id", me["project"]["id"]),
+            "/quotas/": ("project", me["project"]["id"]), "/image/": ("image_id", image), "/compute/v2.1/servers": ("server_id", server), "/ports": ("id", port),
             "/os-keypairs": ("name", "mine")}
 
 
@@ -263,6 +268,9 @@ ANY_ID = {
     "aggregate.show": NUMBER, "aggregate.delete": NUMBER, "aggregate.action": NUMBER, "aggregate.images": NUMBER,
     **{"%s.%s" % (c, verb): ((403,), "they are the provider's") for c in ("networks", "subnets", "ports") for verb in ("update", "delete")},
 }
+# Rows that say nothing of the project named, or refuse by something else first.
+FOREIGN = {"quota.show": (403,), "quota.detail": (403,), "quota.defaults": (200,), "network_quota.show": (403,),
+           "network_quota.default": (403,), "network_quota.details": (403,), "usage.show": (403,), "user.password": (401,)}
 # Bodies whose key has to be the path's.
 RIGHT_BODY = {"server.meta_set": {"meta": {routes.UUID: "x"}}, "flavor.spec_set": {routes.UUID: "x"}}
 
