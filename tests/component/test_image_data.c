@@ -693,6 +693,11 @@ static void test_recover(void **state)
 		{ "44444444-2222-4333-8444-aaaaaaaaaaaa", false },    /* deleted */
 		{ "55555555-2222-4333-8444-aaaaaaaaaaaa", false },    /* without a row */
 		{ "22222222-2222-4333-8444-aaaaaaaaaaaa.bak", true }, /* not ours */
+		{ "66666666-2222-4333-8444-aaaaaaaaaaaa", true },     /* a disk of a move that is under way */
+		{ "66666666-2222-4333-8444-aaaaaaaaaaaa.ephemeral", true },
+		{ "66666666-2222-4333-8444-aaaaaaaaaaaa.ephemeral.part.a1B2c3", false },
+		{ "77777777-2222-4333-8444-aaaaaaaaaaaa", false }, /* of one that is over */
+		{ "77777777-2222-4333-8444-aaaaaaaaaaaa.ephemeral", false },
 		{ "README", true },
 		{ "lost+found", true },
 	};
@@ -705,6 +710,19 @@ static void test_recover(void **state)
 	       "1, "
 	       "1, 1, 0), (902, '33333333-2222-4333-8444-aaaaaaaaaaaa', 101, 'deactivated', 'private', 1, 1, "
 	       "1, 0), (903, '44444444-2222-4333-8444-aaaaaaaaaaaa', 101, 'active', 'private', 1, 1, 1, 5)");
+	sql(w, "INSERT INTO server (id, uid, project_id, user_uid, name, hostname, vm_state, flavor_uid, "
+	       "flavor_name, vcpus, ram_mib, disk_gib, reservation_id, created_us, updated_us) VALUES (910, "
+	       "'s', 101, 'u', 's', 's', 'error', 'f', 'f', 1, 1, 1, 'r', 1, 1)");
+	sql(w, "INSERT INTO migration (id, uid, server_id, kind, status, source_host, dest_host, flavor_uid, "
+	       "flavor_name, vcpus, ram_mib, disk_gib, ephemeral_gib, swap_mib, extra_specs, old_flavor_id, "
+	       "new_flavor_id, was_off, user_uid, project_uid, created_us, updated_us, ended_us) VALUES "
+	       "(911, "
+	       "'66666666-2222-4333-8444-aaaaaaaaaaaa', 910, 'migration', 'migrating', 'a', 'b', 'f', 'f', "
+	       "1, "
+	       "1, 1, 0, 0, '{}', 0, 0, 0, 'u', 'p', 1, 1, NULL), (912, "
+	       "'77777777-2222-4333-8444-aaaaaaaaaaaa', 910, 'migration', 'reverted', 'a', 'b', 'f', 'f', 1, "
+	       "1, "
+	       "1, 0, 0, '{}', 0, 0, 0, 'u', 'p', 1, 1, 2)");
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		put_file(w, cases[i].name);
 	cloud_stop(w);
