@@ -27,7 +27,7 @@ UNPAGED = {
     "identity:auth.projects": "at most 10000, as all of identity without a limit", "identity:auth.domains": "one's own domains",
     "identity:auth.system": "one entry at most", "identity:user.groups": "one's own groups, which administrators make",
     "identity:user.projects": "at most 10000", "identity:app_credential.list": "200 of a user",
-    "identity:project.tags": "80 of a project",
+    "identity:project.tags": "80 of a project", "identity:access_rule.list": "those of one's application credentials",
     "compute:extension.list": "a constant table", "compute:zone.list": "the zones of the hosts",
     "compute:server.tags": "50 of a server", "compute:server.security_groups": "none", "compute:server.interfaces": "16 of a server",
     "compute:server.volumes": "none", "compute:server.server_migrations": "those under way: one at most",

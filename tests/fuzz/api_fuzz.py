@@ -165,7 +165,7 @@ class Fuzzer:
             self.cloud.conn = None
             return
         self.counts[a.status] = self.counts.get(a.status, 0) + 1
-        if a.status >= 500 and a.status != 503:
+        if a.status >= 500 and a.status not in (501, 503):
             self.report("%s %s %s: %d %s" % (who, method, path, a.status, a.body[:300]), body)
         elif a.body and "json" in a.headers.get("content-type", ""):
             try:
