@@ -74,8 +74,8 @@ static void log_call(const struct api_call *c)
 	snprintf(status, sizeof status, "%d", c->status);
 	snprintf(us, sizeof us, "%lld", (long long)(clock_mono(c->api->loop->clock) - c->begun_us));
 	log_event(level, "request", "request_id", c->request_id, "method", c->http->method_name, "path",
-		api_path(c), "status", status, "us", us, "user", c->who ? c->who->user.uid : NULL,
-		"project", c->who ? c->who->project.uid : NULL, "peer", c->http->peer, NULL);
+		api_path(c), "status", status, "us", us, "user", c->who ? c->who->user.uid : NULL, "project",
+		c->who ? c->who->project.uid : NULL, "peer", c->http->peer, NULL);
 }
 
 static void reply_headers(struct api_call *c)
@@ -435,9 +435,10 @@ static int check_rules(const struct api_call *c, struct error *err)
 	for (size_t i = 0; w && i < w->rules_n; i++)
 		if (rule_allows(c, &w->rules[i]))
 			return 0;
-	return !w || !w->rules_n ? 0
-				 : error_set(err, ERR_FORBIDDEN,
-					   "No access rule of the application credential allows this request.");
+	return !w || !w->rules_n
+		       ? 0
+		       : error_set(err, ERR_FORBIDDEN,
+				 "No access rule of the application credential allows this request.");
 }
 
 static int authorize(const struct api_call *c, struct error *err)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What goes with time: kept replies, tokens and tasks that have expired, a bounded number each tick; and the tally
- * of requests without a valid token, of which only the first of each peer and minute have audit rows of their
- * own. Anybody who reaches the port can make such requests, and none of them shall fill the disk. */
+/* What goes with time: kept replies, tokens and tasks that have expired, a bounded number each tick; and the
+ * tally of requests without a valid token, of which only the first of each peer and minute have audit rows of
+ * their own. Anybody who reaches the port can make such requests, and none of them shall fill the disk. */
 #include "api/internal.h"
 
 #include <stdlib.h>

@@ -229,8 +229,8 @@ int store_image_move(
 	return db_run(db, err, sql, "siis", to, now_us, id, from);
 }
 
-int store_image_claim(struct db *db, int64_t id, const char *to, const char *disk_format, int64_t now_us,
-	struct error *err)
+int store_image_claim(
+	struct db *db, int64_t id, const char *to, const char *disk_format, int64_t now_us, struct error *err)
 {
 	static const char sql[] =
 		"UPDATE image SET status = ?, updated_us = ? WHERE id = ? AND status = 'queued' "
@@ -274,7 +274,8 @@ int store_image_requeue_all(struct db *db, int64_t now_us, struct error *err)
 {
 	return db_run(db, err,
 		"UPDATE image SET status = 'queued', updated_us = ? WHERE deleted_us = 0 AND (status = "
-		"'saving' OR (status = 'uploading' AND size IS NULL)) AND id NOT IN (SELECT arg_id FROM flow)",
+		"'saving' OR (status = 'uploading' AND size IS NULL)) AND id NOT IN (SELECT arg_id FROM "
+		"flow)",
 		"i", now_us);
 }
 

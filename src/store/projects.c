@@ -108,8 +108,10 @@ int store_project_query(struct db *db, const struct project_filter *f, sqlite3_s
 int store_project_above(struct db *db, int64_t id, sqlite3_stmt **out, struct error *err)
 {
 	return db_query(db, err, out,
-		"WITH RECURSIVE above(id, distance) AS (SELECT parent_id, 1 FROM project WHERE id = ?1 UNION ALL "
-		"SELECT p.parent_id, a.distance + 1 FROM project p JOIN above a ON p.id = a.id WHERE p.parent_id "
+		"WITH RECURSIVE above(id, distance) AS (SELECT parent_id, 1 FROM project WHERE id = ?1 UNION "
+		"ALL "
+		"SELECT p.parent_id, a.distance + 1 FROM project p JOIN above a ON p.id = a.id WHERE "
+		"p.parent_id "
 		"IS NOT NULL) " COLUMNS "JOIN above ON above.id = p.id ORDER BY above.distance",
 		"i", id);
 }
@@ -117,8 +119,10 @@ int store_project_above(struct db *db, int64_t id, sqlite3_stmt **out, struct er
 int store_project_below(struct db *db, int64_t id, sqlite3_stmt **out, struct error *err)
 {
 	return db_query(db, err, out,
-		"WITH RECURSIVE below(id, path) AS (SELECT id, format('%020d', id) FROM project WHERE parent_id = "
-		"?1 AND deleted_us = 0 UNION ALL SELECT c.id, b.path || format('/%020d', c.id) FROM project c "
+		"WITH RECURSIVE below(id, path) AS (SELECT id, format('%020d', id) FROM project WHERE "
+		"parent_id = "
+		"?1 AND deleted_us = 0 UNION ALL SELECT c.id, b.path || format('/%020d', c.id) FROM project "
+		"c "
 		"JOIN below b ON c.parent_id = b.id WHERE c.deleted_us = 0) " COLUMNS
 		"JOIN below ON below.id = p.id ORDER BY below.path",
 		"i", id);

@@ -106,14 +106,14 @@ int store_user_update(struct db *db, const struct user *u, struct error *err)
 		    "UPDATE user SET name = ?, description = ?, email = ?, enabled = ?, default_project_uid "
 		    "= ?, "
 		    "extra = ?, options = ? WHERE id = ?",
-		    "sssisssi", u->name, u->description, u->email, (int64_t)u->enabled, u->default_project_uid,
-		    u->extra, u->options, u->id) < 0)
+		    "sssisssi", u->name, u->description, u->email, (int64_t)u->enabled,
+		    u->default_project_uid, u->extra, u->options, u->id) < 0)
 		return row_taken(err, "a user", u->name);
 	return 0;
 }
 
-int store_user_set_password(struct db *db, int64_t id, const char *hash, int64_t now_us, int64_t expires_us,
-	struct error *err)
+int store_user_set_password(
+	struct db *db, int64_t id, const char *hash, int64_t now_us, int64_t expires_us, struct error *err)
 {
 	return db_run(db, err,
 		       "UPDATE user SET password_hash = ?, password_changed_us = ?, password_expires_us = "
@@ -144,8 +144,9 @@ int store_user_passwords(struct db *db, struct arena *a, int64_t id, int64_t lim
 	size_t n = 0;
 	int rc;
 
-	if (db_query(db, err, &st, "SELECT hash FROM user_password WHERE user_id = ? ORDER BY id DESC LIMIT ?",
-		    "ii", id, limit) < 0)
+	if (db_query(db, err, &st,
+		    "SELECT hash FROM user_password WHERE user_id = ? ORDER BY id DESC LIMIT ?", "ii", id,
+		    limit) < 0)
 		return -1;
 	while ((rc = db_row(st, err)) > 0)
 		all[n++] = db_dup(st, 0, a);

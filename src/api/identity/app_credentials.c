@@ -215,7 +215,8 @@ static int read_expiry(struct api_call *c, const char *text, int64_t *out, struc
 
 	if (!text)
 		return days ? error_set(err, ERR_BAD_REQUEST,
-				      "application_credential.expires_at is required: here they live at most %lld "
+				      "application_credential.expires_at is required: here they live at most "
+				      "%lld "
 				      "days",
 				      (long long)days)
 			    : 0;

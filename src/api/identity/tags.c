@@ -100,8 +100,7 @@ struct tags_body {
 
 static const struct bind_field fields[] = { BODY_TAGS(tags_body) };
 
-const struct bind_table identity_tags_body = { BIND_TABLE(tags_body, fields),
-	.required = 1,
+const struct bind_table identity_tags_body = { BIND_TABLE(tags_body, fields), .required = 1,
 	.flags = BIND_LINKS };
 
 int identity_tag_replace(struct api_call *c, struct error *err)

@@ -15,7 +15,10 @@ static const struct {
 	{ "lock_password", USER_LOCK_PASSWORD },
 };
 
-#define OPTION(name_) { .name = (name_), .type = BIND_BOOL, .flags = BIND_NULL }
+#define OPTION(name_)                                                  \
+	{                                                              \
+		.name = (name_), .type = BIND_BOOL, .flags = BIND_NULL \
+	}
 
 static const struct bind_field fields[] = {
 	OPTION("ignore_change_password_upon_first_use"),

@@ -22,10 +22,7 @@ int image_versions(struct api_call *c, struct error *err)
 		jw_kv_str(&c->out, "status", minor == VERSION_MINOR_MAX ? "CURRENT" : "SUPPORTED");
 		jw_key(&c->out, "links");
 		jw_array(&c->out);
-		jw_object(&c->out);
-		jw_kv_str(&c->out, "rel", "self");
-		jw_kv_str(&c->out, "href", self);
-		jw_end_object(&c->out);
+		api_link(c, "self", self);
 		jw_end_array(&c->out);
 		jw_end_object(&c->out);
 	}
@@ -95,9 +92,11 @@ static const struct api_route routes[] = {
 	{ "PUT", IMAGE "/tags/{tag}", image_tag_add, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY, "image.tag" },
 	{ "DELETE", IMAGE "/tags/{tag}", image_tag_remove, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY, "image.untag" },
 	{ "GET", IMAGE "/members", image_member_list, ROLE_READER, 0, 0, 0, "image_member.list" },
-	{ "POST", IMAGE "/members", image_member_create, ROLE_MEMBER, 0, 0, 0, "image_member.create", &image_member_body },
+	{ "POST", IMAGE "/members", image_member_create, ROLE_MEMBER, 0, 0, 0, "image_member.create",
+		&image_member_body },
 	{ "GET", MEMBER, image_member_show, ROLE_READER, 0, 0, 0, "image_member.show" },
-	{ "PUT", MEMBER, image_member_set, ROLE_MEMBER, 0, 0, 0, "image_member.update", &image_member_status_body },
+	{ "PUT", MEMBER, image_member_set, ROLE_MEMBER, 0, 0, 0, "image_member.update",
+		&image_member_status_body },
 	{ "DELETE", MEMBER, image_member_delete, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY, "image_member.delete" },
 	{ "GET", "/schemas/{name}", image_schema, ROLE_ANY, 0, 0, 0, "image_schema.show" },
 	{ "GET", "/info/import", image_info_import, ROLE_ANY, 0, 0, 0, "image_info.import" },
