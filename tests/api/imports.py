@@ -268,6 +268,28 @@ def killed(cloud, port):
     is_ours(cloud, image)
 
 
+def stopped(cloud, port):
+    """SIGTERM while data come: it ends soon and in order, and the next start takes the download up again."""
+    Web.go_on.clear()
+    Web.begun.clear()
+    image, _ = create(cloud)
+    assert ask(cloud, image, "web-download", "https://localhost:%d/wait" % port).status == 202
+    assert Web.begun.wait(60)
+    Web.begun.clear()
+    pid = cloud.pid()
+    os.kill(pid, signal.SIGTERM)
+    subprocess.run(["tail", "--pid=%d" % pid, "-f", "/dev/null"], timeout=60, check=True)
+    with open(os.path.join(cloud.dir, "cloudd.log"), errors="replace") as f:
+        log = f.read()
+    assert "Sanitizer" not in log, log[log.index("Sanitizer") - 200:][:2000]
+    subprocess.run([os.path.join(TOP, "scripts/devcloud"), "restart", cloud.dir], check=True, stdout=subprocess.DEVNULL)
+    assert Web.begun.wait(60), "it is not taken up again"
+    Web.go_on.set()
+    t = ended(cloud, image)
+    assert t["status"] == "success", t
+    is_ours(cloud, image)
+
+
 def off_by_default():
     with Cloud(hosts=1) as cloud:
         assert cloud.request("tenant", "GET", "/image/v2/info/import").json["import-methods"]["value"] == ["glance-direct"]
@@ -293,6 +315,7 @@ def main():
             case("private addresses", private, cloud, port)
             case("deleted while it comes", deleted_meanwhile, cloud, port)
             case("a download goes on after a kill -9", killed, cloud, port)
+            case("a download goes on after a stop in order", stopped, cloud, port)
             cloud.ctl("quota", "set", "demo", "image_mib=30")
             case("larger than the quota", too_large, cloud, port)
     case("off unless hosts are listed", off_by_default)
