@@ -155,7 +155,7 @@ struct api_call {
 	const struct api_service *service;
 	const struct api_route *route; /* NULL when none was found */
 	struct route_match match;
-	const char *path; /* the request's, without a leading project id */
+	const char *path;      /* the request's, without a leading project id */
 	struct principal *who; /* held by the call; NULL with ROLE_NONE and no token */
 	char request_id[44];   /* "req-<uuid>" */
 	int version;           /* microversion's minor; 0 where the service has none */
@@ -238,6 +238,10 @@ int api_page(struct api_call *c, const char *const *keys, bool default_descendin
 	struct error *err);
 /* This request's URL with marker replaced: for next links. */
 const char *api_next_url(struct api_call *c, const char *marker);
+/* {"rel": …, "href": …} */
+void api_link(struct api_call *c, const char *rel, const char *href);
+/* "<name>": [{"rel": "next", "href": …}], as compute and network have it */
+void api_next_link(struct api_call *c, const char *name, const char *marker);
 
 /* --- errors
  * -------------------------------------------------------------------------------------------------------------

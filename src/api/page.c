@@ -150,3 +150,19 @@ const char *api_next_url(struct api_call *c, const char *marker)
 	buf_finish(&b);
 	return url;
 }
+
+void api_link(struct api_call *c, const char *rel, const char *href)
+{
+	jw_object(&c->out);
+	jw_kv_str(&c->out, "rel", rel);
+	jw_kv_str(&c->out, "href", href);
+	jw_end_object(&c->out);
+}
+
+void api_next_link(struct api_call *c, const char *name, const char *marker)
+{
+	jw_key(&c->out, name);
+	jw_array(&c->out);
+	api_link(c, "next", api_next_url(c, marker));
+	jw_end_array(&c->out);
+}

@@ -26,10 +26,7 @@ static void version_entry(struct api_call *c, bool is_v21, bool full)
 	jw_kv_str(b, "updated", is_v21 ? "2013-07-23T11:33:21Z" : "2011-01-21T11:33:21Z");
 	jw_key(b, "links");
 	jw_array(b);
-	jw_object(b);
-	jw_kv_str(b, "rel", "self");
-	jw_kv_str(b, "href", api_url(c, is_v21 ? "/compute/v2.1/" : "/compute/v2/"));
-	jw_end_object(b);
+	api_link(c, "self", api_url(c, is_v21 ? "/compute/v2.1/" : "/compute/v2/"));
 	if (full) {
 		jw_object(b);
 		jw_kv_str(b, "rel", "describedby");

@@ -28,8 +28,6 @@ int64_t compute_scope(const struct api_call *c);
 void compute_links(struct api_call *c, const char *collection, const char *id);
 /* "links": [bookmark] */
 void compute_bookmark(struct api_call *c, const char *collection, const char *id);
-/* "<name>": [{"rel": "next", "href": …}] */
-void compute_next_link(struct api_call *c, const char *name, const char *marker);
 /* "key": "2026-01-01T00:00:00Z" or, with micro, "2026-01-01T00:00:00.000000"; 0 is null. */
 void compute_time(struct buf *b, const char *key, int64_t us, bool micro);
 /* The action's origin, for the action log. */

@@ -181,7 +181,7 @@ static int list(struct api_call *c, bool detail, struct error *err)
 	}
 	jw_end_array(&c->out);
 	if (page.limit && (int64_t)(end - i) == page.limit)
-		compute_next_link(c, "flavors_links", flavors[end - 1].uid);
+		api_next_link(c, "flavors_links", flavors[end - 1].uid);
 	jw_end_object(&c->out);
 	c->status = 200;
 	return 0;

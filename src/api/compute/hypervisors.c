@@ -201,7 +201,7 @@ static int hypervisor_list(struct api_call *c, bool detail, struct error *err)
 		return error_set(
 			err, ERR_NOT_FOUND, "No hypervisor matching '%.64s' could be found.", l.pattern);
 	if (last && n == page.limit)
-		compute_next_link(c, "hypervisors_links", host_public_id(c, last));
+		api_next_link(c, "hypervisors_links", host_public_id(c, last));
 	jw_end_object(&c->out);
 	return 0;
 }

@@ -101,7 +101,7 @@ int compute_keypair_list(struct api_call *c, struct error *err)
 	}
 	jw_end_array(&c->out);
 	if (n && since(c, 35) && (int64_t)n == page.limit)
-		compute_next_link(c, "keypairs_links", list[n - 1].name);
+		api_next_link(c, "keypairs_links", list[n - 1].name);
 	jw_end_object(&c->out);
 	c->status = 200;
 	return 0;

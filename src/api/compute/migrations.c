@@ -180,7 +180,7 @@ int compute_migrations(struct api_call *c, struct error *err)
 		move_view(c, &list[i]);
 	jw_end_array(&c->out);
 	if (since(c, 59) && n && (int64_t)n == filter.limit)
-		compute_next_link(c, "migrations_links", list[n - 1].uid);
+		api_next_link(c, "migrations_links", list[n - 1].uid);
 	jw_end_object(&c->out);
 	return 0;
 }

@@ -123,7 +123,7 @@ static int answer(struct picks *p, const struct api_page *page, bool detail, str
 		return -1;
 	jw_end_array(&c->out);
 	if (n && n == (size_t)page->limit)
-		compute_next_link(c, "servers_links", p->list[first + n - 1].uid);
+		api_next_link(c, "servers_links", p->list[first + n - 1].uid);
 	jw_end_object(&c->out);
 	c->status = 200;
 	return 0;

@@ -118,7 +118,7 @@ int compute_action_list(struct api_call *c, struct error *err)
 	}
 	jw_end_array(&c->out);
 	if (last && since(c, 58) && shown == page.limit)
-		compute_next_link(c, "links", last);
+		api_next_link(c, "links", last);
 	jw_end_object(&c->out);
 	return 0;
 }

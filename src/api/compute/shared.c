@@ -11,20 +11,12 @@ int64_t compute_scope(const struct api_call *c)
 	return api_is_admin(c) ? 0 : c->who->project.id;
 }
 
-static void link_row(struct api_call *c, const char *rel, const char *href)
-{
-	jw_object(&c->out);
-	jw_kv_str(&c->out, "rel", rel);
-	jw_kv_str(&c->out, "href", href);
-	jw_end_object(&c->out);
-}
-
 void compute_links(struct api_call *c, const char *collection, const char *id)
 {
 	jw_key(&c->out, "links");
 	jw_array(&c->out);
-	link_row(c, "self", api_url(c, "/compute/v2.1/%s/%s", collection, id));
-	link_row(c, "bookmark", api_url(c, "/compute/%s/%s", collection, id));
+	api_link(c, "self", api_url(c, "/compute/v2.1/%s/%s", collection, id));
+	api_link(c, "bookmark", api_url(c, "/compute/%s/%s", collection, id));
 	jw_end_array(&c->out);
 }
 
@@ -32,15 +24,7 @@ void compute_bookmark(struct api_call *c, const char *collection, const char *id
 {
 	jw_key(&c->out, "links");
 	jw_array(&c->out);
-	link_row(c, "bookmark", api_url(c, "/compute/%s/%s", collection, id));
-	jw_end_array(&c->out);
-}
-
-void compute_next_link(struct api_call *c, const char *name, const char *marker)
-{
-	jw_key(&c->out, name);
-	jw_array(&c->out);
-	link_row(c, "next", api_next_url(c, marker));
+	api_link(c, "bookmark", api_url(c, "/compute/%s/%s", collection, id));
 	jw_end_array(&c->out);
 }
 

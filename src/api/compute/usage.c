@@ -179,7 +179,7 @@ int compute_usage_list(struct api_call *c, struct error *err)
 	}
 	jw_end_array(&c->out);
 	if (r.next)
-		compute_next_link(c, "tenant_usages_links", r.next);
+		api_next_link(c, "tenant_usages_links", r.next);
 	jw_end_object(&c->out);
 	return 0;
 }
@@ -209,7 +209,7 @@ int compute_usage_show(struct api_call *c, struct error *err)
 		jw_end_object(&c->out);
 	}
 	if (r.next)
-		compute_next_link(c, "tenant_usage_links", r.next);
+		api_next_link(c, "tenant_usage_links", r.next);
 	jw_end_object(&c->out);
 	return 0;
 }

@@ -168,10 +168,7 @@ static void version(struct api_call *c)
 	jw_kv_str(b, "updated", "2020-04-07T00:00:00Z");
 	jw_key(b, "links");
 	jw_array(b);
-	jw_object(b);
-	jw_kv_str(b, "rel", "self");
-	jw_kv_str(b, "href", api_url(c, "/identity/v3/"));
-	jw_end_object(b);
+	api_link(c, "self", api_url(c, "/identity/v3/"));
 	jw_end_array(b);
 	jw_key(b, "media-types");
 	jw_array(b);

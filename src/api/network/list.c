@@ -180,13 +180,7 @@ int network_reply_list(struct api_call *c, const char *collection, json_t *items
 	}
 	jw_end_array(&c->out);
 	if (last && i < json_array_size(chosen)) {
-		jw_key(&c->out, arena_printf(c->arena, "%s_links", collection));
-		jw_array(&c->out);
-		jw_object(&c->out);
-		jw_kv_str(&c->out, "rel", "next");
-		jw_kv_str(&c->out, "href", api_next_url(c, last));
-		jw_end_object(&c->out);
-		jw_end_array(&c->out);
+		api_next_link(c, arena_printf(c->arena, "%s_links", collection), last);
 	}
 	jw_end_object(&c->out);
 	json_decref(chosen);

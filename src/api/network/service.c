@@ -26,10 +26,7 @@ static int show_versions(struct api_call *c)
 	jw_kv_str(&c->out, "status", "CURRENT");
 	jw_key(&c->out, "links");
 	jw_array(&c->out);
-	jw_object(&c->out);
-	jw_kv_str(&c->out, "rel", "self");
-	jw_kv_str(&c->out, "href", api_url(c, "/network/v2.0/"));
-	jw_end_object(&c->out);
+	api_link(c, "self", api_url(c, "/network/v2.0/"));
 	jw_end_array(&c->out);
 	jw_end_object(&c->out);
 	jw_end_array(&c->out);
@@ -58,10 +55,7 @@ static int resources(struct api_call *c, struct error *err)
 		jw_kv_str(&c->out, "collection", names[i][1]);
 		jw_key(&c->out, "links");
 		jw_array(&c->out);
-		jw_object(&c->out);
-		jw_kv_str(&c->out, "rel", "self");
-		jw_kv_str(&c->out, "href", api_url(c, "/network/v2.0/%s", names[i][1]));
-		jw_end_object(&c->out);
+		api_link(c, "self", api_url(c, "/network/v2.0/%s", names[i][1]));
 		jw_end_array(&c->out);
 		jw_end_object(&c->out);
 	}
