@@ -129,7 +129,8 @@ static int give_way(struct request *r, struct error *err)
 	if (f->action_id && store_server_action_finish(r->db, f->action_id, r->origin->now_us,
 				    "the server is being evacuated", err))
 		return -1;
-	if (f->kind->give_way && f->kind->give_way(r->e, r->db, f, err))
+	if ((f->kind->give_way && f->kind->give_way(r->e, r->db, f, err)) ||
+		server_shelved_forget(r->e, r->db, r->s, err))
 		return -1;
 	return flow_drop(r->e, r->db, f, err);
 }
@@ -344,6 +345,7 @@ static int leave_now(struct request *r, struct error *err)
 	struct server *s = r->s;
 
 	s->root_image_id = s->image_id;
+	s->rescue_image_id = 0; /* a rescue that had begun is lost with the rest */
 	s->admin_pass = s->config_drive ? r->want->admin_pass : NULL;
 	s->power_state = POWER_NOSTATE;
 	if (move_switch(r->e, r->db, r->a, s, &r->m, err))
