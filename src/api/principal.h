@@ -36,7 +36,7 @@ struct principal {
 	const char *audit_ids; /* comma between */
 	int64_t issued_us, expires_us;
 	int64_t password_expires_us; /* 0: never */
-	int64_t credential_id; /* application credential; 0: none */
+	int64_t credential_id;       /* application credential; 0: none */
 	const char *credential_uid, *credential_name;
 	bool credential_unrestricted;
 	struct access_rule *rules; /* the only requests that the credential is good for; rules_n 0: any */

@@ -46,7 +46,8 @@ extern const struct bind_table compute_flavor_create_body, compute_flavor_update
 extern const struct bind_table compute_keypair_body, compute_server_update_body, compute_metadata_body,
 	compute_meta_body, compute_tags_body;
 
-/* The server is being deleted: a live move that is under way is told so after the commit, and not waited for. */
+/* The server is being deleted: a live move that is under way is told so after the commit, and not waited for.
+ */
 void compute_move_ends(struct api_call *c, const struct server *s);
 
 /* --- handlers, by file --- */

@@ -155,7 +155,7 @@ int server_find_networks(struct api_call *c, int64_t project_id, const struct se
 			"server.networks is required: a list of networks, 'auto' or 'none'");
 	if (word)
 		return str_eq(word, "none") ? 0 : auto_network(p, true, err);
-	if (!in->networks.n)
+	if (!nics || !in->networks.n)
 		return auto_network(p, false, err);
 	for (size_t i = 0; i < in->networks.n; i++) {
 		if (check_nic(p, &nics[i], i, err) < 0 || find_nic(p, &nics[i], &want->nics[i], err) < 0)

@@ -7,7 +7,7 @@
 
 enum server_view_kind {
 	SERVER_VIEW_SHOW,
-	SERVER_VIEW_LIST,  /* an entry of the detailed list */
+	SERVER_VIEW_LIST,   /* an entry of the detailed list */
 	SERVER_VIEW_UPDATE, /* PUT's answer: less below 2.75 */
 	SERVER_VIEW_REBUILD /* rebuild's: as PUT's, with the password */
 };
