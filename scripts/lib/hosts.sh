@@ -51,7 +51,7 @@ plug() {
 host_network() {
 	local i=$1 space tag
 	space=$(host_space "$i") tag=$(bed_tag)
-	ip netns list | grep -qw "$space" && return
+	[ ! -e "/run/netns/$space" ] || return 0
 	ip netns add "$space"
 	ip link add "cdw$tag-$i" type veth peer name eth0 netns "$space"
 	ip link add "cdg$tag-$i" type veth peer name eth1 netns "$space"

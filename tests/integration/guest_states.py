@@ -5,80 +5,11 @@ The guest counts the boots of its disk, so that the console tells whose disk was
 import glob
 import os
 import re
-import shutil
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from cloud import Cloud  # noqa: E402
-
-SERVERS = "/compute/v2.1/servers"
-LATEST = {"OpenStack-API-Version": "compute 2.93"}
-
-
-def wait(holds, what, seconds=300):
-    end = time.monotonic() + seconds
-    while True:
-        seen = holds()
-        if seen:
-            return seen
-        assert time.monotonic() < end, "waited in vain for " + what
-        time.sleep(0.1)
-
-
-class Guest:
-    def __init__(self, cloud, name, image):
-        self.cloud, self.ready = cloud, 0
-        a = self.ask("POST", SERVERS, {"server": {"name": name, "imageRef": image, "flavorRef": "1", "networks": "auto"}}, 202)
-        self.id = a["server"]["id"]
-        self.becomes("ACTIVE")
-
-    def ask(self, method, path, body=None, status=200):
-        a = self.cloud.request("tenant", method, path, body, LATEST)
-        assert a.status == status, (method, path, body, a.status, a.body)
-        return a.json
-
-    def act(self, action, args=None, status=202):
-        return self.ask("POST", "%s/%s/action" % (SERVERS, self.id), {action: args}, status)
-
-    def becomes(self, status):
-        def holds():
-            s = self.ask("GET", "%s/%s" % (SERVERS, self.id))["server"]
-            assert s["status"] == status or s["status"] != "ERROR", s.get("fault")
-            return s["status"] == status and s["OS-EXT-STS:task_state"] is None
-        wait(holds, "%s to be %s" % (self.id, status))
-
-    def console(self):
-        return self.act("os-getConsoleOutput", {}, 200)["output"].replace("\r", "")
-
-    def booted(self, boots):
-        """It is ready once more, and its root disk has seen so many boots. What it printed since it began."""
-        def holds():
-            text = self.console()
-            return text if len(re.findall("^guest: ready", text, re.M)) > self.ready else None
-        text = wait(holds, "%s to boot" % self.id)
-        self.ready = len(re.findall("^guest: ready", text, re.M))
-        count = re.findall(r"^guest: boots=(\d+)", text, re.M)
-        assert int(count[-1]) == boots, (boots, count)
-        return text[text.rindex("guest: kernel="):]
-
-    def image(self, action, **args):
-        i = self.act(action, args)["image_id"]
-        wait(lambda: self.ask("GET", "/image/v2/images/" + i)["status"] == "active", "the image %s" % i)
-        return i
-
-    def delete(self):
-        self.ask("DELETE", "%s/%s" % (SERVERS, self.id), status=204)
-        wait(lambda: self.cloud.request("tenant", "GET", "%s/%s" % (SERVERS, self.id)).status == 404, "%s to be gone" % self.id)
-
-
-def volumes(cloud, guest):
-    return sorted(os.path.basename(p)[37:] for p in glob.glob(cloud.dir + "/host*/images/%s-*" % guest.id) if not p.endswith(".log"))
-
-
-def told(what, begun=[time.monotonic()]):
-    print("ok   %-58s %5.1f s" % (what, time.monotonic() - begun[0]), flush=True)
-    begun[0] = time.monotonic()
+from guest import Guest, missing, told, volumes  # noqa: E402
 
 
 def suspended(g):
@@ -150,8 +81,8 @@ def rebuilt(cloud, g):
 
 
 def main():
-    if os.getuid() != 0 or not shutil.which("libvirtd") or not shutil.which("qemu-system-x86_64"):
-        print("SKIP: a libvirtd of its own needs root, libvirtd and qemu-system-x86_64")
+    if missing():
+        print("SKIP: " + missing())
         return 77
     with Cloud(driver="qemu", hosts=1) as cloud:
         cloud.image = cloud.request("tenant", "GET", "/image/v2/images?name=guest").json["images"][0]["id"]
