@@ -41,8 +41,7 @@ struct console_set {
 	struct flow_engine *e;
 	struct history *history;
 	struct loop_timer timer;
-	struct watch **all;
-	size_t n;
+	struct map all; /* struct watch by host */
 	unsigned beats;
 	bool sweeping, closing;
 	unsigned refs; /* the timer, work under way */
@@ -72,7 +71,7 @@ static void log_finish(struct hv_log *log)
 
 static struct hv_log_mark to_log(const struct history_mark *m)
 {
-	struct hv_log_mark out = { .offset = m->offset, .tail_n = m->tail_n };
+	struct hv_log_mark out = { .known = m->known, .offset = m->offset, .tail_n = m->tail_n };
 
 	memcpy(out.tail, m->tail, m->tail_n);
 	return out;
@@ -80,7 +79,9 @@ static struct hv_log_mark to_log(const struct history_mark *m)
 
 static struct history_mark from_log(const struct hv_log_mark *m, int64_t host_id)
 {
-	struct history_mark out = { .host_id = host_id, .offset = m->offset, .tail_n = m->tail_n };
+	struct history_mark out = {
+		.known = m->known, .host_id = host_id, .offset = m->offset, .tail_n = m->tail_n
+	};
 
 	memcpy(out.tail, m->tail, m->tail_n);
 	return out;
@@ -109,26 +110,29 @@ struct piece { /* of a log, on its way from a host into the history */
 static int read_piece(struct piece *p, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	CLEANUP(log_finish) struct hv_log log = { 0 };
-	struct history_mark own, other, after;
+	struct history_step step = { 0 };
 	struct history_text text;
 
 	p->more = false;
-	if (history_mark_get(p->history, p->uid, p->host_id, &own, err) < 0 ||
-		history_mark_before(p->history, p->uid, p->host_id, &other, err) < 0)
+	if (history_mark_get(p->history, p->uid, p->host_id, &step.before, err) < 0 ||
+		history_mark_before(p->history, p->uid, p->host_id, &step.other, err) < 0)
 		return -1;
 	str_copy(log.uuid, sizeof log.uuid, p->uid);
-	log.mark = to_log(&own);
-	log.before = to_log(&other);
+	log.mark = to_log(&step.before);
+	log.before = to_log(&step.other);
 	if (drv->console_follow(conn, &log, PIECE_MAX, err) < 0)
 		return -1;
+	step.other_after = from_log(&log.before, step.other.host_id);
+	step.came = step.other_after.offset != step.other.offset;
 	if (log.text.len)
 		trim(&log);
-	after = from_log(&log.mark, p->host_id);
+	step.after = from_log(&log.mark, p->host_id);
 	text = (struct history_text) {
 		.p = log.text.data, .n = log.text.len, .at_us = p->now_us, .lost = log.lost
 	};
-	if ((text.n || after.offset != own.offset || log.lost) &&
-		history_append(p->history, p->uid, &own, &after, &text, err) < 0)
+	if ((text.n || step.after.offset != step.before.offset || step.after.known != step.before.known ||
+		    log.lost) &&
+		history_append(p->history, p->uid, &step, &text, err) < 0)
 		return -1;
 	p->more = log.more;
 	return text.n > 0;
@@ -200,10 +204,27 @@ static int look_run(
 
 static struct watch *watch_find(const struct console_set *set, int64_t host_id)
 {
-	for (size_t i = 0; i < set->n; i++)
-		if (set->all[i]->host_id == host_id)
-			return set->all[i];
-	return NULL;
+	return map_ptr(&set->all, host_id);
+}
+
+static void watch_free(struct console_set *set, struct watch *w)
+{
+	map_remove(&set->all, w->host_id);
+	free(w->list);
+	free(w);
+}
+
+/* All watches; the list is the caller's to free. */
+static struct watch **watches(const struct console_set *set, size_t *out_n)
+{
+	struct watch **list = xcalloc(set->all.n + 1, sizeof(struct watch *));
+	size_t n = 0;
+
+	for (size_t i = 0; i < set->all.cap; i++)
+		if (set->all.entries[i].value != MAP_NONE)
+			list[n++] = (struct watch *)(intptr_t)set->all.entries[i].value;
+	*out_n = n;
+	return list;
 }
 
 static int by_uid(const void *a, const void *b)
@@ -244,13 +265,16 @@ static void look_done(struct host_call *call, int rc, const struct error *err)
 
 static void set_unref(struct console_set *set)
 {
+	struct watch **list;
+	size_t n;
+
 	if (--set->refs)
 		return;
-	for (size_t i = 0; i < set->n; i++) {
-		free(set->all[i]->list);
-		free(set->all[i]);
-	}
-	free(set->all);
+	list = watches(set, &n);
+	for (size_t i = 0; i < n; i++)
+		watch_free(set, list[i]);
+	free(list);
+	map_finish(&set->all);
 	history_unref(set->history);
 	engine_unref(set->e);
 	free(set);
@@ -328,7 +352,8 @@ static void look_start(struct console_set *set, struct watch *w, struct link *l)
 
 /* --- the beat ------------------------------------------------------------------------------------------- */
 
-static struct watch *watch_of(struct console_set *set, int64_t host_id)
+/* Hosts have their turns spread over the period. */
+static struct watch *watch_of(struct console_set *set, int64_t host_id, int64_t now, int64_t period)
 {
 	struct watch *w = watch_find(set, host_id);
 
@@ -336,28 +361,24 @@ static struct watch *watch_of(struct console_set *set, int64_t host_id)
 		return w;
 	w = xcalloc(1, sizeof *w);
 	w->host_id = host_id;
-	set->all = xrealloc(set->all, (set->n + 1) * sizeof(struct watch *));
-	set->all[set->n++] = w;
+	w->due_us = now + host_id * 7919000 % period;
+	map_set(&set->all, host_id, (int64_t)(intptr_t)w);
 	return w;
 }
 
 /* Those whose host is gone. */
 static void forget_unseen(struct console_set *set)
 {
-	size_t n = 0;
+	size_t n;
+	struct watch **list = watches(set, &n);
 
-	for (size_t i = 0; i < set->n; i++) {
-		struct watch *w = set->all[i];
-
-		if (w->seen || w->busy) {
-			w->seen = false;
-			set->all[n++] = w;
-		} else {
-			free(w->list);
-			free(w);
-		}
+	for (size_t i = 0; i < n; i++) {
+		if (!list[i]->seen && !list[i]->busy)
+			watch_free(set, list[i]);
+		else
+			list[i]->seen = false;
 	}
-	set->n = n;
+	free(list);
 }
 
 static void look_around(struct console_set *set)
@@ -370,7 +391,7 @@ static void look_around(struct console_set *set)
 
 		if (links->entries[i].value == MAP_NONE)
 			continue;
-		w = watch_of(set, links->entries[i].key);
+		w = watch_of(set, links->entries[i].key, now, period);
 		w->seen = true;
 		if (w->busy || now < w->due_us)
 			continue;

@@ -158,6 +158,7 @@ struct hv_progress { /* bytes */
 enum { HV_LOG_TAIL = 32 };
 
 struct hv_log_mark {
+	bool known;                      /* it was looked at before, if only to find it empty */
 	int64_t offset;                  /* bytes of a log that were read */
 	unsigned char tail[HV_LOG_TAIL]; /* the last of them: prove that it is the same log still */
 	size_t tail_n;
@@ -166,7 +167,8 @@ struct hv_log_mark {
 struct hv_log { /* how far a console's log was read, and what came since */
 	char uuid[UUID_TEXT];
 	struct hv_log_mark mark;
-	struct hv_log_mark before; /* on the host that it came from: what it brought along is read on there */
+	struct hv_log_mark before; /* on the host that it came from: what it brought along is read on there;
+				    * out: how far that was read */
 	struct buf text;           /* out: what is new; the caller's to finish */
 	bool lost;                 /* out: some text before it was thrown away on the host */
 	bool more;                 /* out: there is more than was asked for */

@@ -19,6 +19,7 @@ static void advance(struct hv_log *l, const char *p, size_t n)
 	m->tail_n = keep + (n < HV_LOG_TAIL ? n : HV_LOG_TAIL);
 	memcpy(m->tail + keep, p + n - (m->tail_n - keep), m->tail_n - keep);
 	m->offset += (int64_t)n;
+	m->known = true;
 	buf_append(&l->text, p, n);
 }
 
@@ -60,17 +61,20 @@ static int read_on(
 static int read_rest(
 	struct hv_log *l, const struct log_source *from, void *ctx, size_t max, struct error *err)
 {
-	int rc = l->mark.offset ? read_on(l, from, ctx, 1, max, err) : 0;
+	bool all = !l->mark.known && !l->before.tail_n; /* nothing of it was ever read */
+	int rc = l->mark.known || all ? read_on(l, from, ctx, 1, max, err) : 0;
 
 	if (rc || !l->before.tail_n)
 		return rc;
 	l->mark = l->before;
-	return read_on(l, from, ctx, 1, max, err);
+	if ((rc = read_on(l, from, ctx, 1, max, err)) > 0)
+		l->before = l->mark;
+	return rc;
 }
 
 int log_follow(struct hv_log *l, const struct log_source *from, void *ctx, size_t max, struct error *err)
 {
-	bool first = !l->mark.offset;
+	bool first = !l->mark.known;
 	int64_t size = -1;
 	int rc = 0;
 
@@ -79,7 +83,7 @@ int log_follow(struct hv_log *l, const struct log_source *from, void *ctx, size_
 		return -1;
 	if (size < 0)
 		return 0; /* not there (yet): nothing was printed */
-	if ((!first || !l->before.tail_n) && (rc = read_on(l, from, ctx, 0, max, err)) != 0)
+	if (!first && (rc = read_on(l, from, ctx, 0, max, err)) != 0)
 		return rc < 0 ? -1 : 0;
 	if ((rc = read_rest(l, from, ctx, max, err)) < 0 || (rc && l->more))
 		return rc < 0 ? -1 : 0;
@@ -88,6 +92,6 @@ int log_follow(struct hv_log *l, const struct log_source *from, void *ctx, size_
 			return -1;
 		l->lost = size >= 0; /* rotated more than once; else it was made anew */
 	}
-	l->mark = (struct hv_log_mark) { 0 };
+	l->mark = (struct hv_log_mark) { .known = true };
 	return read_on(l, from, ctx, 0, max, err) < 0 ? -1 : 0;
 }

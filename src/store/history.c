@@ -254,6 +254,7 @@ static int mark_load(struct history *h, enum statement which, const char *server
 	sqlite3_bind_text(st, 1, server, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(st, 2, host_id);
 	if ((rc = step(h, st, err)) > 0) {
+		out->known = true;
 		out->host_id = sqlite3_column_int64(st, 0);
 		out->offset = sqlite3_column_int64(st, 1);
 		out->tail_n = (size_t)sqlite3_column_bytes(st, 2);
@@ -342,22 +343,36 @@ static int drop_oldest(struct history *h, const char *server, int64_t before_us,
 
 static bool mark_same(const struct history_mark *a, const struct history_mark *b)
 {
-	return a->offset == b->offset && a->tail_n == b->tail_n && memcmp(a->tail, b->tail, a->tail_n) == 0;
+	return a->known == b->known && a->offset == b->offset && a->tail_n == b->tail_n &&
+	       memcmp(a->tail, b->tail, a->tail_n) == 0;
 }
 
-static int append(struct history *h, const char *server, const struct history_mark *before,
-	const struct history_mark *after, const struct history_text *t, struct error *err)
+/* Is it what was seen? 1, 0 or -1. */
+static int mark_holds(struct history *h, enum statement which, const char *server, int64_t host_id,
+	const struct history_mark *seen, struct error *err)
 {
 	struct history_mark now;
-	int64_t bytes;
-	int rc = 1;
 
-	if (mark_load(h, MARK_GET, server, before->host_id, &now, err) < 0)
+	if (mark_load(h, which, server, host_id, &now, err) < 0)
 		return -1;
-	if (!mark_same(&now, before))
-		return 0;
+	return now.host_id == seen->host_id && mark_same(&now, seen);
+}
+
+static int append(struct history *h, const char *server, const struct history_step *s,
+	const struct history_text *t, struct error *err)
+{
+	int64_t bytes, host_id = s->before.host_id;
+	int rc = mark_holds(h, MARK_GET, server, host_id, &s->before, err);
+
+	/* the first of a host: the host that it came from may be read just now */
+	if (rc > 0 && (s->came || !s->before.known))
+		rc = mark_holds(h, MARK_BEFORE, server, host_id, &s->other, err);
+	if (rc <= 0)
+		return rc;
 	/* in this order: marks, like chunks, are then seen one after the other */
-	if ((t->n && chunk_add(h, server, t, err) < 0) || mark_save(h, server, after, h->last_at, err) < 0)
+	if ((t->n && chunk_add(h, server, t, err) < 0) ||
+		mark_save(h, server, &s->after, h->last_at, err) < 0 ||
+		(s->came && mark_save(h, server, &s->other_after, h->last_at - 1, err) < 0))
 		return -1;
 	while (rc > 0 && (bytes = kept(h, server, err)) > h->config.server_bytes)
 		rc = drop_oldest(h, server, INT64_MAX, err);
@@ -413,15 +428,15 @@ int history_mark_before(
 	return mark_read(h, MARK_BEFORE, server, host_id, out, err);
 }
 
-int history_append(struct history *h, const char *server, const struct history_mark *before,
-	const struct history_mark *after, const struct history_text *text, struct error *err)
+int history_append(struct history *h, const char *server, const struct history_step *step,
+	const struct history_text *text, struct error *err)
 {
 	int64_t bytes;
 
 	if (begin(h, err) < 0)
 		return -1;
 	bytes = h->bytes;
-	return end(h, append(h, server, before, after, text, err), bytes, err);
+	return end(h, append(h, server, step, text, err), bytes, err);
 }
 
 int history_read(struct history *h, struct arena *a, const struct history_query *q,

@@ -29,6 +29,7 @@ void history_unref(struct history *h); /* NULL is fine; the last closes it */
 /* How far a server's log on a host was read; each host has a mark of its own. */
 enum { HISTORY_TAIL = 32 };
 struct history_mark {
+	bool known; /* there is one */
 	int64_t host_id, offset;
 	unsigned char tail[HISTORY_TAIL];
 	size_t tail_n;
@@ -38,16 +39,23 @@ int history_mark_get(
 /* The one that moved last, of all other hosts. */
 int history_mark_before(
 	struct history *h, const char *server, int64_t host_id, struct history_mark *out, struct error *err);
-/* Keeps text and mark together, so that a restart goes on where it was. Somebody else has read from `before`
- * on meanwhile: nothing happens. */
+/* Keeps text and marks together, so that a restart goes on where it was. Somebody else has read on from one
+ * of them meanwhile: nothing happens. */
+struct history_step {
+	struct history_mark before, after;
+	/* What history_mark_before said; and, where the log came from that host, how far it was read since.
+	 */
+	struct history_mark other, other_after;
+	bool came;
+};
 struct history_text {
 	const char *p;
 	size_t n;
 	int64_t at_us;
 	bool lost; /* some text before it is gone */
 };
-int history_append(struct history *h, const char *server, const struct history_mark *before,
-	const struct history_mark *after, const struct history_text *text, struct error *err);
+int history_append(struct history *h, const char *server, const struct history_step *step,
+	const struct history_text *text, struct error *err);
 
 struct history_chunk {
 	int64_t at_us; /* when it was read; no two are the same */

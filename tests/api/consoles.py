@@ -257,6 +257,17 @@ def across_restart_and_end(cloud, sid):
     assert after.startswith(before) and after.endswith("last words\n"), after
 
 
+def going_away(cloud, sid):
+    """A stop in good order says goodbye, and takes the addresses with it."""
+    ws = WebSocket(url(cloud, sid), cloud.ssl)
+    unused = url(cloud, sid)
+    cloud.devcloud("restart", cloud.dir)
+    cloud.conn = None
+    assert ws.recv() is None and ws.closed[0] == 1001, ws.closed
+    ws.close()
+    refused(cloud, unused, 401)
+
+
 def main():
     with Cloud(settings=["consoles.console_poll_s=1"], options=["--persist"]) as cloud:
         cloud.add_person("reader", "reader", "demo")
@@ -277,6 +288,7 @@ def main():
         assert ws.recv() is None and ws.closed[0] == 1000, ws.closed  # nothing was said
         refused(cloud, address, 401)  # it was for a second, and the silence took one
         ws.close()
+        going_away(cloud, sid)
 
 
 if __name__ == "__main__":

@@ -61,15 +61,16 @@ static int teardown(void **state)
 /* Reads on as a collector does: from the mark, so many bytes further. */
 static void append(const char *server, int64_t host, const char *text, int64_t at_us)
 {
-	struct history_mark before, after;
+	struct history_step s = { 0 };
 	struct history_text t = { .p = text, .n = strlen(text), .at_us = at_us };
 
-	assert_int_equal(history_mark_get(h, server, host, &before, &err), 0);
-	after = before;
-	after.offset += (int64_t)t.n;
-	after.tail_n = t.n < HISTORY_TAIL ? t.n : HISTORY_TAIL;
-	memcpy(after.tail, text + t.n - after.tail_n, after.tail_n);
-	if (history_append(h, server, &before, &after, &t, &err))
+	assert_int_equal(history_mark_get(h, server, host, &s.before, &err), 0);
+	assert_int_equal(history_mark_before(h, server, host, &s.other, &err), 0);
+	s.after = s.before;
+	s.after.offset += (int64_t)t.n;
+	s.after.tail_n = t.n < HISTORY_TAIL ? t.n : HISTORY_TAIL;
+	memcpy(s.after.tail, text + t.n - s.after.tail_n, s.after.tail_n);
+	if (history_append(h, server, &s, &t, &err))
 		fail_msg("%s (%s)", err.msg, err.detail);
 }
 
@@ -142,14 +143,16 @@ static void test_last(void **state)
 /* Two that read from the same mark: the text is kept once. */
 static void test_marks(void **state)
 {
-	struct history_mark start, after = { .host_id = 1, .offset = 5, .tail = "hello", .tail_n = 5 }, m;
+	struct history_step s = { .after = { .host_id = 1, .offset = 5, .tail = "hello", .tail_n = 5 } };
 	struct history_text t = { .p = "hello", .n = 5, .at_us = 1 };
+	struct history_mark m;
 
 	(void)state;
-	assert_int_equal(history_mark_get(h, A, 1, &start, &err), 0);
-	assert_int_equal(start.offset, 0);
-	assert_int_equal(history_append(h, A, &start, &after, &t, &err), 0);
-	assert_int_equal(history_append(h, A, &start, &after, &t, &err), 0);
+	assert_int_equal(history_mark_get(h, A, 1, &s.before, &err), 0);
+	assert_int_equal(history_mark_before(h, A, 1, &s.other, &err), 0);
+	assert_int_equal(s.before.offset, 0);
+	assert_int_equal(history_append(h, A, &s, &t, &err), 0);
+	assert_int_equal(history_append(h, A, &s, &t, &err), 0);
 	assert_string_equal(read_all(A, 0, 100, 10, 100), "1:hello");
 	assert_int_equal(history_mark_get(h, A, 1, &m, &err), 0);
 	assert_int_equal(m.offset, 5);
@@ -161,6 +164,40 @@ static void test_marks(void **state)
 	append(A, 2, "there", 2);
 	assert_int_equal(history_mark_get(h, A, 1, &m, &err), 0);
 	assert_int_equal(m.offset, 5);
+}
+
+/* A log moves to another host while both hosts are read: what it brought is kept once, whoever comes first.
+ */
+static void test_marks_of_a_move(void **state)
+{
+	struct history_text t = { .p = "rest", .n = 4, .at_us = 2 };
+	struct history_step there = { 0 }, here = { 0 };
+	struct history_mark m;
+
+	(void)state;
+	for (int first = 0; first < 2; first++) {
+		const char *server = first ? A : B;
+
+		append(server, 1, "begin", 1);
+		assert_int_equal(history_mark_get(h, server, 1, &here.before, &err), 0);
+		here.after = here.before;
+		here.after.offset += 4;
+		assert_int_equal(history_mark_get(h, server, 2, &there.before, &err), 0);
+		assert_int_equal(history_mark_before(h, server, 2, &there.other, &err), 0);
+		assert_int_equal(there.other.host_id, 1);
+		there.other_after = here.after;
+		there.came = true;
+		there.after = (struct history_mark) { .host_id = 2, .offset = 1, .tail = "n", .tail_n = 1 };
+		assert_int_equal(history_append(h, server, first ? &here : &there, &t, &err), 0);
+		assert_int_equal(history_append(h, server, first ? &there : &here, &t, &err), 0);
+		assert_non_null(strstr(read_all(server, 0, 100, 10, 100), "begin"));
+		assert_ptr_equal(strstr(strstr(read_all(server, 0, 100, 10, 100), "rest") + 1, "rest"), NULL);
+		/* from a third host, the place where it was last */
+		if (!first) {
+			assert_int_equal(history_mark_before(h, server, 3, &m, &err), 0);
+			assert_int_equal(m.host_id, 2);
+		}
+	}
 }
 
 static void test_restart(void **state)
@@ -250,6 +287,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_order_and_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_last, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_marks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_marks_of_a_move, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_age, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),

@@ -495,6 +495,7 @@ void hv_libvirt_finish(void)
 
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += CLOSE_GRACE_S;
+	lv_consoles_finish(&until);
 	lock();
 	while (all.shared)
 		link_unshare_locked(all.shared);

@@ -133,6 +133,8 @@ size_t lv_console_send(struct hv_console *k, const void *p, size_t n);
 void lv_console_close(struct hv_console *k);
 /* On the loop: the link is gone, and its open consoles with it. */
 void lv_consoles_lost(const struct lv_link *l, const char *why);
+/* Waits for those that were closed to have said goodbye, at most until then. */
+void lv_consoles_finish(const struct timespec *until);
 
 /* console.c: the log's volume, made before the domain and removed after it. */
 int lv_console_prepare(struct hv_conn *c, const char *uuid, struct error *err);

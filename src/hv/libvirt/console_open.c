@@ -32,8 +32,10 @@ struct hv_console {
 
 static struct {
 	pthread_mutex_t lock;
+	pthread_cond_t changed;
 	struct hv_console *head;
-} all = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	unsigned senders; /* threads */
+} all = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
 static void list_add(struct hv_console *k)
 {
@@ -200,7 +202,19 @@ static void *sender(void *arg)
 	conn_leave(k->conn);
 	if (!hv_post(console_free, k))
 		console_free(k);
+	pthread_mutex_lock(&all.lock);
+	all.senders--;
+	pthread_cond_broadcast(&all.changed);
+	pthread_mutex_unlock(&all.lock);
 	return NULL;
+}
+
+void lv_consoles_finish(const struct timespec *until)
+{
+	pthread_mutex_lock(&all.lock);
+	while (all.senders && pthread_cond_timedwait(&all.changed, &all.lock, until) == 0)
+		;
+	pthread_mutex_unlock(&all.lock);
 }
 
 static int sender_start(struct hv_console *k)
@@ -212,7 +226,10 @@ static int sender_start(struct hv_console *k)
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, 256 * 1024);
+	pthread_mutex_lock(&all.lock);
 	rc = pthread_create(&thread, &attr, sender, k);
+	all.senders += rc == 0;
+	pthread_mutex_unlock(&all.lock);
 	pthread_attr_destroy(&attr);
 	return rc;
 }
