@@ -437,7 +437,8 @@ static const struct {
 	{ 1, MEMBER, "all_tenants=1", NULL, ERR_FORBIDDEN },
 	{ 1, MEMBER, "all_tenants=False", "vm-3 vm-2 vm-1 vm", 0 },
 	{ 1, ADMIN, "all_tenants=True&project_id=nobody", "", 0 },
-	{ 1, ADMIN, "tenant_id=" PROJECT, "vm-3 vm-2 vm-1 vm", 0 },
+	{ 1, ADMIN, "all_tenants=1&tenant_id=" PROJECT, "vm-3 vm-2 vm-1 vm", 0 },
+	{ 1, ADMIN, "all_tenants=1&tenant_id=nobody", "", 0 },
 	{ 1, ADMIN, "all_tenants=1&host=host0", "vm-3 vm-2 vm-1 vm", 0 },
 	{ 1, ADMIN, "all_tenants=1&host=host1", "", 0 },
 	{ 1, MEMBER, "host=host1", "vm-3 vm-2 vm-1 vm", 0 }, /* dropped: administrators' */

@@ -363,12 +363,11 @@ static bool names_project(const struct server_filter_def *def)
 	return strcmp(def->name, "project_id") == 0 || strcmp(def->name, "tenant_id") == 0;
 }
 
-/* Whose servers: the token's project's, or all (administrators) or one of all. */
+/* Whose servers: the token's project's; with all_tenants (administrators) all, or one of all. */
 static int read_scope(struct server_filter *f, struct error *err)
 {
 	struct api_call *c = f->c;
 	const char *all_text = api_query(c, "all_tenants"), *project = api_query(c, "project_id");
-	const char *tenant = api_query(c, "tenant_id");
 	bool all = all_text && !*all_text;
 	int rc;
 
@@ -380,11 +379,11 @@ static int read_scope(struct server_filter *f, struct error *err)
 			"You are not authorized to list the servers of all projects: it needs the role "
 			"admin.");
 	f->project_id = c->who->project.id;
-	if (!api_is_admin(c) || !(all || tenant || !f->project_id))
+	if (!api_is_admin(c) || !(all || !f->project_id))
 		return 0;
 	f->project_id = 0;
 	if (!project)
-		project = tenant;
+		project = api_query(c, "tenant_id");
 	if (!project)
 		return 0;
 	rc = store_quota_project(c->db, project, true, &f->project_id, err);
