@@ -164,8 +164,8 @@ const struct config_key config_keys[] = {
 		"web servers that images may be imported from by https (web-download): host, host:port or "
 		"*.domain, blanks between; empty: none"),
 	TEXT_OF("images", import_networks, "", false,
-		"networks that they may be in although private; without, only public addresses", valid_networks,
-		"networks as 10.1.0.0/16 fd00::/8, with blanks between"),
+		"networks that they may be in although private; without, only public addresses",
+		valid_networks, "networks as 10.1.0.0/16 fd00::/8, with blanks between"),
 	TEXT("images", import_ca, "", false,
 		"certificates that vouch for them (PEM); empty: those of the system"),
 	INT("images", import_timeout_s, "3600", 10, 86400, false, "for a whole download"),

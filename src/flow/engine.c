@@ -302,8 +302,8 @@ int flow_drop(struct flow_engine *e, struct db *db, struct flow *f, struct error
 
 int flow_give_way(struct flow_engine *e, struct db *db, struct flow *f, struct error *err)
 {
-	if (f->action_id && store_server_action_finish(db, f->action_id, engine_now(e),
-				    "the server is being deleted", err))
+	if (f->action_id && store_server_action_finish(
+				    db, f->action_id, engine_now(e), "the server is being deleted", err))
 		return -1;
 	if (f->kind->give_way && f->kind->give_way(e, db, f, err))
 		return -1;

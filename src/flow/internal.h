@@ -70,9 +70,9 @@ struct flow_kind {
 extern const struct flow_kind kind_server_create, kind_server_delete, kind_server_start, kind_server_stop,
 	kind_server_reboot_soft, kind_server_reboot_hard, kind_server_pause, kind_server_unpause,
 	kind_server_suspend, kind_server_resume, kind_server_create_image, kind_server_create_backup,
-	kind_server_rebuild, kind_server_rescue, kind_server_unrescue, kind_server_shelve, kind_server_offload,
-	kind_server_unshelve, kind_server_unshelve_here,
-	kind_image_stage, kind_image_unstage;
+	kind_server_rebuild, kind_server_rescue, kind_server_unrescue, kind_server_shelve,
+	kind_server_offload, kind_server_unshelve, kind_server_unshelve_here, kind_image_stage,
+	kind_image_unstage;
 
 /* ---- a pass through a step: what the lane works on ---- */
 
@@ -83,9 +83,9 @@ struct act {
 	void *facts; /* the step's, in the arena */
 	int64_t host_id, wait_for, link_epoch, now_us;
 	struct history *history; /* for console_last_read; NULL: none is kept */
-	bool want_delete; /* set by load */
-	bool twice;       /* a test's wish */
-	int64_t since_us; /* when the step began: some have a patience of their own */
+	bool want_delete;        /* set by load */
+	bool twice;              /* a test's wish */
+	int64_t since_us;        /* when the step began: some have a patience of their own */
 	enum flow_verdict verdict;
 	struct flow *flow; /* NULL when the flow has let it go */
 	unsigned refs;     /* the flow's and the lane's */

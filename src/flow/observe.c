@@ -218,14 +218,15 @@ static void orphan(struct flow_engine *e, int64_t host_id, const struct hv_seen 
 	if (rc < 0 || !link_find(e, host_id))
 		return;
 	if (rc == 0)
-		log_event(LOG_WARNING, "a domain with our mark belongs to no known server", "domain", seen->uuid,
-			NULL);
+		log_event(LOG_WARNING, "a domain with our mark belongs to no known server", "domain",
+			seen->uuid, NULL);
 	else if (s.deleted)
 		link_clear(link_find(e, host_id), seen->uuid);
 	else if (!s.holds && seen->epoch < s.epoch)
 		stray_clear(e, host_id, seen);
 	else if (!s.holds)
-		log_event(LOG_WARNING, "a server has a domain where it does not live", "server", seen->uuid, NULL);
+		log_event(LOG_WARNING, "a server has a domain where it does not live", "server", seen->uuid,
+			NULL);
 }
 
 void observe_orphans(struct flow_engine *e, const struct host_look *look)

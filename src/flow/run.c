@@ -215,8 +215,7 @@ static int unit_run(struct tick_unit *u, struct error *err)
 		return -1;
 	f->to_delete = wished > 0;
 	if (f->to_delete) {
-		return flow_give_way(f->e, db, f, err) ||
-				       server_delete_takeover(f->e, db, f->subject_id, err)
+		return flow_give_way(f->e, db, f, err) || server_delete_takeover(f->e, db, f->subject_id, err)
 			       ? -1
 			       : 0;
 	}

@@ -11,7 +11,8 @@
 #include "store/server_groups.h"
 #include "store/server_power.h"
 
-/* A host that the operator declared dead is not waited for: what is left there is cleared when it comes back. */
+/* A host that the operator declared dead is not waited for: what is left there is cleared when it comes back.
+ */
 static enum flow_verdict remove_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
 {
 	enum flow_verdict v = server_load_row(e, ro, act, err);
@@ -68,8 +69,8 @@ int server_delete_finish(struct flow_engine *e, struct db *db, const struct serv
 	struct server gone = *s;
 	int64_t ports = 0;
 
-	if (server_shelved_forget(e, db, &gone, err) || store_usage_switch(db, s, NULL, 0, now_us, err) || store_allocation_remove(db, s->id, err) ||
-		move_abandon(e, db, s, request_id, now_us, err) ||
+	if (server_shelved_forget(e, db, &gone, err) || store_usage_switch(db, s, NULL, 0, now_us, err) ||
+		store_allocation_remove(db, s->id, err) || move_abandon(e, db, s, request_id, now_us, err) ||
 		store_server_group_leave(db, s->id, err) ||
 		store_server_port_release(db, s->id, now_us, &ports, err))
 		return -1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What becomes due by time alone: shelved servers leave their host, resizes that nobody confirmed are taken for
- * confirmed. Looked for now and then, in the rows: nothing has to be remembered over a restart. */
+/* What becomes due by time alone: shelved servers leave their host, resizes that nobody confirmed are taken
+ * for confirmed. Looked for now and then, in the rows: nothing has to be remembered over a restart. */
 #include "flow/run.h"
 
 #include "base/log.h"
@@ -90,8 +90,8 @@ static void unit_finish(struct tick_unit *u, enum tick_outcome outcome, const st
 
 	e->committing--;
 	if (outcome != TICK_DONE && !e->dead && !e->stopping)
-		log_event(LOG_ERR, "what became due by time waits for the next look", "error",
-			err->msg, "detail", err->detail, NULL);
+		log_event(LOG_ERR, "what became due by time waits for the next look", "error", err->msg,
+			"detail", err->detail, NULL);
 	shelf_start(e);
 	engine_check_stopped(e);
 }

@@ -38,8 +38,8 @@ int store_project_load(struct db *db, struct arena *a, int64_t id, struct projec
  */
 int store_project_query(struct db *db, const struct project_filter *f, sqlite3_stmt **out, struct error *err);
 int store_project_next(sqlite3_stmt *st, struct arena *a, struct project *out, struct error *err);
-/* Cursors: the projects above one, the nearest first; and all below it, each behind its parent, and before its
- * parent's next child. */
+/* Cursors: the projects above one, the nearest first; and all below it, each behind its parent, and before
+ * its parent's next child. */
 int store_project_above(struct db *db, int64_t id, sqlite3_stmt **out, struct error *err);
 int store_project_below(struct db *db, int64_t id, sqlite3_stmt **out, struct error *err);
 int store_project_insert(struct db *db, const struct project *p, struct error *err);

@@ -58,8 +58,8 @@ int store_server_tags_remove(
 	struct db *db, int64_t server_id, const char *tag, struct error *err); /* NULL: all */
 
 /* Writes name, description, hostname, access_ipv4, access_ipv6, disk_config, locked, locked_reason,
- * locked_by and updated_us, if the row's generation is still s->generation (else ERR_CONFLICT), and counts generation up in
- * both. */
+ * locked_by and updated_us, if the row's generation is still s->generation (else ERR_CONFLICT), and counts
+ * generation up in both. */
 int store_server_edit(struct db *db, struct server *s, struct error *err);
 /* Tags or metadata changed: counts generation up and sets updated_us. */
 int store_server_touch(struct db *db, int64_t server_id, int64_t now_us, struct error *err);

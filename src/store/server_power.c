@@ -189,11 +189,12 @@ int store_server_shelved_before(struct db *db, struct arena *a, int64_t before_u
 	return rc;
 }
 
-int store_server_elsewhere(struct db *db, const char *uid, int64_t host_id, struct server_elsewhere *out,
-	struct error *err)
+int store_server_elsewhere(
+	struct db *db, const char *uid, int64_t host_id, struct server_elsewhere *out, struct error *err)
 {
-	static const char sql[] = "SELECT id, epoch, deleted_us != 0, EXISTS (SELECT 1 FROM allocation a WHERE "
-				  "a.server_id = server.id AND a.host_id = ?2) FROM server WHERE uid = ?1";
+	static const char sql[] =
+		"SELECT id, epoch, deleted_us != 0, EXISTS (SELECT 1 FROM allocation a WHERE "
+		"a.server_id = server.id AND a.host_id = ?2) FROM server WHERE uid = ?1";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	int rc;
 

@@ -55,8 +55,8 @@ struct server_elsewhere { /* of the server that a domain's uuid names */
 	bool deleted, holds; /* holds: anything on the host that was looked at */
 };
 /* 1 found, 0 never heard of it, -1. */
-int store_server_elsewhere(struct db *db, const char *uid, int64_t host_id, struct server_elsewhere *out,
-	struct error *err);
+int store_server_elsewhere(
+	struct db *db, const char *uid, int64_t host_id, struct server_elsewhere *out, struct error *err);
 /* What a domain's mark and its config drive say of the project. */
 int store_server_project(
 	struct db *db, struct arena *a, int64_t project_id, const char **out_uid, struct error *err);

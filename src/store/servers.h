@@ -56,9 +56,9 @@ int store_server_load(struct db *db, struct arena *a, int64_t id, struct server 
 int store_server_get(struct db *db, struct arena *a, int64_t project_id, const char *uid, struct server *out,
 	struct error *err);
 /* Writes vm_state, task_state, power_*, host_id, epoch, want_delete, admin_pass, fault_*,
- * launched/terminated/deleted/updated_us, root_, rescue_ and shelved_image_id, shelved_us and zone of a struct
- * changed since it was loaded, if the row's generation is still s->generation (else ERR_CONFLICT), and counts
- * generation up in both. */
+ * launched/terminated/deleted/updated_us, root_, rescue_ and shelved_image_id, shelved_us and zone of a
+ * struct changed since it was loaded, if the row's generation is still s->generation (else ERR_CONFLICT), and
+ * counts generation up in both. */
 int store_server_save(struct db *db, struct server *s, struct error *err);
 
 /* What a rebuild changes beside what tenants edit: image_id, key_* and user_data. Guarded as above. */

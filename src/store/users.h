@@ -41,8 +41,8 @@ int store_user_insert(struct db *db, const struct user *u, struct error *err);
 /* All but the password and the counters of failed logins. */
 int store_user_update(struct db *db, const struct user *u, struct error *err);
 /* Also ends a lock. expires_us 0: never. */
-int store_user_set_password(struct db *db, int64_t id, const char *hash, int64_t now_us, int64_t expires_us,
-	struct error *err);
+int store_user_set_password(
+	struct db *db, int64_t id, const char *hash, int64_t now_us, int64_t expires_us, struct error *err);
 /* Remembers a password that the user had or has; of all the newest `keep` stay. */
 int store_user_password_add(struct db *db, int64_t id, const char *hash, int64_t keep, struct error *err);
 /* The newest `limit` of them, in the arena. */
