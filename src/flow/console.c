@@ -27,13 +27,11 @@ static int console_run(
 	return drv->console_read(conn, c->uid, CONSOLE_MAX, &c->text, err);
 }
 
+/* As Nova counts: behind the last line's end begins another one, if an empty one. Clients ask for one more. */
 static void keep_last_lines(struct buf *b, int64_t max_lines)
 {
 	size_t at = b->len;
 
-	/* the end of the last line is not a line's beginning */
-	if (at && b->data[at - 1] == '\n')
-		at--;
 	while (at && (b->data[at - 1] != '\n' || --max_lines > 0))
 		at--;
 	buf_consume(b, at);

@@ -18,8 +18,8 @@ static struct buf *log_of(struct sim_dom *d)
 	if (!d->logged && d->starts > BOOTS_SHOWN)
 		d->logged = d->starts - BOOTS_SHOWN;
 	for (; d->logged < d->starts; d->logged++)
-		buf_printf(
-			&d->log, "sim: %s (%s) boot %u\nsim: ready\n", d->name, d->node.key, d->logged + 1);
+		buf_printf(&d->log, "sim: firmware\nsim: %s (%s) boot %u\nsim: ready\n", d->name, d->node.key,
+			d->logged + 1);
 	return &d->log;
 }
 

@@ -338,7 +338,7 @@ static void test_output_of_a_host_that_is_away(void **state)
 	ask(c, &a, 0, uid, 0);
 	assert_int_equal(a.err.code, 0);
 	assert_string_equal(buf_text(&a.text), buf_text(&w.r.text));
-	ask(c, &a, 0, uid, 1);
+	ask(c, &a, 0, uid, 2); /* the empty one behind it is a line */
 	assert_string_equal(buf_text(&a.text), "end\n");
 	buf_finish(&a.text);
 	buf_finish(&w.r.text);

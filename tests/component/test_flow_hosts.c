@@ -461,7 +461,7 @@ static void test_console(void **state)
 	cloud_until(c, console_came, &all);
 	assert_int_equal(all.code, ERR_NONE);
 	assert_true(all.n > 0);
-	flow_server_console(c->e, c->hosts[0], w.uid[0], 1, console_done, &last);
+	flow_server_console(c->e, c->hosts[0], w.uid[0], 2, console_done, &last);
 	cloud_until(c, console_came, &last);
 	assert_true(last.n > 0 && last.n <= all.n);
 	assert_memory_equal(last.text, all.text + all.n - last.n, last.n);
