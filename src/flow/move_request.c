@@ -129,8 +129,10 @@ static int give_way(struct request *r, struct error *err)
 	if (f->action_id && store_server_action_finish(r->db, f->action_id, r->origin->now_us,
 				    "the server is being evacuated", err))
 		return -1;
-	if ((f->kind->give_way && f->kind->give_way(r->e, r->db, f, err)) ||
-		server_shelved_forget(r->e, r->db, r->s, err))
+	if (f->kind->give_way && f->kind->give_way(r->e, r->db, f, err))
+		return -1;
+	/* an image that is whole is the tenant's only copy */
+	if (!r->s->shelved_us && server_shelved_forget(r->e, r->db, r->s, err))
 		return -1;
 	return flow_drop(r->e, r->db, f, err);
 }
@@ -172,6 +174,17 @@ static int check_evacuate(struct request *r, struct error *err)
 	return check_dead(r, err) || check_image(r, err) ? -1 : 0;
 }
 
+/* Does the move come to its end by itself, though the server's host is dead? An evacuation to another host
+ * does; a live migration asks the other host where the guest is. */
+static bool goes_on(const struct request *r, const struct move *open)
+{
+	const struct flow *f = flow_find(r->e, r->s->id);
+
+	if (open->kind == MOVE_EVACUATION)
+		return !host_is_dead(r->e, r->db, r->s->host_id);
+	return open->kind == MOVE_LIVE && f && !f->gave_up && reachable(r, open->dest_host_id);
+}
+
 /* One move at a time; the last one may still be cleared away behind the server. */
 static int check_open(struct request *r, struct error *err)
 {
@@ -180,10 +193,10 @@ static int check_open(struct request *r, struct error *err)
 
 	if (rc < 0)
 		return -1;
-	if (rc > 0 && (r->want->kind != MOVE_EVACUATION || open.kind == MOVE_EVACUATION))
+	if (rc > 0 && (r->want->kind != MOVE_EVACUATION || goes_on(r, &open)))
 		return error_set(err, ERR_CONFLICT, "Instance %s is being moved: %s is %s", r->s->uid,
 			move_kind_text(open.kind), open.status);
-	r->back = rc > 0 && open.switched && open.kind != MOVE_LIVE;
+	r->back = rc > 0 && open.switched && (open.kind == MOVE_RESIZE || open.kind == MOVE_COLD);
 	if (r->back) {
 		r->m = open;
 		return 0;

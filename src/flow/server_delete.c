@@ -23,15 +23,12 @@ static enum flow_verdict remove_load(struct flow_engine *e, struct db *ro, struc
 static int remove_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	const struct server_facts *f = act->facts;
-	char name[HV_VOLUME_NAME];
 
 	console_last_read(act, drv, conn, f->s.uid);
-	if (drv->domain_remove(conn, f->s.uid, err) || server_disks_remove(&f->s, drv, conn, err))
-		return -1;
-	/* of a copy that gave way */
-	if (drv->volume_remove(conn, hv_server_volume(f->s.uid, HV_SNAPSHOT, name), err))
-		return -1;
-	return FLOW_NEXT;
+	/* also what its row does not speak of: of a copy or a resize that gave way */
+	return drv->domain_remove(conn, f->s.uid, err) || server_parts_remove(f->s.uid, drv, conn, err)
+		       ? -1
+		       : FLOW_NEXT;
 }
 
 static int remove_end(struct flow_engine *e, struct db *db, struct act *act, struct error *err)

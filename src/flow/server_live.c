@@ -3,8 +3,10 @@
  *
  *	check --> migrate --> here --> there --> (lives there, or stays)
  *
- * How the move itself ended decides nothing: both hosts are asked. It is there and not here: it moved. It is
- * here: it stays, and what the other host has of it is cleared away. Neither: its domain is gone. */
+ * How the move itself ended decides nothing: both hosts are asked. It runs here: it stays, and what the other
+ * host has of it is cleared away. It is not here: it moved, if it is there; else its domain is gone. It is
+ *here and does not run, or its host is dead: it moved if it runs there, since it goes on there only when all
+ *of it has arrived, and what is left here is older. */
 #include "flow/move.h"
 
 #include <string.h>
@@ -32,14 +34,24 @@ static enum flow_verdict with_live(struct act *act, enum flow_verdict v)
 	return v;
 }
 
+/* A host that the operator declared dead is not asked. */
 static enum flow_verdict source_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
 {
-	return with_live(act, move_load_source(e, ro, act, err));
+	enum flow_verdict v = with_live(act, move_load_source(e, ro, act, err));
+
+	return v == FLOW_NEXT && host_is_dead(e, ro, act->host_id) ? FLOW_DONE : v;
 }
 
+/* Nor is the other one, unless the guest can be nowhere else. */
 static enum flow_verdict dest_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
 {
-	return with_live(act, move_load_dest(e, ro, act, err));
+	enum flow_verdict v = with_live(act, move_load_dest(e, ro, act, err));
+	const struct server_facts *f = act->facts;
+
+	return v == FLOW_NEXT && strcmp(f->move->status, "post-migrating") != 0 &&
+			       host_is_dead(e, ro, act->host_id)
+		       ? FLOW_DONE
+		       : v;
 }
 
 /* ---- acts ---- */
@@ -163,14 +175,25 @@ static int there_act(struct act *act, const struct hv_driver *drv, struct hv_con
 
 /* ---- commits ---- */
 
+/* A guest that was paused is paused at both hosts, and the same. */
+static bool lives(const struct act *act)
+{
+	const struct hv_seen *seen = &live_of(act)->seen;
+
+	return seen->ours && (seen->power == HV_POWER_RUNNING ||
+				     (seen->power == HV_POWER_PAUSED &&
+					     ((struct server_facts *)act->facts)->s.vm_state == VM_PAUSED));
+}
+
 static int here_commit(struct flow_engine *e, struct db *db, struct act *act, enum flow_verdict *out_verdict,
 	struct error *err)
 {
 	const struct hv_seen *seen = &live_of(act)->seen;
 
 	(void)e;
-	(void)out_verdict;
-	if (seen->ours && seen->power != HV_POWER_ABSENT)
+	if (lives(act))
+		*out_verdict = FLOW_DONE; /* however the other host is */
+	if (!act->link_epoch || (seen->ours && seen->power != HV_POWER_ABSENT))
 		return 0;
 	return store_move_status(db, act->flow->arg_id, "post-migrating", false, act->now_us, err);
 }
@@ -182,7 +205,8 @@ static int there_commit(struct flow_engine *e, struct db *db, struct act *act, e
 	const struct hv_seen *seen = &live_of(act)->seen;
 
 	(void)out_verdict;
-	if (strcmp(f->move->status, "post-migrating") != 0 || !seen->ours || seen->power == HV_POWER_ABSENT)
+	if (strcmp(f->move->status, "post-migrating") == 0 ? !seen->ours || seen->power == HV_POWER_ABSENT
+							   : !lives(act))
 		return 0;
 	return move_switch(e, db, &act->arena, &f->s, f->move, err);
 }

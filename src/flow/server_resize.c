@@ -150,12 +150,16 @@ static int back_commit(struct flow_engine *e, struct db *db, struct act *act, en
 	return m.switched ? move_switch(e, db, &a, &s, &m, err) : 0;
 }
 
-/* Disks that grew on the same host stay as they are; swap has the flavor's size again. */
+/* Disks that grew on the same host stay as they are; swap has the flavor's size again, and one that only the
+ * other flavor has goes. */
 static int back_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	const struct server_facts *f = act->facts;
 	char name[HV_VOLUME_NAME];
 
+	if (same_host(act) && !f->s.ephemeral_gib && f->move->other.ephemeral_gib &&
+		drv->volume_remove(conn, hv_server_volume(f->s.uid, HV_EPHEMERAL, name), err))
+		return -1;
 	if (same_host(act) && f->s.swap_mib != f->move->other.swap_mib &&
 		(drv->volume_remove(conn, hv_server_volume(f->s.uid, HV_SWAP, name), err) ||
 			server_blanks_make(&f->s, drv, conn, err)))

@@ -81,7 +81,7 @@ static int offload_act(struct act *act, const struct hv_driver *drv, struct hv_c
 	console_last_read(act, drv, conn, f->s.uid);
 	if (drv->domain_remove(conn, f->s.uid, err) || act_abandoned(act, err))
 		return -1;
-	return server_disks_remove(&f->s, drv, conn, err) ? -1 : FLOW_NEXT;
+	return server_parts_remove(f->s.uid, drv, conn, err) ? -1 : FLOW_NEXT;
 }
 
 static int offload_commit(struct flow_engine *e, struct db *db, struct act *act,

@@ -103,6 +103,30 @@ static void test_resize_here(void **state)
 	tear_down(&c);
 }
 
+/* A disk that only the other flavor has goes with it: by the way back, and by a deletion on the way. */
+static void test_resize_extra_disks(void **state)
+{
+	(void)state;
+	for (int deleted = 0; deleted < 2; deleted++) {
+		struct cloud c = { 0 };
+		struct want w = { .drive = true };
+		struct go g;
+
+		set_up(&c, &w, 1);
+		g = resize_to(w.uid[0], 4, 1024, NULL);
+		g.flavor.ephemeral_gib = 5;
+		g.flavor.swap_mib = 512;
+		cloud_ok(&c, do_move, &g);
+		cloud_until_server(&c, w.uid[0], VM_RESIZED);
+		if (!deleted) {
+			verb(&c, w.uid[0], 'r');
+			cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+		}
+		delete_all(&c, w.uid[0]);
+		tear_down(&c);
+	}
+}
+
 /* From two GPUs to three on a host of four: two are kept, one comes; and back. */
 static void test_resize_gpus(void **state)
 {
@@ -372,6 +396,127 @@ static void test_live_faults(void **state)
 				live_fault(ops[i], host, kinds[k]);
 }
 
+/* An older domain of the server, off, as a call that was cut off behind the move leaves it. */
+static void leave_domain(struct cloud *c, unsigned host, const char *uid)
+{
+	char uri[64], volume[HV_VOLUME_NAME];
+	struct hv_target target = { .uri = uri, .pool = "cloudd" };
+	struct hv_disk disk = { .volume = hv_server_volume(uid, HV_ROOT, volume), .format = "qcow2" };
+	struct hv_domain d = { .uuid = uid,
+		.name = "left",
+		.title = "left",
+		.vcpus = 1,
+		.ram_mib = 64,
+		.disks = &disk,
+		.disks_n = 1,
+		.project_id = "p",
+		.flavor_name = "f",
+		.cloud_id = CLOUD_ID,
+		.epoch = 1 };
+	const struct hv_driver *drv;
+	struct hv_conn *conn;
+	struct error err;
+
+	snprintf(uri, sizeof uri, "sim://%s", c->worlds[host]);
+	drv = hv_driver_for(uri, &err);
+	assert_int_equal(drv->connect(&target, NULL, NULL, &conn, &err), 0);
+	assert_int_equal(drv->volume_ensure(conn, volume, 1 << 30, NULL, NULL, &err), 0);
+	assert_int_equal(drv->domain_define(conn, &d, &err), 0);
+	drv->close(conn);
+}
+
+static bool hangs(struct cloud *c, void *arg)
+{
+	return sim_hanging(c->worlds[*(unsigned *)arg]) > 0;
+}
+
+/* It runs there, and what it was is here still, off: it moved. */
+static void test_live_left_behind(void **state)
+{
+	struct cloud c = { 0 };
+	struct want w = { .drive = true, .host = "host0" };
+	unsigned first = 0;
+	struct go g;
+
+	(void)state;
+	set_up(&c, &w, 2);
+	sim_fault(c.worlds[0], SIM_DOMAIN_MIGRATE, 1, 1, SIM_LOSE_REPLY);
+	sim_fault(c.worlds[0], SIM_MIGRATE_LOOK, 2, 1, SIM_HANG);
+	g = go_elsewhere(w.uid[0], MOVE_LIVE);
+	cloud_ok(&c, do_move, &g);
+	cloud_until(&c, hangs, &first);
+	leave_domain(&c, 0, w.uid[0]);
+	sim_release(c.worlds[0]);
+	cloud_until(&c, flows_gone, NULL);
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	expect_status(&c, "completed");
+	assert_int_equal(host_of(&c, w.uid[0]), 1);
+	assert_int_equal(power_on(&c, 1, w.uid[0]), HV_POWER_RUNNING);
+	assert_true(disk_on(&c, 1, w.uid[0]));
+	assert_int_equal(power_on(&c, 0, w.uid[0]), HV_POWER_ABSENT);
+	assert_false(disk_on(&c, 0, w.uid[0]));
+	delete_all(&c, w.uid[0]);
+	tear_down(&c);
+}
+
+static bool not_connected(struct cloud *c, void *arg)
+{
+	return !host_connected(c, arg);
+}
+
+static void lose_host(struct cloud *c, unsigned host)
+{
+	int dead = (int)host;
+
+	sim_set_down(c->worlds[host], true);
+	sim_drop(c->worlds[host], "fire");
+	cloud_until(c, not_connected, &host);
+	cloud_ok(c, do_force_down, &dead);
+}
+
+static void find_host(struct cloud *c, int host)
+{
+	int up = -host - 1;
+
+	sim_set_down(c->worlds[host], false);
+	cloud_ok(c, do_force_down, &up);
+	cloud_until(c, flows_gone, NULL);
+}
+
+/* One of the two hosts dies, by the operator's word: the guest is where it runs, and nobody waits for the
+ * dead one. */
+static void test_live_dead_host(void **state)
+{
+	(void)state;
+	for (unsigned dead = 0; dead < 2; dead++) {
+		struct cloud c = { 0 };
+		struct want w = { .drive = true, .host = "host0" };
+		unsigned first = 0;
+		struct go g;
+
+		set_up(&c, &w, 2);
+		sim_fault(c.worlds[0], SIM_DOMAIN_MIGRATE, 1, 1, dead ? SIM_DROP : SIM_LOSE_REPLY);
+		sim_fault(c.worlds[0], SIM_MIGRATE_LOOK, 2, 1, SIM_HANG);
+		g = go_elsewhere(w.uid[0], MOVE_LIVE);
+		cloud_ok(&c, do_move, &g);
+		cloud_until(&c, hangs, &first);
+		lose_host(&c, dead);
+		if (!dead) {
+			g = go_elsewhere(w.uid[0], MOVE_EVACUATION);
+			assert_int_equal(cloud_do(&c, do_move, &g), -1);
+		}
+		sim_release(c.worlds[0]);
+		cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+		expect_status(&c, dead ? "error" : "completed");
+		assert_int_equal(host_of(&c, w.uid[0]), 1 - (int)dead);
+		assert_int_equal(power_on(&c, 1 - (int)dead, w.uid[0]), HV_POWER_RUNNING);
+		find_host(&c, (int)dead);
+		assert_int_equal(power_on(&c, (int)dead, w.uid[0]), HV_POWER_ABSENT);
+		delete_all(&c, w.uid[0]);
+		tear_down(&c);
+	}
+}
+
 static int do_cancel(struct cloud *c, struct db *db, void *arg, struct error *err)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
@@ -422,11 +567,6 @@ static void test_live_words(void **state)
 }
 
 /* ---- evacuation ---- */
-
-static bool not_connected(struct cloud *c, void *arg)
-{
-	return !host_connected(c, arg);
-}
 
 static void test_evacuate(void **state)
 {
@@ -502,6 +642,41 @@ static void test_host_gone_for_good(void **state)
 	cloud_clean(&c);
 	cloud_ok(&c, do_delete, w.uid[0]);
 	cloud_until(&c, flows_gone, NULL);
+	tear_down(&c);
+}
+
+/* The new host dies before the server is made anew there: it goes to a third one. */
+static void test_evacuate_again(void **state)
+{
+	struct cloud c = { 0 };
+	struct want w = { .drive = true, .host = "host0" };
+	struct go g;
+
+	(void)state;
+	set_up(&c, &w, 1);
+	cloud_host(&c, HOST);
+	sim_fault(c.worlds[1], SIM_DOMAIN_DEFINE, 1, -1, SIM_DROP);
+	lose_host(&c, 0);
+	g = go_elsewhere(w.uid[0], MOVE_EVACUATION);
+	while (cloud_do(&c, do_move, &g))
+		assert_int_equal(c.err.code, ERR_CONFLICT);
+	cloud_host(&c, HOST);
+	assert_int_equal(cloud_do(&c, do_move, &g), -1); /* it goes on */
+	assert_int_equal(c.err.code, ERR_CONFLICT);
+	lose_host(&c, 1);
+	while (cloud_do(&c, do_move, &g))
+		assert_int_equal(c.err.code, ERR_CONFLICT);
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	assert_int_equal(host_of(&c, w.uid[0]), 2);
+	assert_int_equal(quota_of(&c, QUOTA_CORES), 2);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation"), 3);
+	cloud_clean(&c);
+	sim_faults_clear(c.worlds[1]);
+	sim_set_down(c.worlds[0], false);
+	find_host(&c, 1);
+	assert_int_equal(sim_domain_count(c.worlds[0]), 0);
+	assert_int_equal(sim_domain_count(c.worlds[1]), 0);
+	delete_all(&c, w.uid[0]);
 	tear_down(&c);
 }
 
@@ -598,6 +773,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_resize_here),
+		cmocka_unit_test(test_resize_extra_disks),
 		cmocka_unit_test(test_resize_gpus),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_cold),
@@ -605,9 +781,12 @@ int main(void)
 		cmocka_unit_test(test_failed_move),
 		cmocka_unit_test(test_live),
 		cmocka_unit_test(test_live_faults),
+		cmocka_unit_test(test_live_left_behind),
+		cmocka_unit_test(test_live_dead_host),
 		cmocka_unit_test(test_live_words),
 		cmocka_unit_test(test_evacuate),
 		cmocka_unit_test(test_host_gone_for_good),
+		cmocka_unit_test(test_evacuate_again),
 		cmocka_unit_test(test_evacuate_back),
 		cmocka_unit_test(test_delete_on_dead_host),
 		cmocka_unit_test(test_confirmed_by_time),
