@@ -161,15 +161,15 @@ int store_assignment_effective(struct db *db, struct arena *a, int64_t user_id, 
 	"AND (?4 IS NULL OR p.uid = ?4 OR (?8 AND p.id IN (WITH RECURSIVE t(id) AS (SELECT id FROM project " \
 	"WHERE uid = ?4 UNION SELECT c.id FROM project c JOIN t ON c.parent_id = t.id) SELECT id FROM t))) " \
 	"AND (?5 IS NULL OR d.uid = ?5) AND (?6 = 0 OR f.target_kind = 'system') AND (?7 = 0 OR "            \
-	"f.inherited = 1) "                                                                                  \
+	"f.inherited = 1) AND (?9 = 0 OR r.domain_id IS NULL) " /* a domain's role gives what it implies */  \
 	"ORDER BY f.target_kind, f.target_id, f.actor_kind, f.actor_id, f.role_id"
 
 int store_assignment_query(
 	struct db *db, const struct assignment_filter *f, sqlite3_stmt **out, struct error *err)
 {
-	return db_query(db, err, out, f->effective ? FLAT_EFFECTIVE NAMED : FLAT_DIRECT NAMED, "sssssiii",
+	return db_query(db, err, out, f->effective ? FLAT_EFFECTIVE NAMED : FLAT_DIRECT NAMED, "sssssiiii",
 		f->user_uid, f->group_uid, f->role_uid, f->project_uid, f->domain_uid, (int64_t)f->system,
-		(int64_t)f->inherited, (int64_t)f->subtree);
+		(int64_t)f->inherited, (int64_t)f->subtree, (int64_t)f->effective);
 }
 
 static struct assignment_name name_at(sqlite3_stmt *st, int col, struct arena *a)

@@ -831,6 +831,24 @@ static void test_roles(void **state)
 }
 
 /* A project that acts as a domain is the domain, by the same id. */
+/* A domain's role opens nothing by itself: it is no part of what holds, only what it implies is. */
+static void test_domain_role(void **state)
+{
+	FREE *project = make_project("roled"), *user = make_user("roled"), *role = NULL, *path = NULL;
+
+	(void)state;
+	ASK(201, w, admin, "POST", "/roles", "{'role': {'name': 'steward', 'domain_id': 'default'}}");
+	role = keep(w, "role.id");
+	assert_int_equal(grant("PUT", project, user, role), 204);
+	path = xasprintf("/role_assignments?user.id=%s", user);
+	ASK(200, w, admin, "GET", path, NULL);
+	assert_int_equal(count_at(w, "role_assignments"), 1);
+	free(path);
+	path = xasprintf("/role_assignments?effective&user.id=%s", user);
+	ASK(200, w, admin, "GET", path, NULL);
+	assert_int_equal(count_at(w, "role_assignments"), 0);
+}
+
 static void test_domain_as_project(void **state)
 {
 	FREE *id = NULL, *project = NULL, *domain = NULL;
@@ -1135,6 +1153,7 @@ int main(void)
 		cmocka_unit_test(test_groups_give_roles),
 		cmocka_unit_test(test_inherited_roles),
 		cmocka_unit_test(test_roles),
+		cmocka_unit_test(test_domain_role),
 		cmocka_unit_test(test_domain_as_project),
 		cmocka_unit_test(test_catalog_can_be_read),
 		cmocka_unit_test(test_regions),

@@ -329,7 +329,7 @@ int image_import(struct api_call *c, struct error *err)
 
 	if (image_find_own(c, &i, err) < 0)
 		return -1;
-	if (body->stores.n || body->all_stores)
+	if (body->stores.n)
 		return error_set(err, ERR_BAD_REQUEST, "stores: there is one store here, which has no name");
 	c->status = 202;
 	return strcmp(m->name, direct) == 0 ? import_staged(c, &i, m, err) : import_download(c, &i, m, err);
