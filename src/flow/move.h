@@ -45,6 +45,9 @@ int move_settle(struct flow_engine *e, struct db *db, const struct act *act, enu
 
 /* The operator says so, and nothing else is heard of it. */
 bool host_is_dead(struct flow_engine *e, struct db *db, int64_t host_id);
+/* The verdict of a load, or a failure: a dead host is not waited for. */
+enum flow_verdict unless_dead(
+	struct flow_engine *e, struct db *ro, const struct act *act, enum flow_verdict v, struct error *err);
 
 /* leftover.c: clears away what a server left on a host where it does not live any more, however long the host
  * cannot be heard, and then gives back what is held there. */

@@ -69,6 +69,15 @@ bool host_is_dead(struct flow_engine *e, struct db *db, int64_t host_id)
 	       h.forced_down;
 }
 
+enum flow_verdict unless_dead(
+	struct flow_engine *e, struct db *ro, const struct act *act, enum flow_verdict v, struct error *err)
+{
+	if (v != FLOW_NEXT || act->want_delete || !host_is_dead(e, ro, act->host_id))
+		return v;
+	error_set(err, ERR_CONFLICT, "the host is dead");
+	return FLOW_FAIL;
+}
+
 /* ---- what is held ---- */
 
 int move_hold(struct flow_engine *e, struct db *db, const struct allocation_row *a, struct error *err)

@@ -21,16 +21,21 @@ static bool same_host(const struct act *act)
 	return m->source_host_id == m->dest_host_id;
 }
 
+static enum flow_verdict source_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
+{
+	return unless_dead(e, ro, act, move_load_source(e, ro, act, err), err);
+}
+
 static enum flow_verdict fetch_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
 {
-	enum flow_verdict v = move_load_source(e, ro, act, err);
+	enum flow_verdict v = source_load(e, ro, act, err);
 
 	return v == FLOW_NEXT && same_host(act) ? FLOW_DONE : v;
 }
 
 static enum flow_verdict send_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
 {
-	enum flow_verdict v = move_load_dest(e, ro, act, err);
+	enum flow_verdict v = unless_dead(e, ro, act, move_load_dest(e, ro, act, err), err);
 
 	return v == FLOW_NEXT ? server_drive_load(e, ro, act, err) : v;
 }
@@ -90,16 +95,25 @@ static int resize_end(struct flow_engine *e, struct db *db, struct act *act, str
 	return move_settle(e, db, act, VM_RESIZED, f->move->was_off ? POWER_SHUTDOWN : POWER_RUNNING, err);
 }
 
-/* Back to what it was. */
+/* Back to what it was; on a dead host it can only be left, to be evacuated. */
 static int resize_fail(
 	struct flow_engine *e, struct db *db, struct flow *f, const struct error *why, struct error *err)
 {
+	CLEANUP(arena_finish) struct arena a = { 0 };
 	int64_t now_us = engine_now(e);
+	struct server s;
+	struct move m;
+	bool leave;
 
-	if (store_move_status(db, f->arg_id, "error", false, now_us, err) ||
-		store_move_reason(db, f->arg_id, why->msg, err) ||
-		store_server_task(db, f->subject_id, TASK_RESIZE_REVERTING, now_us, err))
+	if (rows(e, db, &a, f->subject_id, f->arg_id, &s, &m, err))
 		return -1;
+	leave = !m.switched && host_is_dead(e, db, s.host_id);
+	if (store_move_status(db, m.id, "error", false, now_us, err) ||
+		store_move_reason(db, m.id, why->msg, err) ||
+		store_server_task(db, s.id, leave ? TASK_NONE : TASK_RESIZE_REVERTING, now_us, err))
+		return -1;
+	if (leave)
+		return move_close(e, db, &s, &m, "error", f->request_id, now_us, err);
 	return flow_begin(e, db,
 		&(struct flow_start) { .kind = &kind_server_resize_revert,
 			.subject_id = f->subject_id,
@@ -110,8 +124,8 @@ static int resize_fail(
 }
 
 static const struct flow_step resize_steps[] = {
-	{ "shutdown", move_load_source, server_shutdown_act, NULL, TASK_RESIZE_PREP, LINK_OPS, TIME_CALL },
-	{ "off", move_load_source, server_off_act, off_commit, TASK_RESIZE_PREP, LINK_OPS, TIME_CALL },
+	{ "shutdown", source_load, server_shutdown_act, NULL, TASK_RESIZE_PREP, LINK_OPS, TIME_CALL },
+	{ "off", source_load, server_off_act, off_commit, TASK_RESIZE_PREP, LINK_OPS, TIME_CALL },
 	{ "fetch", fetch_load, move_fetch_act, NULL, TASK_RESIZE_MIGRATING, LINK_BULK, TIME_STAGE },
 	{ "send", send_load, move_send_act, send_commit, TASK_RESIZE_MIGRATED, LINK_BULK, TIME_STAGE },
 	{ "spawn", move_load_home, spawn_act, NULL, TASK_RESIZE_FINISH, LINK_OPS, TIME_CALL },
@@ -148,6 +162,11 @@ static int back_commit(struct flow_engine *e, struct db *db, struct act *act, en
 	if (rows(e, db, &a, act->flow->subject_id, act->flow->arg_id, &s, &m, err))
 		return -1;
 	return m.switched ? move_switch(e, db, &a, &s, &m, err) : 0;
+}
+
+static enum flow_verdict home_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
+{
+	return unless_dead(e, ro, act, move_load_home(e, ro, act, err), err);
 }
 
 /* Disks that grew on the same host stay as they are; swap has the flavor's size again, and one that only the
@@ -200,7 +219,7 @@ static int back_fail(
 static const struct flow_step back_steps[] = {
 	{ "shutdown", back_load, server_shutdown_act, NULL, TASK_RESIZE_REVERTING, LINK_OPS, TIME_CALL },
 	{ "off", back_load, server_off_act, back_commit, TASK_RESIZE_REVERTING, LINK_OPS, TIME_CALL },
-	{ "spawn", move_load_home, back_act, NULL, TASK_RESIZE_REVERTING, LINK_OPS, TIME_CALL },
+	{ "spawn", home_load, back_act, NULL, TASK_RESIZE_REVERTING, LINK_OPS, TIME_CALL },
 };
 
 const struct flow_kind kind_server_resize_revert = {

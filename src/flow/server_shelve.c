@@ -74,6 +74,15 @@ static int shelve_commit(struct flow_engine *e, struct db *db, struct act *act,
 	return store_server_save(db, &s, err);
 }
 
+/* A dead host is not asked: what is left there is cleared when it comes back. */
+static enum flow_verdict offload_load(
+	struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
+{
+	enum flow_verdict v = server_load_row(e, ro, act, err);
+
+	return v == FLOW_NEXT && host_is_dead(e, ro, act->host_id) ? FLOW_DONE : v;
+}
+
 static int offload_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	const struct server_facts *f = act->facts;
@@ -91,7 +100,8 @@ static int offload_commit(struct flow_engine *e, struct db *db, struct act *act,
 	struct server s, nothing;
 
 	(void)out_verdict;
-	if (store_server_load(db, &act->arena, act->flow->subject_id, &s, err))
+	if (store_server_load(db, &act->arena, act->flow->subject_id, &s, err) ||
+		(!act->link_epoch && leftover_make(e, db, &s, act->flow->request_id, act->now_us, err)))
 		return -1;
 	host_id = s.host_id;
 	images[0] = s.root_image_id;
@@ -133,13 +143,18 @@ static int shelve_fail(
 static enum flow_verdict unshelve_load(
 	struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
 {
-	enum flow_verdict v = server_load_domain(e, ro, act, err);
+	enum flow_verdict v = unless_dead(e, ro, act, server_load_domain(e, ro, act, err), err);
 	const struct server_facts *f = act->facts;
 
 	if (v != FLOW_NEXT || act->want_delete)
 		return v;
 	v = server_image_wait(ro, act, f->s.root_image_id, err);
 	return v == FLOW_NEXT ? server_drive_load(e, ro, act, err) : v;
+}
+
+static enum flow_verdict spawn_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
+{
+	return unless_dead(e, ro, act, server_load_domain(e, ro, act, err), err);
 }
 
 static int unshelve_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
@@ -198,15 +213,14 @@ static const struct flow_step shelve_steps[] = {
 	STEP("off", server_load_row, server_off_act, NULL, TASK_SHELVING),
 	[STEP_SNAPSHOT] = COPY("snapshot", server_snapshot_act, NULL, TASK_SHELVING_IMAGE_PENDING_UPLOAD),
 	COPY("upload", server_upload_act, shelve_commit, TASK_SHELVING_IMAGE_UPLOADING),
-	[STEP_OFFLOAD] =
-		STEP("offload", server_load_row, offload_act, offload_commit, TASK_SHELVING_OFFLOADING),
+	[STEP_OFFLOAD] = STEP("offload", offload_load, offload_act, offload_commit, TASK_SHELVING_OFFLOADING),
 };
 static const struct flow_step offload_steps[] = {
-	STEP("offload", server_load_row, offload_act, offload_commit, TASK_SHELVING_OFFLOADING),
+	STEP("offload", offload_load, offload_act, offload_commit, TASK_SHELVING_OFFLOADING),
 };
 static const struct flow_step unshelve_steps[] = {
 	STEP("disks", unshelve_load, unshelve_act, NULL, TASK_UNSHELVING),
-	STEP("spawn", server_load_domain, server_spawn_act, NULL, TASK_SPAWNING),
+	STEP("spawn", spawn_load, server_spawn_act, NULL, TASK_SPAWNING),
 };
 static const struct flow_step unshelve_here_steps[] = {
 	STEP("spawn", server_load_domain, server_spawn_act, NULL, TASK_UNSHELVING),

@@ -18,9 +18,14 @@ static int offload(struct flow_engine *e, struct db *db, struct arena *a, struct
 	return flow_server_shelve_offload(e, db, s, true, nobody, err);
 }
 
+/* The old disk stays while the host of the new one cannot be heard: it may be the last. */
 static int confirm(struct flow_engine *e, struct db *db, struct arena *a, struct server *s,
 	const struct flow_origin *nobody, struct error *err)
 {
+	const struct link *l = link_find(e, s->host_id);
+
+	if (!l || !link_connected(l))
+		return 0;
 	return flow_server_confirm(e, db, a, s, true, nobody, err);
 }
 

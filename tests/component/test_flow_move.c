@@ -645,6 +645,53 @@ static void test_host_gone_for_good(void **state)
 	tear_down(&c);
 }
 
+static bool waits_at(struct cloud *c, void *arg)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct flow_row *rows;
+	struct error err;
+	size_t n;
+
+	assert_int_equal(store_flow_list(store_ro(c->store), &a, &rows, &n, &err), 0);
+	return n == 1 && strcmp(rows[0].step, arg) == 0 && rows[0].tries > 0;
+}
+
+/* A host dies under a cold move. The old one, before the disk is away: what the new one has of it goes, and
+ * it can be made anew there. The new one: it runs on where it was. */
+static void test_cold_dead_host(void **state)
+{
+	(void)state;
+	for (unsigned dead = 0; dead < 2; dead++) {
+		struct cloud c = { 0 };
+		struct want w = { .drive = true, .host = "host0" };
+		struct go g = { .uid = w.uid[0] };
+
+		set_up(&c, &w, 2);
+		sim_fault(c.worlds[0], SIM_VOLUME_FLATTEN, 1, dead ? 0 : -1, SIM_DROP);
+		sim_fault(c.worlds[1], SIM_VOLUME_UPLOAD, 1, dead ? -1 : 0, SIM_DROP);
+		g = go_elsewhere(w.uid[0], MOVE_COLD);
+		cloud_ok(&c, do_move, &g);
+		cloud_until(&c, waits_at, dead ? "send" : "fetch");
+		lose_host(&c, dead);
+		cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+		expect_status(&c, "error");
+		assert_int_equal(host_of(&c, w.uid[0]), 0);
+		if (!dead) {
+			cloud_until(&c, flows_gone, NULL);
+			g = go_elsewhere(w.uid[0], MOVE_EVACUATION);
+			cloud_ok(&c, do_move, &g);
+			cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+		}
+		assert_int_equal(power_on(&c, 1 - (int)dead, w.uid[0]), HV_POWER_RUNNING);
+		cloud_clean(&c);
+		sim_faults_clear(c.worlds[dead]);
+		find_host(&c, (int)dead);
+		assert_int_equal(sim_domain_count(c.worlds[dead]), 0);
+		delete_all(&c, w.uid[0]);
+		tear_down(&c);
+	}
+}
+
 /* The new host dies before the server is made anew there: it goes to a third one. */
 static void test_evacuate_again(void **state)
 {
@@ -769,6 +816,40 @@ static void test_confirmed_by_time(void **state)
 	tear_down(&c);
 }
 
+/* Not while the host of the new disk cannot be heard. */
+static void test_not_confirmed_by_time(void **state)
+{
+	struct cloud c = { .flow = { .resize_confirm_s = 2, .resize_elsewhere = true } };
+	struct want w = { .host = "host1" }, v = { .host = "host0" };
+	unsigned second = 1;
+	struct go g;
+
+	(void)state;
+	set_up(&c, &w, 2);
+	cloud_ok(&c, do_create, &v);
+	cloud_until_server(&c, v.uid[0], VM_ACTIVE);
+	g = resize_to(w.uid[0], 4, 2048, NULL);
+	cloud_ok(&c, do_move, &g);
+	cloud_until_server(&c, w.uid[0], VM_RESIZED);
+	g = resize_to(v.uid[0], 4, 2048, NULL);
+	cloud_ok(&c, do_move, &g);
+	cloud_until_server(&c, v.uid[0], VM_RESIZED);
+	sim_set_down(c.worlds[1], true);
+	sim_drop(c.worlds[1], "fire");
+	cloud_until(&c, not_connected, &second);
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE); /* its time was over before the other's */
+	assert_true(disk_on(&c, 0, v.uid[0]));
+	cloud_ok(&c, do_delete, w.uid[0]);
+	cloud_until_server(&c, w.uid[0], VM_DELETED);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM server WHERE vm_state = 'resized'"), 1);
+	sim_set_down(c.worlds[1], false);
+	cloud_until_server(&c, v.uid[0], VM_ACTIVE);
+	cloud_until(&c, flows_gone, NULL);
+	assert_false(disk_on(&c, 0, v.uid[0]));
+	delete_all(&c, v.uid[0]);
+	tear_down(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -786,10 +867,12 @@ int main(void)
 		cmocka_unit_test(test_live_words),
 		cmocka_unit_test(test_evacuate),
 		cmocka_unit_test(test_host_gone_for_good),
+		cmocka_unit_test(test_cold_dead_host),
 		cmocka_unit_test(test_evacuate_again),
 		cmocka_unit_test(test_evacuate_back),
 		cmocka_unit_test(test_delete_on_dead_host),
 		cmocka_unit_test(test_confirmed_by_time),
+		cmocka_unit_test(test_not_confirmed_by_time),
 	};
 
 	log_set_level(LOG_ERR);
