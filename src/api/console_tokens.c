@@ -7,7 +7,7 @@
 #include "api/consoles.h"
 #include "base/util.h"
 
-enum { TOKEN_BYTES = 32, TOKENS_MAX = 4096, CHECK_MS = 10000 };
+enum { TOKEN_BYTES = 32, TOKENS_MAX = 4096, USER_TOKENS_MAX = 256, CHECK_MS = 10000 };
 
 static int64_t mono(const struct consoles *s)
 {
@@ -49,17 +49,24 @@ void console_tokens_clear(struct consoles *s)
 		drop(s, &s->tokens);
 }
 
-/* Nobody fills the memory with tokens: the oldest goes. */
-static void make_room(struct consoles *s)
+/* Nobody fills the memory with tokens, nor takes others' away: the oldest goes, of one's own first. */
+static void make_room(struct consoles *s, int64_t user_id)
 {
-	struct console_token **p = &s->tokens;
+	struct console_token **oldest = NULL, **own = NULL;
+	unsigned own_n = 0;
 
 	drop_expired(s);
-	if (s->tokens_n < TOKENS_MAX)
-		return;
-	while ((*p)->next)
-		p = &(*p)->next;
-	drop(s, p);
+	for (struct console_token **p = &s->tokens; *p; p = &(*p)->next) {
+		oldest = p;
+		if ((*p)->who->user.id != user_id)
+			continue;
+		own = p;
+		own_n++;
+	}
+	if (own_n >= USER_TOKENS_MAX)
+		drop(s, own);
+	else if (s->tokens_n >= TOKENS_MAX)
+		drop(s, oldest);
 }
 
 const char *console_url_make(struct api_call *c, const char *server)
@@ -69,7 +76,7 @@ const char *console_url_make(struct api_call *c, const char *server)
 	struct console_token *t = xcalloc(1, sizeof *t);
 	const char *url = api_url(c, "/console?token=%s", text);
 
-	make_room(s);
+	make_room(s, c->who->user.id);
 	sha256(text, strlen(text), t->hash);
 	str_copy(t->server, sizeof t->server, server);
 	t->expires_us = mono(s) + c->api->config.console_token_s * 1000000;

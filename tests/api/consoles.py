@@ -138,6 +138,15 @@ def live(cloud, sid):
     assert token not in cloud.request("admin", "GET", "/cloud/v1/audit").body.decode()
 
 
+def many(cloud, sid):
+    """Who asks for ever more addresses loses their own oldest, and nobody else's."""
+    others = url(cloud, sid, "leaver")
+    mine = [url(cloud, sid) for _ in range(257)]
+    refused(cloud, mine[0], 401)
+    for address in (mine[1], mine[-1], others):
+        WebSocket(address, cloud.ssl).close()
+
+
 def revoked(cloud, sid):
     """A console ends with the token that asked for it, and an address that was not used dies with it, too."""
     ws = WebSocket(url(cloud, sid, "leaver"), cloud.ssl)
@@ -276,6 +285,7 @@ def main():
         sid = server(cloud, "talker")
         addresses(cloud, sid)
         live(cloud, sid)
+        many(cloud, sid)
         revoked(cloud, sid)
         by_time(cloud, sid)
         across_moves(cloud, server(cloud, "mover"))
