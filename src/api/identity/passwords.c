@@ -115,7 +115,8 @@ int identity_user_password(struct api_call *c, struct error *err)
 	ch->user_id = u.id;
 	ch->old_hash = u.password_hash;
 	work.given = ch->original;
-	work.hash = u.password_hash;
+	/* a right guess costs more: the new password is hashed as well. Of who is locked, none is right. */
+	work.hash = lockout_active(&u, c->now_us) ? NULL : u.password_hash;
 	work.fresh = ch->password;
 	return password_submit(c, &work, made, err);
 }
