@@ -54,14 +54,15 @@ static void hash_key(const struct principal *who, const char *key, unsigned char
 	sha256(b.data, b.len, out);
 }
 
-/* Who asks for what. A role that was taken away meanwhile is the dispatcher's to see. */
-static void hash_request(const struct api_call *c, unsigned char out[SHA256_SIZE])
+/* Who asks for what. A role that was taken away meanwhile is the dispatcher's to see. The key is part of it,
+ * or whoever reads the database could try passwords against what is kept of the body. */
+static void hash_request(const struct api_call *c, const char *key, unsigned char out[SHA256_SIZE])
 {
 	const struct principal *who = owner(c);
 	const struct http_request *r = c->http;
 	CLEANUP(buf_finish) struct buf b = { 0 };
 
-	buf_printf(&b, "%s\n%s\n%s %s?%s\n%d\n", who ? who->user.uid : "",
+	buf_printf(&b, "%s\n%s\n%s\n%s %s?%s\n%d\n", key, who ? who->user.uid : "",
 		who && who->credential_uid ? who->credential_uid : "", r->method_name, r->path, r->raw_query,
 		c->version);
 	buf_append(&b, r->body_n ? r->body : "", r->body_n);
@@ -81,7 +82,7 @@ int idempotency_begin(struct api_call *c, struct error *err)
 	k = ARENA_NEW(c->arena, struct request_key);
 	k->key = key;
 	hash_key(owner(c), key, k->hash);
-	hash_request(c, k->fingerprint);
+	hash_request(c, key, k->fingerprint);
 	c->key = k;
 	return 0;
 }

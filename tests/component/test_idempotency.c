@@ -102,6 +102,26 @@ static void test_another_request_is_refused(void **state)
 	assert_false(was_replayed());
 }
 
+/* What is kept of a body, which may hold a password, is of no use to who knows all but the password. */
+static void test_what_is_kept_needs_the_key(void **state)
+{
+	int64_t rows = count_of("SELECT count(*) FROM request", NULL);
+	int64_t prints = count_of("SELECT count(DISTINCT fingerprint) FROM request", NULL);
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		FREE *id = NULL;
+
+		use_key(i ? "kept-2" : "kept-1");
+		ASK(201, w, admin, "POST", "/users", "{'user': {'name': 'kept', 'password': 'Secret-0'}}");
+		assert_false(was_replayed());
+		id = xasprintf("/users/%s", text_at(w, "user.id"));
+		ASK(204, w, admin, "DELETE", id, NULL);
+	}
+	assert_int_equal(count_of("SELECT count(*) FROM request", NULL), rows + 2);
+	assert_int_equal(count_of("SELECT count(DISTINCT fingerprint) FROM request", NULL), prints + 2);
+}
+
 static void test_refused_leaves_no_row(void **state)
 {
 	int64_t rows = count_of("SELECT count(*) FROM request", NULL);
@@ -304,6 +324,7 @@ int main(void)
 		T(test_seal),
 		T(test_retry_gets_the_first_answer),
 		T(test_another_request_is_refused),
+		T(test_what_is_kept_needs_the_key),
 		T(test_refused_leaves_no_row),
 		T(test_keys_belong_to_the_project),
 		T(test_another_user_of_the_project),
