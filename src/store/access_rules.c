@@ -64,6 +64,14 @@ int store_access_rule_ensure(struct db *db, const struct access_rule *r, int64_t
 		       : 0;
 }
 
+int store_access_rule_count(struct db *db, int64_t user_id, int64_t *out, struct error *err)
+{
+	return db_int_query(
+		       db, err, out, "SELECT count(*) FROM access_rule WHERE user_id = ?", "i", user_id) < 0
+		       ? -1
+		       : 0;
+}
+
 int store_access_rule_give(struct db *db, int64_t credential_id, int64_t rule_id, struct error *err)
 {
 	return db_run(db, err,

@@ -14,6 +14,7 @@ struct access_rule {
 
 /* The user's rule with the same service, method and path, else this one as a new row: out_id. */
 int store_access_rule_ensure(struct db *db, const struct access_rule *r, int64_t *out_id, struct error *err);
+int store_access_rule_count(struct db *db, int64_t user_id, int64_t *out, struct error *err);
 int store_access_rule_give(struct db *db, int64_t credential_id, int64_t rule_id, struct error *err);
 /* Cursors, then rows: 1, 0 at the end, -1. Strings are borrowed when `a` is NULL. */
 int store_access_rule_query(struct db *db, int64_t user_id, sqlite3_stmt **out, struct error *err);

@@ -435,6 +435,40 @@ static void test_access_rules(void **state)
 	AT(404, admin, "GET", NULL, "/users/%s/access_rules/%s", me, rule);
 }
 
+/* Rules outlive their credentials: nobody fills the disk, or the memory of who lists them, with such. */
+static void test_access_rules_are_bounded(void **state)
+{
+	FREE *me = NULL, *path = NULL;
+	int status = 201, n = 0;
+
+	(void)state;
+	AT(200, admin, "GET", NULL, "/users?name=admin");
+	me = keep(w, "users.0.id");
+	path = xasprintf("/users/%s/application_credentials", me);
+	for (; status == 201 && n < 2000; n += 20) {
+		CLEANUP(buf_finish) struct buf rules = { 0 };
+
+		for (int i = 0; i < 20; i++)
+			buf_printf(&rules, "%s{'service': 'compute', 'method': 'GET', 'path': '/v2.1/%d'}",
+				i ? ", " : "", n + i);
+		status = ask(w, admin, "POST", path,
+			"{'application_credential': {'name': 'many', 'access_rules': [%s]}}",
+			buf_text(&rules));
+		if (status == 201)
+			AT(204, admin, "DELETE", NULL, "/users/%s/application_credentials/%s", me,
+				text_at(w, "application_credential.id"));
+	}
+	assert_int_equal(status, 403);
+	assert_in_range(n, 960, 1020); /* other tests leave some */
+	/* old ones still serve */
+	ASK(201, w, admin, "POST", path,
+		"{'application_credential': {'name': 'again', 'access_rules': [{'service': 'compute', "
+		"'method': "
+		"'GET', 'path': '/v2.1/7'}]}}");
+	AT(204, admin, "DELETE", NULL, "/users/%s/application_credentials/%s", me,
+		text_at(w, "application_credential.id"));
+}
+
 /* Two may hold at once, so that one can take the other's place; none lives for longer than the operator
  * allows. */
 static void test_credentials_expire_and_rotate(void **state)
@@ -483,6 +517,7 @@ int main(void)
 		T(test_what_ends_tokens),
 		T(test_lists),
 		T(test_access_rules),
+		T(test_access_rules_are_bounded),
 		T(test_credentials_expire_and_rotate),
 	};
 

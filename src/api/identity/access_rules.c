@@ -7,6 +7,8 @@
 
 #include "domain/access_path.h"
 
+enum { RULES_MAX = 1000 }; /* a user: they outlive the credentials that they came with */
+
 static const char *const services[] = { "identity", "compute", "image", "network", "cloud", NULL };
 static const char *const methods[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", NULL };
 
@@ -28,6 +30,20 @@ static const struct bind_field fields[] = {
 };
 static const struct bind_table table = { BIND_TABLE(access_rule, fields) };
 const struct bind_field access_rule_item = { .type = BIND_OBJ, .table = &table };
+
+/* With the new one. */
+static int check_count(struct api_call *c, struct error *err)
+{
+	int64_t n = 0;
+
+	if (store_access_rule_count(c->db, c->who->user.id, &n, err) < 0)
+		return -1;
+	return n <= RULES_MAX
+		       ? 0
+		       : error_set(err, ERR_FORBIDDEN,
+				 "A user can have %d access rules: delete those that no credential has.",
+				 RULES_MAX);
+}
 
 static int give(struct api_call *c, int64_t credential_id, const struct access_rule *asked, struct error *err)
 {
@@ -54,7 +70,7 @@ static int give(struct api_call *c, int64_t credential_id, const struct access_r
 	r.id = new_id(c);
 	r.uid = new_uid(c);
 	r.user_id = c->who->user.id;
-	if (store_access_rule_ensure(c->db, &r, &id, err) < 0)
+	if (store_access_rule_ensure(c->db, &r, &id, err) < 0 || (id == r.id && check_count(c, err) < 0))
 		return -1;
 	return store_access_rule_give(c->db, credential_id, id, err);
 }
