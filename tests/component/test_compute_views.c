@@ -4,9 +4,13 @@
  */
 #include <math.h>
 #include <openssl/evp.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "api/compute/server_view.h"
 #include "api/compute/ssh_key.h"
+#include "api/compute/x509_key.h"
 #include "compute_fixture.h"
 
 static char first[UUID_TEXT]; /* a server that runs */
@@ -792,6 +796,36 @@ static void test_ssh_keys(void **state)
 	free(public_key);
 }
 
+/* For an encrypted one's password OpenSSL itself would ask the terminal or stdin, and the daemon would wait.
+ */
+static void test_encrypted_certificate_asks_nobody(void **state)
+{
+	static const char pem[] = "-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\n"
+				  "DEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n"
+				  "AAAAAAAAAAAAAAAAAAAAAA==\n-----END CERTIFICATE-----\n";
+	char text[X509_FINGERPRINT];
+	int ends[2], left = 0, status = -1;
+	struct error err;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], "word\n", 5), 5);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		setsid(); /* no terminal */
+		dup2(ends[0], STDIN_FILENO);
+		if (x509_key_fingerprint(pem, text, &err) == 0 || ioctl(STDIN_FILENO, FIONREAD, &left) < 0)
+			_exit(2);
+		_exit(left != 5);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	close(ends[0]);
+	close(ends[1]);
+	assert_int_equal(status, 0);
+}
+
 static size_t occurrences(const char *data, size_t n, const char *what, size_t what_n)
 {
 	const char *end = data + n;
@@ -883,6 +917,7 @@ int main(void)
 		cmocka_unit_test(test_quotas),
 		cmocka_unit_test(test_usage),
 		cmocka_unit_test(test_ssh_keys),
+		cmocka_unit_test(test_encrypted_certificate_asks_nobody),
 		cmocka_unit_test(test_ed25519),
 	};
 

@@ -23,6 +23,16 @@ FREE_WITH(X509, X509_free)
 FREE_WITH(EVP_PKEY, EVP_PKEY_free)
 #undef FREE_WITH
 
+/* One that is encrypted is refused: OpenSSL itself would ask for its password, on the daemon's terminal. */
+static int no_password(char *out, int size, int writing, void *ctx)
+{
+	(void)out;
+	(void)size;
+	(void)writing;
+	(void)ctx;
+	return -1;
+}
+
 int x509_key_fingerprint(const char *pem, char out[X509_FINGERPRINT], struct error *err)
 {
 	CLEANUP(BIO_free_all_ptr) BIO *in = BIO_new_mem_buf(pem, -1);
@@ -31,7 +41,7 @@ int x509_key_fingerprint(const char *pem, char out[X509_FINGERPRINT], struct err
 	unsigned n = 0;
 
 	if (strlen(pem) <= PEM_MAX)
-		cert = PEM_read_bio_X509(in, NULL, NULL, NULL);
+		cert = PEM_read_bio_X509(in, NULL, no_password, NULL);
 	if (!cert || X509_digest(cert, EVP_sha1(), hash, &n) != 1)
 		return error_set(err, ERR_BAD_REQUEST,
 			"Keypair data is invalid: public_key must be one certificate as PEM");
