@@ -9,6 +9,7 @@
 
 #include "base/util.h"
 #include "flow/internal.h"
+#include "flow/move.h"
 #include "store/host_images.h"
 
 struct stage_facts {
@@ -31,6 +32,12 @@ static enum flow_verdict stage_load(struct flow_engine *e, struct db *ro, struct
 	act->host_id = f->row.host_id;
 	f->path = arena_printf(&act->arena, "%s/%s", e->cfg.image_dir, f->row.image_uid);
 	return FLOW_NEXT;
+}
+
+/* Who waits for the copy need not wait for a dead host. */
+static enum flow_verdict copy_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
+{
+	return unless_dead(e, ro, act, stage_load(e, ro, act, err), err);
 }
 
 static int stage_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
@@ -78,7 +85,7 @@ static int stage_fail(
 }
 
 static const struct flow_step stage_steps[] = {
-	{ "copy", stage_load, stage_act, NULL, TASK_NONE, LINK_BULK, TIME_STAGE },
+	{ "copy", copy_load, stage_act, NULL, TASK_NONE, LINK_BULK, TIME_STAGE },
 };
 
 const struct flow_kind kind_image_stage = {

@@ -188,7 +188,9 @@ int store_host_remove(struct db *db, int64_t id, struct error *err)
 		"DELETE FROM device WHERE host_id = ?",
 		"DELETE FROM aggregate_host WHERE host_id = ?",
 		"UPDATE server SET host_id = NULL WHERE host_id = ? AND deleted_us != 0",
-		"UPDATE migration SET source_host_id = NULL WHERE source_host_id = ? AND ended_us > 0",
+		/* an evacuation needs nothing of its source any more */
+		"UPDATE migration SET source_host_id = NULL WHERE source_host_id = ? AND "
+		"(ended_us > 0 OR kind = 'evacuation')",
 		"UPDATE migration SET dest_host_id = NULL WHERE dest_host_id = ? AND ended_us > 0",
 		"DELETE FROM host WHERE id = ?",
 	};

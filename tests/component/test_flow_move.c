@@ -727,6 +727,40 @@ static void test_evacuate_again(void **state)
 	tear_down(&c);
 }
 
+static bool one_holds(struct cloud *c, void *arg)
+{
+	(void)arg;
+	return cloud_count(c, "SELECT count(*) FROM allocation") == 1;
+}
+
+/* A host that came back, was cleared, and is taken out before the server is made anew elsewhere. */
+static void test_host_removed_behind(void **state)
+{
+	struct cloud c = { 0 };
+	struct want w = { .drive = true, .host = "host0" };
+	struct go g;
+	int host = 0, up = -1;
+
+	(void)state;
+	set_up(&c, &w, 2);
+	sim_fault(c.worlds[1], SIM_DOMAIN_DEFINE, 1, -1, SIM_DROP);
+	lose_host(&c, 0);
+	g = go_elsewhere(w.uid[0], MOVE_EVACUATION);
+	cloud_ok(&c, do_move, &g);
+	sim_set_down(c.worlds[0], false);
+	cloud_ok(&c, do_force_down, &up);
+	cloud_until(&c, one_holds, NULL);
+	cloud_ok(&c, do_host_remove, &host);
+	sim_faults_clear(c.worlds[1]);
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	cloud_until(&c, flows_gone, NULL);
+	expect_status(&c, "done");
+	cloud_clean(&c);
+	cloud_ok(&c, do_delete, w.uid[0]);
+	cloud_until(&c, flows_gone, NULL);
+	tear_down(&c);
+}
+
 static bool spawns(struct cloud *c, void *arg)
 {
 	(void)arg;
@@ -868,6 +902,7 @@ int main(void)
 		cmocka_unit_test(test_evacuate),
 		cmocka_unit_test(test_host_gone_for_good),
 		cmocka_unit_test(test_cold_dead_host),
+		cmocka_unit_test(test_host_removed_behind),
 		cmocka_unit_test(test_evacuate_again),
 		cmocka_unit_test(test_evacuate_back),
 		cmocka_unit_test(test_delete_on_dead_host),

@@ -2,6 +2,7 @@
 /* Servers that are suspended, rescued, rebuilt, shelved or copied to images: the ends that are not the usual
  * ones. */
 #include "change_fixture.h"
+#include "move_fixture.h"
 
 #include "base/log.h"
 
@@ -534,6 +535,52 @@ static void test_unshelve_fails(void **state)
 	end(&c);
 }
 
+static bool refused_once(struct cloud *c, void *arg)
+{
+	(void)arg;
+	return cloud_count(c, "SELECT count(*) FROM flow WHERE tries > 0") > 0;
+}
+
+/* The host dies while the server is unshelved there: it waits on in its image, and goes elsewhere. */
+static void test_unshelve_dead_host(void **state)
+{
+	static const enum sim_op ops[] = { SIM_IMAGE_ENSURE, SIM_DOMAIN_DEFINE };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
+		struct cloud c = { 0 };
+		struct want w = plain;
+		struct change x = { .what = CHANGE_SHELVE };
+		int dead = 0, up = -1;
+
+		begin(&c, &w);
+		x.uid = w.uid[0];
+		change(&c, &x, VM_SHELVED_OFFLOADED);
+		sim_fault(c.worlds[0], ops[i], 1, -1, SIM_DROP);
+		x.what = CHANGE_UNSHELVE;
+		cloud_ok(&c, do_change, &x);
+		cloud_until(&c, refused_once, NULL);
+		sim_set_down(c.worlds[0], true);
+		sim_drop(c.worlds[0], "fire");
+		cloud_ok(&c, do_force_down, &dead);
+		cloud_until_server(&c, x.uid, VM_SHELVED_OFFLOADED);
+		assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation"), 1);
+		cloud_clean(&c);
+		cloud_host(&c, HOST);
+		cloud_ok(&c, do_change, &x);
+		cloud_until_server(&c, x.uid, VM_ACTIVE);
+		assert_int_equal(host_of(&c, x.uid), 1);
+		cloud_clean(&c);
+		sim_faults_clear(c.worlds[0]);
+		sim_set_down(c.worlds[0], false);
+		cloud_ok(&c, do_force_down, &up);
+		cloud_until(&c, flows_gone, NULL);
+		assert_int_equal(sim_domain_count(c.worlds[0]), 0);
+		assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation"), 1);
+		end(&c);
+	}
+}
+
 /* A server that waits on no host is gone at once, and what it waited in with it. */
 static void test_delete_shelved(void **state)
 {
@@ -571,6 +618,7 @@ int main(void)
 		cmocka_unit_test(test_shelved_stays),
 		cmocka_unit_test(test_shelf_time),
 		cmocka_unit_test(test_unshelve_fails),
+		cmocka_unit_test(test_unshelve_dead_host),
 		cmocka_unit_test(test_delete_shelved),
 	};
 
