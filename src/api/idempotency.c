@@ -161,10 +161,16 @@ int idempotency_replay(struct api_call *c, struct error *err)
 	return read_reply(c, (const char *)plain, kept.reply_n - SEAL_EXTRA, err);
 }
 
+/* Whose kept replies it is one of; 0: nobody was known. */
+static int64_t owner_of(const struct principal *who)
+{
+	return !who ? 0 : who->project.id ? who->project.id : who->user.id;
+}
+
 int idempotency_keep(struct api_call *c, struct error *err)
 {
 	struct request_key *k = c->key;
-	struct kept_request kept = { .expires_us = c->now_us + KEPT_US };
+	struct kept_request kept = { .owner_id = owner_of(c->who), .expires_us = c->now_us + KEPT_US };
 	CLEANUP(buf_finish) struct buf plain = { 0 };
 	unsigned char *sealed;
 

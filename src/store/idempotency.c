@@ -31,11 +31,22 @@ int store_request_find(struct db *db, struct arena *a, const unsigned char key_h
 
 int store_request_insert(struct db *db, const struct kept_request *r, struct error *err)
 {
+	static const char count[] = "SELECT count(*) FROM request WHERE owner_id = ?";
+	int64_t n = 0;
+
+	if (db_int_query(db, err, &n, count, "i", r->owner_id) < 0)
+		return -1;
+	if (n >= KEPT_REQUESTS_MAX)
+		return error_set(err, ERR_OVER_QUOTA,
+			"The replies of %d requests with an Idempotency-Key are kept for a day: try again "
+			"later, "
+			"or without a key.",
+			KEPT_REQUESTS_MAX);
 	return db_run(db, err,
-		       "INSERT OR REPLACE INTO request (id, key_hash, fingerprint, reply, expires_us) VALUES "
-		       "(?, ?, ?, ?, ?)",
-		       "ibbbi", store_next_id(db_store(db)), r->key_hash, (size_t)SHA256_SIZE, r->fingerprint,
-		       (size_t)SHA256_SIZE, r->reply, r->reply_n, r->expires_us) < 0
+		       "INSERT OR REPLACE INTO request (id, owner_id, key_hash, fingerprint, reply, "
+		       "expires_us) VALUES (?, ?, ?, ?, ?, ?)",
+		       "iibbbi", store_next_id(db_store(db)), r->owner_id, r->key_hash, (size_t)SHA256_SIZE,
+		       r->fingerprint, (size_t)SHA256_SIZE, r->reply, r->reply_n, r->expires_us) < 0
 		       ? -1
 		       : 0;
 }

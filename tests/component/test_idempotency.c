@@ -270,6 +270,30 @@ static void purge(int64_t limit, int want)
 	fixture_commit(&w->store);
 }
 
+/* Whoever sends a new key with each of very many requests is told so, and nothing is done. */
+static void test_kept_replies_are_bounded(void **state)
+{
+	static const char fill[] =
+		"INSERT INTO request (id, owner_id, key_hash, fingerprint, reply, expires_us) "
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
+		"SELECT -i, (SELECT id FROM project WHERE name = 'admin'), cast(i AS BLOB), x'', x'', 1 FROM "
+		"n";
+	struct error err;
+
+	(void)state;
+	fixture_begin(&w->store);
+	assert_true(db_run(store_rw(w->store.store), &err, fill, "i", (int64_t)KEPT_REQUESTS_MAX) > 0);
+	fixture_commit(&w->store);
+	use_key("one-too-many");
+	ASK(403, w, admin, "POST", "/groups", "{'group': {'name': 'crowd'}}");
+	use_key(NULL);
+	ASK(201, w, admin, "POST", "/groups", "{'group': {'name': 'crowd'}}");
+	fixture_begin(&w->store);
+	assert_int_equal(db_run(store_rw(w->store.store), &err, "DELETE FROM request WHERE id < 0", NULL),
+		KEPT_REQUESTS_MAX);
+	fixture_commit(&w->store);
+}
+
 /* The last one: a day passes, and with it all tokens. */
 static void test_a_day_later(void **state)
 {
@@ -333,6 +357,7 @@ int main(void)
 		T(test_impossible_keys),
 		T(test_tokens_are_new_each_time),
 		T(test_password_change),
+		T(test_kept_replies_are_bounded),
 		T(test_a_day_later),
 	};
 

@@ -2,12 +2,14 @@
 -- What a POST with an Idempotency-Key was answered, until expires_us. The key is not kept, and the reply can be read with it alone.
 CREATE TABLE request (
 	id INTEGER NOT NULL PRIMARY KEY,
+	owner_id INTEGER NOT NULL,     -- the project's row, or the user's
 	key_hash BLOB NOT NULL UNIQUE, -- SHA-256 of the project (or user) and the key
 	fingerprint BLOB NOT NULL,     -- SHA-256 of who asked for what
 	reply BLOB NOT NULL,           -- sealed: status, headers, body
 	expires_us INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX request_expires ON request (expires_us);
+CREATE INDEX request_owner ON request (owner_id);
 
 -- Keystone's user options, a JSON object.
 ALTER TABLE user ADD COLUMN options TEXT NOT NULL DEFAULT '{}';
