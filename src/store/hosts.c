@@ -182,15 +182,17 @@ int store_host_flows(struct db *db, int64_t id, int64_t *out_n, struct error *er
 
 int store_host_remove(struct db *db, int64_t id, struct error *err)
 {
+	/* an evacuation needs nothing of its source any more */
+	static const char forget_source[] =
+		"UPDATE migration SET source_host_id = NULL WHERE source_host_id = ? "
+		"AND (ended_us > 0 OR kind = 'evacuation')";
 	static const char *const parts[] = {
 		"DELETE FROM host_cell WHERE host_id = ?",
 		"DELETE FROM host_image WHERE host_id = ?",
 		"DELETE FROM device WHERE host_id = ?",
 		"DELETE FROM aggregate_host WHERE host_id = ?",
 		"UPDATE server SET host_id = NULL WHERE host_id = ? AND deleted_us != 0",
-		/* an evacuation needs nothing of its source any more */
-		"UPDATE migration SET source_host_id = NULL WHERE source_host_id = ? AND "
-		"(ended_us > 0 OR kind = 'evacuation')",
+		forget_source,
 		"UPDATE migration SET dest_host_id = NULL WHERE dest_host_id = ? AND ended_us > 0",
 		"DELETE FROM host WHERE id = ?",
 	};
