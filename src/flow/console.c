@@ -27,7 +27,8 @@ static int console_run(
 	return drv->console_read(conn, c->uid, CONSOLE_MAX, &c->text, err);
 }
 
-/* As Nova counts: behind the last line's end begins another one, if an empty one. Clients ask for one more. */
+/* As Nova counts: behind the last line's end begins another one, if an empty one. Clients ask for one more.
+ */
 static void keep_last_lines(struct buf *b, int64_t max_lines)
 {
 	size_t at = b->len;
