@@ -152,6 +152,7 @@ static void do_deed(struct cloud *c, const struct life *life, const struct deed 
 		points.crashed = false;
 		cloud_shut(c);
 		cloud_open(c);
+		files_recover(c);
 		cloud_until(c, flows_gone, NULL);
 		cloud_until(c, host_connected, &host);
 	}

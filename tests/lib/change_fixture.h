@@ -97,6 +97,26 @@ static inline int do_change(struct cloud *c, struct db *db, void *arg, struct er
 	}
 }
 
+/* What the daemon's start does (api/image/recover.c): a crash can come before the file of a deleted image
+ * went. */
+static inline void files_recover(struct cloud *c)
+{
+	static const char sql[] = "SELECT count(*) FROM image WHERE uid = substr(?, 1, 36) AND deleted_us != "
+				  "0 AND name = 'made'";
+	DIR *dir = opendir(c->image_dir);
+	struct error err;
+
+	assert_non_null(dir);
+	for (const struct dirent *d; (d = readdir(dir));) {
+		int64_t gone = 0;
+
+		assert_true(db_int_query(store_ro(c->store), &err, &gone, sql, "s", d->d_name) >= 0);
+		if (gone)
+			unlinkat(dirfd(dir), d->d_name, 0);
+	}
+	closedir(dir);
+}
+
 /* The files are the seed's and one of each image that was made: what is gone goes from a thread. */
 static inline bool files_match(struct cloud *c, void *arg)
 {
