@@ -63,9 +63,9 @@ static void make_room(struct consoles *s, int64_t user_id)
 		own = p;
 		own_n++;
 	}
-	if (own_n >= USER_TOKENS_MAX)
+	if (own && own_n >= USER_TOKENS_MAX)
 		drop(s, own);
-	else if (s->tokens_n >= TOKENS_MAX)
+	else if (oldest && s->tokens_n >= TOKENS_MAX)
 		drop(s, oldest);
 }
 

@@ -13,15 +13,20 @@
 
 enum { PEM_MAX = 16384, BITS = 2048, YEARS = 10, SERIAL_BYTES = 16 };
 
-#define FREE_WITH(type, fn)            \
-	static void fn##_ptr(type **p) \
-	{                              \
-		fn(*p);                \
-	}
-FREE_WITH(BIO, BIO_free_all)
-FREE_WITH(X509, X509_free)
-FREE_WITH(EVP_PKEY, EVP_PKEY_free)
-#undef FREE_WITH
+static void BIO_free_all_ptr(BIO **p)
+{
+	BIO_free_all(*p);
+}
+
+static void X509_free_ptr(X509 **p)
+{
+	X509_free(*p);
+}
+
+static void EVP_PKEY_free_ptr(EVP_PKEY **p)
+{
+	EVP_PKEY_free(*p);
+}
 
 /* One that is encrypted is refused: OpenSSL itself would ask for its password, on the daemon's terminal. */
 static int no_password(char *out, int size, int writing, void *ctx)
