@@ -36,17 +36,6 @@ static enum flow_verdict disks_load(struct flow_engine *e, struct db *ro, struct
 	return v == FLOW_NEXT ? server_drive_load(e, ro, act, err) : v;
 }
 
-static int disks_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
-{
-	const struct server_facts *f = act->facts;
-
-	if (server_root_make(f, drv, conn, err) || act_abandoned(act, err) ||
-		server_blanks_make(&f->s, drv, conn, err) || act_abandoned(act, err) ||
-		server_drive_make(f, drv, conn, err))
-		return -1;
-	return FLOW_NEXT;
-}
-
 int server_define(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	const struct server_facts *f = act->facts;
@@ -112,7 +101,7 @@ int server_fail_disks(
 }
 
 static const struct flow_step create_steps[] = {
-	{ "disks", disks_load, disks_act, NULL, TASK_BLOCK_DEVICE_MAPPING, LINK_OPS, TIME_CALL },
+	{ "disks", disks_load, server_disks_act, NULL, TASK_BLOCK_DEVICE_MAPPING, LINK_OPS, TIME_CALL },
 	{ "spawn", server_load_domain, server_spawn_act, NULL, TASK_SPAWNING, LINK_OPS, TIME_CALL },
 };
 

@@ -116,6 +116,17 @@ int server_drive_make(
 		conn, hv_server_volume(f->s.uid, HV_CONFIG, name), drive.data, drive.len, err);
 }
 
+int server_disks_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+{
+	const struct server_facts *f = act->facts;
+
+	if (server_root_make(f, drv, conn, err) || act_abandoned(act, err) ||
+		server_blanks_make(&f->s, drv, conn, err) || act_abandoned(act, err) ||
+		server_drive_make(f, drv, conn, err))
+		return -1;
+	return FLOW_NEXT;
+}
+
 int server_disks_remove(
 	const struct server *s, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {

@@ -16,17 +16,6 @@ static enum flow_verdict disks_load(struct flow_engine *e, struct db *ro, struct
 	return v == FLOW_NEXT ? server_drive_load(e, ro, act, err) : v;
 }
 
-static int disks_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
-{
-	const struct server_facts *f = act->facts;
-
-	if (server_root_make(f, drv, conn, err) || act_abandoned(act, err) ||
-		server_blanks_make(&f->s, drv, conn, err) || act_abandoned(act, err) ||
-		server_drive_make(f, drv, conn, err))
-		return -1;
-	return FLOW_NEXT;
-}
-
 static int spawn_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	const struct server_facts *f = act->facts;
@@ -62,7 +51,8 @@ static int evacuate_fail(
 }
 
 static const struct flow_step evacuate_steps[] = {
-	{ "disks", disks_load, disks_act, NULL, TASK_REBUILD_BLOCK_DEVICE_MAPPING, LINK_OPS, TIME_CALL },
+	{ "disks", disks_load, server_disks_act, NULL, TASK_REBUILD_BLOCK_DEVICE_MAPPING, LINK_OPS,
+		TIME_CALL },
 	{ "spawn", move_load_home, spawn_act, NULL, TASK_REBUILD_SPAWNING, LINK_OPS, TIME_CALL },
 };
 

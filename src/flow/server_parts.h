@@ -119,6 +119,8 @@ int server_blanks_make(
 	const struct server *s, const struct hv_driver *drv, struct hv_conn *conn, struct error *err);
 int server_drive_make(
 	const struct server_facts *f, const struct hv_driver *drv, struct hv_conn *conn, struct error *err);
+/* All of them: the act of create, unshelve and evacuate. */
+int server_disks_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err);
 /* On a lane: those that the row says it has; all that a server of this id could have. */
 int server_disks_remove(
 	const struct server *s, const struct hv_driver *drv, struct hv_conn *conn, struct error *err);

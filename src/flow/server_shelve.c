@@ -157,17 +157,6 @@ static enum flow_verdict spawn_load(struct flow_engine *e, struct db *ro, struct
 	return unless_dead(e, ro, act, server_load_domain(e, ro, act, err), err);
 }
 
-static int unshelve_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
-{
-	const struct server_facts *f = act->facts;
-
-	if (server_root_make(f, drv, conn, err) || act_abandoned(act, err) ||
-		server_blanks_make(&f->s, drv, conn, err) || act_abandoned(act, err) ||
-		server_drive_make(f, drv, conn, err))
-		return -1;
-	return FLOW_NEXT;
-}
-
 static int unshelve_end(struct flow_engine *e, struct db *db, struct act *act, struct error *err)
 {
 	struct server s;
@@ -219,7 +208,7 @@ static const struct flow_step offload_steps[] = {
 	STEP("offload", offload_load, offload_act, offload_commit, TASK_SHELVING_OFFLOADING),
 };
 static const struct flow_step unshelve_steps[] = {
-	STEP("disks", unshelve_load, unshelve_act, NULL, TASK_UNSHELVING),
+	STEP("disks", unshelve_load, server_disks_act, NULL, TASK_UNSHELVING),
 	STEP("spawn", spawn_load, server_spawn_act, NULL, TASK_SPAWNING),
 };
 static const struct flow_step unshelve_here_steps[] = {
