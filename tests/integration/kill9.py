@@ -20,7 +20,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from cloud import TOP, Cloud  # noqa: E402
 
-WORKERS, SERVERS_EACH, SIZE = 4, 4, 300000
+WORKERS, SERVERS_EACH, GPUS_EACH, SIZE = 4, 4, 4, 300000  # the two hosts have 16 GPUs
 POWER = {"1": "running", "2": "paused", "3": "off", "4": "crashed", "5": "saved"}  # enum hv_power, as in the simulated host's file
 # (action, its arguments, what the server is then; None: what it was)
 ACTIONS = (("os-stop", None, "SHUTOFF"), ("os-start", None, "ACTIVE"), ("reboot", {"type": "HARD"}, "ACTIVE"), ("suspend", None, "SUSPENDED"),
@@ -38,6 +38,7 @@ class Unknown(Exception):
 class Server:
     def __init__(self, name):
         self.name, self.id = name, None
+        self.gpu = False
         self.deleted = False  # True: acknowledged; None: asked for, unknown
         self.want = {"ACTIVE"}  # what it may be at the end
 
@@ -49,6 +50,7 @@ class Client(threading.Thread):
         super().__init__(daemon=True)
         self.cloud, self.number, self.rng, self.stop = cloud, number, rng, stop
         self.conn, self.servers, self.made, self.error = None, [], 0, None
+        self.gpus = []  # servers that may hold a GPU: one that is deleted does, until its host said that it is gone
         self.acked = self.unknown = 0
 
     def ask(self, method, path, body=None):
@@ -83,13 +85,29 @@ class Client(threading.Thread):
             raise AssertionError("%s %s: %d %s" % (method, path, r.status, text[:300]))
         return r.status, json.loads(text) if text else None
 
+    def gpu_left(self):
+        """Whether a GPU is free for certain, so that no create fails for want of one."""
+        if len(self.gpus) == GPUS_EACH:
+            self.gpus = [s for s in self.gpus if s.deleted is False or not self.gone(s)]
+        return len(self.gpus) < GPUS_EACH
+
+    def gone(self, s):
+        try:
+            a = self.ask("GET", "/compute/v2.1/servers/" + s.id)
+        except Unknown:
+            return False
+        return bool(a) and a[0] == 404
+
     def create(self):
         s = Server("k%d-%d" % (self.number, self.made))
+        s.gpu = self.rng.random() < 0.4 and self.gpu_left()
         self.made += 1
         self.servers.append(s)
+        if s.gpu:
+            self.gpus.append(s)
         try:
             a = self.ask("POST", "/compute/v2.1/servers", {"server": {
-                "name": s.name, "imageRef": self.cloud.image, "flavorRef": self.rng.choice("113"), "metadata": {"n": str(self.made)}}})
+                "name": s.name, "imageRef": self.cloud.image, "flavorRef": "3" if s.gpu else "1", "metadata": {"n": str(self.made)}}})
         except Unknown:
             s.id = "?"  # looked up by its name later
             return
@@ -98,8 +116,14 @@ class Client(threading.Thread):
         elif a:
             raise AssertionError("create: %s" % (a,))
         else:
-            self.servers.remove(s)
+            self.forget(s)
             self.made -= 1
+
+    def forget(self, s):
+        """It was never made."""
+        self.servers.remove(s)
+        if s.gpu:
+            self.gpus.remove(s)
 
     def delete(self, s):
         try:
@@ -155,7 +179,7 @@ class Client(threading.Thread):
         if found:
             s.id = found[0]["id"]
         else:
-            self.servers.remove(s)
+            self.forget(s)
 
     def run(self):
         try:
