@@ -48,6 +48,15 @@ int capacity_gpus(const char *extra_specs)
 	return capacity_wants(extra_specs, &wants, &err) ? 0 : (int)flavor_wants_gpus(&wants);
 }
 
+const int64_t *capacity_devices(struct arena *a, const struct placement_choice *c)
+{
+	int64_t *ids = ARENA_ARRAY(a, int64_t, c->gpus_n + 1);
+
+	for (size_t i = 0; i < c->gpus_n; i++)
+		ids[i] = c->gpus[i].id;
+	return ids;
+}
+
 void capacity_count_server(struct quota_index *q, const struct server *s, int64_t gpus, int sign)
 {
 	quota_index_add(q, s->project_id, QUOTA_INSTANCES, sign);
@@ -171,7 +180,7 @@ static int take_rows(struct db *db, struct arena *a, struct placement *p, struct
 		struct placement_choice choice = { .host_id = rows[i].host_id };
 
 		for (size_t k = 0; k < rows[i].devices_n && k < PLACEMENT_GPUS_MAX; k++)
-			choice.gpu_ids[choice.gpus_n++] = rows[i].devices[k];
+			choice.gpus[choice.gpus_n++].id = rows[i].devices[k];
 		if (placement_take(p, rows[i].id, &req, &choice, true, err))
 			return error_wrap(err, "allocation of server %lld", (long long)rows[i].server_id);
 	}

@@ -246,6 +246,8 @@ void capacity_count_server(struct quota_index *q, const struct server *s, int64_
 struct flavor_wants;
 int capacity_wants(const char *extra_specs, struct flavor_wants *out, struct error *err);
 int capacity_gpus(const char *extra_specs); /* 0 when unreadable */
+/* Ids of the devices that were chosen. */
+const int64_t *capacity_devices(struct arena *a, const struct placement_choice *c);
 /* Rebuilds quota use from the rows into q. */
 int capacity_quota_rebuild(struct db *db, struct quota_index *q, struct error *err);
 /* Does placement take those hosts for connected that are? Inside a unit, as flow_check. */

@@ -299,7 +299,7 @@ static int take(struct request *r, struct error *err)
 		.ram_mib = r->req.ram_mib,
 		.disk_gib = r->req.disk_gib,
 		.exclusive = r->req.exclusive,
-		.devices = r->choice.gpu_ids,
+		.devices = capacity_devices(r->a, &r->choice),
 		.devices_n = r->choice.gpus_n,
 	};
 	struct move_flavor was = move_flavor_of(r->s);
@@ -318,8 +318,8 @@ static int take(struct request *r, struct error *err)
 	req.vcpus = other.vcpus;
 	req.ram_mib = other.ram_mib;
 	req.disk_gib = other.disk_gib;
-	memcpy(c.gpu_ids, other.devices, other.devices_n * sizeof *c.gpu_ids);
-	c.gpus_n = other.devices_n;
+	for (size_t i = 0; i < other.devices_n; i++)
+		c.gpus[c.gpus_n++].id = other.devices[i];
 	if (placement_take(r->e->placement, other.id, &req, &c, true, err) ||
 		store_allocation_insert(r->db, &other, err))
 		return error_wrap(err, "placement");

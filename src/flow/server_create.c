@@ -353,7 +353,7 @@ static int make_holdings(const struct making *m, const struct server *s, const s
 		.vcpus = s->vcpus,
 		.ram_mib = s->ram_mib,
 		.disk_gib = m->disk_gib,
-		.devices = c->gpu_ids,
+		.devices = capacity_devices(m->a, c),
 		.devices_n = c->gpus_n,
 		.exclusive = req->exclusive,
 	};

@@ -88,7 +88,7 @@ int move_hold(struct flow_engine *e, struct db *db, const struct allocation_row 
 	struct placement_choice c = { .host_id = a->host_id };
 
 	for (size_t i = 0; i < a->devices_n && i < PLACEMENT_GPUS_MAX; i++)
-		c.gpu_ids[c.gpus_n++] = a->devices[i];
+		c.gpus[c.gpus_n++].id = a->devices[i];
 	return store_allocation_restore(db, a, err) ||
 			       placement_take(e->placement, a->id, &req, &c, true, err)
 		       ? -1
@@ -345,7 +345,7 @@ int move_delta(struct db *db, struct arena *a, const struct move_flavor *was, co
 
 	if (store_device_list(db, a, held->host_id, &devices, &n, err) ||
 		share_add(&s, devices, n, held->devices, held->devices_n, err) ||
-		share_add(&s, devices, n, choice->gpu_ids, choice->gpus_n, err))
+		share_add(&s, devices, n, capacity_devices(a, choice), choice->gpus_n, err))
 		return -1;
 	share_pick(&s, is->extra_specs);
 	for (size_t i = 0; i < held->devices_n; i++)

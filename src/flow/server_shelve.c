@@ -308,8 +308,8 @@ static int place(struct flow_engine *e, struct db *db, struct arena *a, const st
 }
 
 /* All that it holds from now on. */
-static int take(struct flow_engine *e, struct db *db, struct server *s, const struct unshelving *u,
-	const struct flow_origin *origin, struct error *err)
+static int take(struct flow_engine *e, struct db *db, struct arena *a, struct server *s,
+	const struct unshelving *u, const struct flow_origin *origin, struct error *err)
 {
 	const struct placement_choice *c = &u->choice;
 	const struct allocation_row alloc = {
@@ -318,7 +318,7 @@ static int take(struct flow_engine *e, struct db *db, struct server *s, const st
 		.vcpus = u->req.vcpus,
 		.ram_mib = u->req.ram_mib,
 		.disk_gib = u->req.disk_gib,
-		.devices = c->gpu_ids,
+		.devices = capacity_devices(a, c),
 		.devices_n = c->gpus_n,
 		.exclusive = u->req.exclusive,
 	};
@@ -343,8 +343,8 @@ static int unshelve_elsewhere(struct flow_engine *e, struct db *db, struct arena
 	l = link_find(e, s->host_id);
 	if (l)
 		s->zone = arena_strdup(a, link_zone(l));
-	if (take(e, db, s, &u, origin, err) || image_stage_ensure(e, db, a, s->host_id, s->root_image_id,
-						       origin->request_id, origin->now_us, err))
+	if (take(e, db, a, s, &u, origin, err) || image_stage_ensure(e, db, a, s->host_id, s->root_image_id,
+							  origin->request_id, origin->now_us, err))
 		return -1;
 	return server_start(e, db, s, &start, origin, err);
 }

@@ -277,9 +277,15 @@ size_t ranking(const struct placement *p, const struct query *q, struct candidat
 
 void choose_on(const struct placement *p, const struct query *q, size_t slot, struct placement_choice *out)
 {
+	int64_t ids[PLACEMENT_GPUS_MAX];
+
 	*out = (struct placement_choice) { .host_id = p->hot[slot].id, .gpus_n = (size_t)q->gpus.total };
 	if (out->gpus_n)
-		gpus_pick(&p->hosts[slot], &q->gpus, out->gpu_ids);
+		gpus_pick(&p->hosts[slot], &q->gpus, ids);
+	for (size_t i = 0; i < out->gpus_n; i++)
+		out->gpus[i] = (struct placement_gpu_choice) {
+			.id = ids[i], .start = -1, .share = PLACEMENT_SHARE, .guest_cell = -1
+		};
 }
 
 static int choose_one(
@@ -293,7 +299,7 @@ static int choose_one(
 	return 0;
 }
 
-int placement_choose(const struct placement *p, const struct placement_request *req, size_t n,
+int placement_choose(struct placement *p, const struct placement_request *req, size_t n,
 	struct placement_choice *out, struct error *err)
 {
 	CLEANUP(query_finish) struct query q = query_make(p, req);

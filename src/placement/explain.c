@@ -19,6 +19,16 @@ static const char *const rule_names[RULE_MAX] = {
 	[RULE_RAM] = "ram",
 	[RULE_DISK] = "disk",
 	[RULE_GPU] = "gpu",
+	[RULE_TRAIT] = "trait",
+	[RULE_SCOPE] = "scope",
+	[RULE_HELD] = "held",
+	[RULE_CPUS] = "cpus",
+	[RULE_PAGES] = "pages",
+	[RULE_NUMA] = "numa",
+	[RULE_RESERVED] = "reserved",
+	[RULE_GPU_NUMA] = "gpu_numa",
+	[RULE_GPU_LINK] = "gpu_link",
+	[RULE_GPU_GROUP] = "gpu_group",
 };
 
 const char *placement_rule_name(enum placement_rule rule)

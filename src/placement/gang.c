@@ -14,7 +14,11 @@ static void gang_charge(struct gang *g, size_t slot, int sign, const struct plac
 		.disk_gib = req->disk_gib,
 		.exclusive = req->exclusive };
 
-	host_charge(g->p, slot, sign, &h, c->gpu_ids, c->gpus_n, SCRATCH_OWNER);
+	int64_t ids[PLACEMENT_GPUS_MAX];
+
+	for (size_t i = 0; i < c->gpus_n; i++)
+		ids[i] = c->gpus[i].id;
+	host_charge(g->p, slot, sign, &h, ids, c->gpus_n, SCRATCH_OWNER);
 	if (!g->q->members)
 		return;
 	g->q->members[slot] = (uint16_t)(g->q->members[slot] + sign);

@@ -22,7 +22,7 @@ int gpus_of_model(const struct hot *hot, const struct host *h, uint32_t model)
 }
 
 /* What one NUMA cell could give. */
-struct cell {
+struct cell_gpus {
 	int number;
 	int free[PLACEMENT_GPU_KINDS_MAX];
 	int others; /* free ones of models not wanted */
@@ -38,7 +38,7 @@ static size_t kind_of(const struct gpu_query *q, uint32_t model)
 	return k;
 }
 
-static size_t cells_of(const struct host *h, const struct gpu_query *q, struct cell *cells)
+static size_t cells_of(const struct host *h, const struct gpu_query *q, struct cell_gpus *cells)
 {
 	size_t n = 0;
 
@@ -51,7 +51,7 @@ static size_t cells_of(const struct host *h, const struct gpu_query *q, struct c
 		while (c < n && cells[c].number != g->cell)
 			c++;
 		if (c == n)
-			cells[n++] = (struct cell) { .number = g->cell };
+			cells[n++] = (struct cell_gpus) { .number = g->cell };
 		if (k < q->kinds_n)
 			cells[c].free[k]++;
 		else
@@ -62,9 +62,10 @@ static size_t cells_of(const struct host *h, const struct gpu_query *q, struct c
 
 /* The next cell to take from: the one that covers most of what is left to give, of these the one that keeps
  * least, then the lowest number. */
-static struct cell *best_cell(struct cell *cells, size_t n, const struct gpu_query *q, const int *left)
+static struct cell_gpus *best_cell(
+	struct cell_gpus *cells, size_t n, const struct gpu_query *q, const int *left)
 {
-	struct cell *best = NULL;
+	struct cell_gpus *best = NULL;
 	int best_covers = 0, best_keeps = INT_MAX;
 
 	for (size_t c = 0; c < n; c++) {
@@ -105,13 +106,13 @@ static void ids_from(
 
 int gpus_pick(const struct host *h, const struct gpu_query *q, int64_t *ids)
 {
-	struct cell cells[PLACEMENT_GPUS_MAX];
+	struct cell_gpus cells[PLACEMENT_GPUS_MAX];
 	int left[PLACEMENT_GPU_KINDS_MAX], used = 0, total = q->total;
 	size_t n = cells_of(h, q, cells);
 
 	memcpy(left, q->count, sizeof left);
 	for (; total > 0; used++) {
-		struct cell *c = best_cell(cells, n, q, left);
+		struct cell_gpus *c = best_cell(cells, n, q, left);
 		int start = 0; /* of this kind's run in ids */
 
 		c->used = true;

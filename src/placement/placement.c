@@ -97,12 +97,12 @@ static int gpus_fit(const struct placement *p, const struct host *h, const struc
 		return error_set(err, ERR_CONFLICT, "%zu GPUs were chosen where %zu are wanted",
 			choice->gpus_n, wanted);
 	for (size_t i = 0; i < choice->gpus_n; i++) {
-		const struct gpu *g = host_gpu(h, choice->gpu_ids[i]);
+		const struct gpu *g = host_gpu(h, choice->gpus[i].id);
 		size_t k = 0;
 
 		if (!g || !gpu_free(g))
 			return error_set(err, ERR_CONFLICT, "GPU %" PRId64 " of host %s is not free",
-				choice->gpu_ids[i], h->name);
+				choice->gpus[i].id, h->name);
 		while (k < req->gpus_n &&
 			(!left[k] || words_find(&p->models, req->gpus[k].model) != g->model))
 			k++;
@@ -118,7 +118,7 @@ static bool named_twice(const struct placement_choice *c)
 {
 	for (size_t i = 0; i < c->gpus_n; i++)
 		for (size_t j = 0; j < i; j++)
-			if (c->gpu_ids[i] == c->gpu_ids[j])
+			if (c->gpus[i].id == c->gpus[j].id)
 				return true;
 	return false;
 }
@@ -149,7 +149,7 @@ static int force_gpus(struct placement *p, size_t slot, const struct placement_r
 	const char *model = req->gpus_n ? req->gpus[0].model : "";
 
 	for (size_t i = 0; i < choice->gpus_n; i++) {
-		const struct gpu *g = host_gpu(h, choice->gpu_ids[i]);
+		const struct gpu *g = host_gpu(h, choice->gpus[i].id);
 
 		if (g && g->owner != NO_OWNER)
 			return error_set(err, ERR_CONFLICT,
@@ -157,8 +157,8 @@ static int force_gpus(struct placement *p, size_t slot, const struct placement_r
 				g->owner);
 	}
 	for (size_t i = 0; i < choice->gpus_n; i++)
-		if (!host_gpu(h, choice->gpu_ids[i]))
-			host_gpu_add_gone(p, h, choice->gpu_ids[i], model);
+		if (!host_gpu(h, choice->gpus[i].id))
+			host_gpu_add_gone(p, h, choice->gpus[i].id, model);
 	return 0;
 }
 
@@ -168,6 +168,7 @@ int placement_take(struct placement *p, int64_t server_id, const struct placemen
 	int64_t slot = map_get(&p->by_id, choice->host_id);
 	struct holding h = { server_id, choice->host_id, req->vcpus, req->ram_mib, req->disk_gib,
 		req->exclusive };
+	int64_t ids[PLACEMENT_GPUS_MAX];
 	int rc;
 
 	if (slot == MAP_NONE)
@@ -180,7 +181,9 @@ int placement_take(struct placement *p, int64_t server_id, const struct placemen
 		   : check_fits(p, &p->hosts[slot], req, choice, err);
 	if (rc < 0)
 		return -1;
-	host_charge(p, (size_t)slot, 1, &h, choice->gpu_ids, choice->gpus_n, server_id);
+	for (size_t i = 0; i < choice->gpus_n; i++)
+		ids[i] = choice->gpus[i].id;
+	host_charge(p, (size_t)slot, 1, &h, ids, choice->gpus_n, server_id);
 	holding_add(p, &h);
 	journal_add(p, CHANGE_TAKE, server_id);
 	return 0;

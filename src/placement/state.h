@@ -11,16 +11,41 @@
 enum { HOT_KINDS = 4, NO_OWNER = 0, SCRATCH_OWNER = -1 };
 
 struct gpu {
-	int64_t id, owner; /* server that has it; NO_OWNER */
+	int64_t id, owner; /* server that has all of it; NO_OWNER */
 	uint32_t model;    /* in placement.models */
-	int cell;
+	int cell;          /* NUMA, the host's number; -1 */
+	int iommu_group;   /* -1 none */
 	bool healthy;
 	bool gone; /* the host no longer has it: known while it is taken */
+	const struct placement_geometry *geometry;
+	bool shared;
+	int64_t reserved;
+	bool reserved_begun;
+	/* of partitions and shares; 0 where it is free or given whole */
+	uint32_t slots_used; /* bit: a slot of the geometry */
+	int16_t share_used;  /* thousandths */
+	int16_t parts;       /* how many */
+	int16_t profile;     /* of the parts, where all must be alike; index in geometry, -1 */
+};
+
+struct cpu {
+	int16_t id, core;
+	bool gone;
+	int64_t owner;
+};
+
+struct cell {
+	int id;
+	bool gone;
+	int64_t ram_mib, ram_used_mib;   /* in small pages */
+	int64_t pages[2], pages_used[2]; /* of 2 MiB, of 1 GiB */
+	struct cpu *cpus;                /* owned; by core, then id */
+	size_t cpus_n;
 };
 
 struct host {
 	int64_t id;
-	char name[PLACEMENT_NAME], zone[PLACEMENT_NAME];
+	char name[PLACEMENT_NAME], zone[PLACEMENT_NAME], rack[PLACEMENT_NAME], fabric[PLACEMENT_NAME];
 	enum placement_host_state state;
 	int64_t vcpus, ram_mib, disk_gib; /* after ratios and reserves */
 	int64_t vcpus_used, ram_used_mib, disk_used_gib;
@@ -28,6 +53,13 @@ struct host {
 	bool exclusive;
 	struct gpu *gpus; /* owned; by id */
 	size_t gpus_n;
+	struct cell *cells; /* owned; by id */
+	size_t cells_n;
+	uint64_t *links; /* owned; sets of gpus[] by bit */
+	size_t links_n;
+	uint32_t *traits; /* owned; in placement.traits, sorted */
+	size_t traits_n;
+	int64_t held_for; /* a server that waits for room here; 0 */
 };
 
 /* Derived from a struct host by host_refresh, never changed elsewhere. */
@@ -79,7 +111,7 @@ struct placement {
 	struct holding *holdings;
 	size_t holdings_n, holdings_cap;
 	struct map by_server; /* server id to index in holdings */
-	struct words models, zones;
+	struct words models, zones, traits;
 	int64_t vcpus, ram_mib,
 		disk_gib; /* totals of all hosts: what one unit weighs against another in scores */
 	struct change *log;

@@ -160,7 +160,7 @@ static const char *chosen(const struct placement_choice *c, char out[128])
 	size_t n = (size_t)snprintf(out, 128, "%c", (char)('a' + c->host_id - 1));
 
 	for (size_t i = 0; i < c->gpus_n; i++)
-		n += (size_t)snprintf(out + n, 128 - n, " %" PRId64, c->gpu_ids[i]);
+		n += (size_t)snprintf(out + n, 128 - n, " %" PRId64, c->gpus[i].id);
 	return out;
 }
 
@@ -492,7 +492,7 @@ static void test_take_conflicts(void **state)
 {
 	struct placement *p = cluster("a: 8c 32g 100d 2xh100@0,1xl40s@0,1x!h100@0");
 	struct placement_request r = request("4c 16g 10d 1xh100"), none = request("4c 16g 10d");
-	struct placement_choice ok = { .host_id = 1, .gpu_ids = { 101 }, .gpus_n = 1 }, c;
+	struct placement_choice ok = { .host_id = 1, .gpus = { { .id = 101 } }, .gpus_n = 1 }, c;
 	CLEANUP(free_ptr) char *before = NULL;
 	CLEANUP(free_ptr) char *after = NULL;
 	struct error err;
@@ -512,17 +512,17 @@ static void test_take_conflicts(void **state)
 	c.host_id = 9;
 	REFUSED(2, r, c, "host 9 is not known");
 	c = ok;
-	c.gpu_ids[0] = 103;
+	c.gpus[0].id = 103;
 	REFUSED(2, r, c, "GPU 103 of host a is not of a wanted model");
-	c.gpu_ids[0] = 104;
+	c.gpus[0].id = 104;
 	REFUSED(2, r, c, "GPU 104 of host a is not free");
-	c.gpu_ids[0] = 999;
+	c.gpus[0].id = 999;
 	REFUSED(2, r, c, "GPU 999 of host a is not free");
 	c.gpus_n = 0;
 	REFUSED(2, r, c, "0 GPUs were chosen where 1 are wanted");
 	REFUSED(2, none, ok, "1 GPUs were chosen where 0 are wanted");
 	c = ok;
-	c.gpu_ids[0] = c.gpu_ids[1] = 102;
+	c.gpus[0].id = c.gpus[1].id = 102;
 	c.gpus_n = 2;
 	REFUSED(2, r, c, "a GPU is named twice");
 	c.gpus_n = 0;
@@ -548,7 +548,7 @@ static void test_force(void **state)
 {
 	struct placement *p = cluster("a: 8c 32g 1xh100@0");
 	struct placement_request r = request("20c 64g 1xh100");
-	struct placement_choice c = { .host_id = 1, .gpu_ids = { 777 }, .gpus_n = 1 }, c2;
+	struct placement_choice c = { .host_id = 1, .gpus = { { .id = 777 } }, .gpus_n = 1 }, c2;
 	struct placement_usage u;
 	CLEANUP(free_ptr) char *before = dump(p);
 	CLEANUP(free_ptr) char *after = NULL;
@@ -584,7 +584,7 @@ static void test_gpu_vanishes(void **state)
 
 	(void)state;
 	assert_int_equal(placement_choose(p, &r, 1, &c, &err), 0);
-	assert_int_equal(c.gpu_ids[0], 101);
+	assert_int_equal(c.gpus[0].id, 101);
 	assert_int_equal(placement_take(p, 1, &r, &c, false, &err), 0);
 	parse_host(text, 1, &t);
 	t.gpus[0] = t.gpus[1]; /* 101 is gone */
@@ -597,7 +597,7 @@ static void test_gpu_vanishes(void **state)
 	placement_release(p, 1);
 	assert_int_equal(placement_choose(p, &both, 1, &c, &err), -1); /* it is not given again */
 	assert_int_equal(placement_choose(p, &r, 1, &c, &err), 0);
-	assert_int_equal(c.gpu_ids[0], 102);
+	assert_int_equal(c.gpus[0].id, 102);
 	assert_true(placement_host_remove(p, 1));
 	assert_true(placement_host_remove(p, 1)); /* not there: fine */
 	assert_int_equal(placement_hosts(p), 0);
@@ -685,7 +685,7 @@ static bool gpu_is_free(const struct model *m, const struct placement_gpu *g)
 {
 	for (int s = 0; s < SERVERS; s++)
 		for (size_t i = 0; m->servers[s].held && i < m->servers[s].c.gpus_n; i++)
-			if (m->servers[s].c.gpu_ids[i] == g->id)
+			if (m->servers[s].c.gpus[i].id == g->id)
 				return false;
 	return g->healthy;
 }
@@ -914,7 +914,7 @@ static void test_order(void **state)
 			}
 			assert_int_equal(c.host_id, d.host_id);
 			assert_int_equal(c.gpus_n, d.gpus_n);
-			assert_memory_equal(c.gpu_ids, d.gpu_ids, c.gpus_n * sizeof *c.gpu_ids);
+			assert_memory_equal(c.gpus, d.gpus, c.gpus_n * sizeof *c.gpus);
 			assert_int_equal(placement_take(p, s, &r, &c, false, &err), 0);
 			assert_int_equal(placement_take(q, s, &r, &d, false, &err), 0);
 		}
@@ -952,7 +952,7 @@ static void test_gang_is_one_by_one(void **state)
 				assert_int_equal(placement_choose(p, &r, 1, &one, &err), 0);
 				assert_int_equal(one.host_id, gang[i].host_id);
 				assert_memory_equal(
-					one.gpu_ids, gang[i].gpu_ids, one.gpus_n * sizeof *one.gpu_ids);
+					one.gpus, gang[i].gpus, one.gpus_n * sizeof *one.gpus);
 				assert_int_equal(placement_take(p, i + 1, &r, &one, false, &err), 0);
 			}
 		placement_destroy(p);
