@@ -13,6 +13,7 @@
 #include "base/bind.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/cpuset.h"
 #include "base/crypto.h"
 #include "base/error.h"
 #include "base/util.h"
@@ -750,6 +751,59 @@ static void test_times_round_trip(void **state)
 	}
 }
 
+/* ---- sets of CPUs ---- */
+
+static void test_cpuset(void **state)
+{
+	static const struct {
+		const char *text, *written; /* NULL: refused */
+	} cases[] = {
+		{ "", "" },
+		{ "0", "0" },
+		{ "1023", "1023" },
+		{ "0-1023", "0-1023" },
+		{ "8,3,1-2,3", "1-3,8" },
+		{ "62-65,127,128", "62-65,127-128" },
+		{ "1024", NULL },
+		{ "0-1024", NULL },
+		{ "99999999999999999999", NULL },
+		{ "3-1", NULL },
+		{ "1,", NULL },
+		{ ",1", NULL },
+		{ "1-", NULL },
+		{ "-1", NULL },
+		{ " 1", NULL },
+		{ "1 2", NULL },
+		{ "^1", NULL },
+	};
+	struct cpuset a = { 0 }, b;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(buf_finish) struct buf out = { 0 };
+
+		assert_int_equal(cpuset_parse(cases[i].text, &b), cases[i].written ? 0 : -1);
+		if (!cases[i].written)
+			continue;
+		cpuset_write(&b, &out);
+		assert_string_equal(buf_text(&out), cases[i].written);
+		assert_int_equal(cpuset_empty(&b), !cases[i].text[0]);
+	}
+	assert_false(cpuset_add(&a, CPUSET_MAX) || cpuset_add(&a, -1) || cpuset_has(&a, -1));
+	assert_true(cpuset_add(&a, 64) && cpuset_has(&a, 64) && !cpuset_has(&a, 63));
+	assert_int_equal(cpuset_next(&a, 0), 64);
+	assert_int_equal(cpuset_next(&a, 64), 64);
+	assert_int_equal(cpuset_next(&a, 65), -1);
+	assert_int_equal(cpuset_parse("0-9", &b), 0);
+	cpuset_join(&a, &b);
+	cpuset_without(&a, &(struct cpuset) { .bits = { 1 << 9 } });
+	assert_int_equal(cpuset_parse("0-8,64", &b), 0);
+	assert_true(cpuset_same(&a, &b));
+	cpuset_common(&a, &(struct cpuset) { .bits = { 6 } });
+	assert_int_equal(cpuset_parse("1-2", &b), 0);
+	assert_true(cpuset_same(&a, &b));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -772,6 +826,7 @@ int main(void)
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_hashes),
 		cmocka_unit_test(test_passwords),
+		cmocka_unit_test(test_cpuset),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_times_round_trip),
 	};
