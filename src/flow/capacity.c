@@ -48,6 +48,76 @@ int capacity_gpus(const char *extra_specs)
 	return capacity_wants(extra_specs, &wants, &err) ? 0 : (int)flavor_wants_gpus(&wants);
 }
 
+static void request_gpu(const struct flavor_gpu_want *want, struct placement_request *out)
+{
+	struct placement_gpu_want *g = &out->gpus[out->gpus_n++];
+
+	str_copy(g->model, sizeof g->model, want->model);
+	str_copy(g->profile, sizeof g->profile, want->profile);
+	g->count = want->count;
+}
+
+static void request_traits(struct arena *a, const struct flavor_wants *wants, struct placement_request *out)
+{
+	const char **required = ARENA_ARRAY(a, const char *, wants->traits_n + 1),
+		   **forbidden = ARENA_ARRAY(a, const char *, wants->traits_n + 1);
+
+	for (size_t i = 0; i < wants->traits_n; i++)
+		if (wants->traits[i].forbidden)
+			forbidden[out->traits_forbidden_n++] = wants->traits[i].name;
+		else
+			required[out->traits_required_n++] = wants->traits[i].name;
+	out->traits_required = required;
+	out->traits_forbidden = forbidden;
+}
+
+/* domain and placement do not see each other: their words are the same. */
+_Static_assert(
+	(int)FLAVOR_REQUIRED == PLACEMENT_REQUIRED && (int)FLAVOR_PREFERRED == PLACEMENT_PREFERRED, "");
+_Static_assert((int)FLAVOR_PCI_REQUIRED == PLACEMENT_PCI_REQUIRED &&
+		       (int)FLAVOR_PCI_PREFERRED == PLACEMENT_PCI_PREFERRED &&
+		       (int)FLAVOR_PCI_SOCKET == PLACEMENT_PCI_SOCKET,
+	"");
+_Static_assert((int)FLAVOR_THREADS_ISOLATE == PLACEMENT_THREADS_ISOLATE &&
+		       (int)FLAVOR_THREADS_REQUIRE == PLACEMENT_THREADS_REQUIRE,
+	"");
+_Static_assert((int)FLAVOR_ONE_HOST == PLACEMENT_ONE_HOST && (int)FLAVOR_ONE_RACK == PLACEMENT_ONE_RACK &&
+		       (int)FLAVOR_ONE_FABRIC == PLACEMENT_ONE_FABRIC,
+	"");
+_Static_assert((int)FLAVOR_PAGE_ANY == PAGE_ANY && (int)FLAVOR_PAGE_LARGE == PAGE_LARGE, "");
+_Static_assert((int)FLAVOR_CELLS_MAX == PLACEMENT_GUEST_CELLS_MAX && (int)FLAVOR_MODEL <= PLACEMENT_MODELS &&
+		       (int)FLAVOR_GPU_KINDS_MAX <= PLACEMENT_GPU_KINDS_MAX,
+	"");
+
+void capacity_request(struct arena *a, const struct flavor_wants *wants, int64_t vcpus, int64_t ram_mib,
+	int64_t disk_gib, struct placement_request *out)
+{
+	struct flavor_cell cells[FLAVOR_CELLS_MAX];
+
+	*out = (struct placement_request) {
+		.vcpus = vcpus,
+		.ram_mib = ram_mib,
+		.disk_gib = disk_gib,
+		.link = (enum placement_wish)wants->link,
+		.pci = (enum placement_pci)wants->pci,
+		.cells_n = (size_t)flavor_wants_cells(wants, vcpus, ram_mib, cells),
+		.dedicated = wants->dedicated,
+		.threads = (enum placement_threads)wants->threads,
+		.page_kib = wants->page_kib,
+		.exclusive = wants->exclusive_host,
+		.scope = (enum placement_scope)wants->scope,
+		.scope_required = wants->scope_wish != FLAVOR_PREFERRED,
+		.preemptible = wants->preemptible,
+	};
+	for (size_t i = 0; i < out->cells_n; i++)
+		out->cells[i] = (struct placement_guest_cell) { cells[i].vcpus, cells[i].ram_mib };
+	for (size_t i = 0; i < wants->gpus_n; i++)
+		request_gpu(&wants->gpus[i], out);
+	if (wants->part.count)
+		request_gpu(&wants->part, out);
+	request_traits(a, wants, out);
+}
+
 const int64_t *capacity_devices(struct arena *a, const struct placement_choice *c)
 {
 	int64_t *ids = ARENA_ARRAY(a, int64_t, c->gpus_n + 1);

@@ -89,6 +89,8 @@ struct act {
 	enum flow_verdict verdict;
 	struct flow *flow; /* NULL when the flow has let it go */
 	unsigned refs;     /* the flow's and the lane's */
+	int64_t subject_id;
+	struct act *stray_next, **stray_at; /* given up, and its call has not come home */
 };
 
 /* ---- a flow in memory ---- */
@@ -150,6 +152,7 @@ struct flow_engine {
 	struct console_set *consoles; /* NULL: no console history is kept */
 	struct flow **heap;
 	size_t heap_n, heap_cap;
+	struct act *strays;
 	struct loop_timer timer, grace, shelf;
 	struct tick_unit shelf_unit;
 	unsigned refs; /* timers, links: the memory goes with the last */
@@ -225,6 +228,10 @@ void heap_set(struct flow_engine *e, struct flow *f, int64_t due_us);
 void heap_remove(struct flow_engine *e, struct flow *f);
 void park_in(struct flow *f, struct flow **list);
 void park_out(struct flow *f);
+/* An act that was given up may still do what it was sent for, until its call comes home. */
+void stray_add(struct flow_engine *e, struct act *act);
+void stray_home(struct act *act); /* no stray: nothing happens */
+bool stray_of(const struct flow_engine *e, int64_t subject_id);
 static inline void *map_ptr(const struct map *m, int64_t key)
 {
 	int64_t v = map_get(m, key);
@@ -246,6 +253,10 @@ void capacity_count_server(struct quota_index *q, const struct server *s, int64_
 struct flavor_wants;
 int capacity_wants(const char *extra_specs, struct flavor_wants *out, struct error *err);
 int capacity_gpus(const char *extra_specs); /* 0 when unreadable */
+/* What a server of that size with such wants asks of placement; zone, host and rules are left to the caller.
+ * Traits point into wants, arrays are in the arena. */
+void capacity_request(struct arena *a, const struct flavor_wants *wants, int64_t vcpus, int64_t ram_mib,
+	int64_t disk_gib, struct placement_request *out);
 /* Ids of the devices that were chosen. */
 const int64_t *capacity_devices(struct arena *a, const struct placement_choice *c);
 /* Rebuilds quota use from the rows into q. */
@@ -267,8 +278,12 @@ void host_sync_later(struct flow_engine *e, int64_t host_id);
 /* The image's copy on the host is there or on its way. *out_ready: there. */
 int image_stage_ensure(struct flow_engine *e, struct db *db, struct arena *a, int64_t host_id,
 	int64_t image_id, const char *request_id, int64_t now_us, struct error *err);
-/* Takes away copies of a deleted image that no server needs any more. host_id 0: on all hosts. */
-int image_unstage_unused(struct flow_engine *e, struct db *db, int64_t host_id, int64_t image_id,
-	const char *request_id, int64_t now_us, struct error *err);
+/* A flow that worked on the host has ended, whatever it did there: copies of deleted images that nothing
+ * needs any more go. What a server stands on changes in flows alone, or a flow clears away what it leaves: so
+ * every copy that loses its last user passes here, but for those whose image is deleted after
+ * (flow_image_deleted).
+ */
+int image_flow_ended(
+	struct flow_engine *e, struct db *db, int64_t host_id, const char *request_id, struct error *err);
 
 #endif

@@ -214,16 +214,9 @@ static int fill(struct request *r, const char *host, struct error *err)
 {
 	struct placement_request *req = &r->req;
 
-	*req = (struct placement_request) { .vcpus = r->flavor.vcpus,
-		.ram_mib = r->flavor.ram_mib,
-		.disk_gib = r->disk_gib,
-		.gpus_n = r->wants.gpus_n,
-		.avoid = r->avoid,
-		.avoid_n = r->avoid_n };
-	for (size_t i = 0; i < r->wants.gpus_n; i++) {
-		str_copy(req->gpus[i].model, sizeof req->gpus[i].model, r->wants.gpus[i].model);
-		req->gpus[i].count = r->wants.gpus[i].count;
-	}
+	capacity_request(r->a, &r->wants, r->flavor.vcpus, r->flavor.ram_mib, r->disk_gib, req);
+	req->avoid = r->avoid;
+	req->avoid_n = r->avoid_n;
 	/* an administrator's choice of a host is above the zone */
 	str_copy(req->zone, sizeof req->zone, host ? "" : r->s->zone);
 	str_copy(req->host, sizeof req->host, host ? host : "");

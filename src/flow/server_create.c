@@ -206,14 +206,7 @@ static void fill_request(const struct making *m, struct placement_request *req)
 {
 	const struct server *s = &m->want->base;
 
-	*req = (struct placement_request) {
-		.vcpus = s->vcpus, .ram_mib = s->ram_mib, .disk_gib = m->disk_gib
-	};
-	for (size_t i = 0; i < m->wants.gpus_n; i++) {
-		str_copy(req->gpus[i].model, sizeof req->gpus[i].model, m->wants.gpus[i].model);
-		req->gpus[i].count = m->wants.gpus[i].count;
-	}
-	req->gpus_n = m->wants.gpus_n;
+	capacity_request(m->a, &m->wants, s->vcpus, s->ram_mib, m->disk_gib, req);
 	str_copy(req->zone, sizeof req->zone, m->want->zone ? m->want->zone : "");
 	str_copy(req->host, sizeof req->host, m->want->host ? m->want->host : "");
 }

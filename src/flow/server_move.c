@@ -183,7 +183,7 @@ static void share_pick(struct share *s, const char *extra_specs)
 		int64_t left = wants.gpus[k].count;
 
 		for (size_t i = 0; i < s->n && left > 0; i++)
-			if (!s->picked[i] && strcmp(s->models[i], wants.gpus[k].model) == 0) {
+			if (!s->picked[i] && flavor_model_among(wants.gpus[k].model, s->models[i])) {
 				s->picked[i] = true;
 				left--;
 			}

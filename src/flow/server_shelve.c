@@ -96,16 +96,12 @@ static int offload_act(struct act *act, const struct hv_driver *drv, struct hv_c
 static int offload_commit(struct flow_engine *e, struct db *db, struct act *act,
 	enum flow_verdict *out_verdict, struct error *err)
 {
-	int64_t host_id, images[2];
 	struct server s, nothing;
 
 	(void)out_verdict;
 	if (store_server_load(db, &act->arena, act->flow->subject_id, &s, err) ||
 		(!act->link_epoch && leftover_make(e, db, &s, act->flow->request_id, act->now_us, err)))
 		return -1;
-	host_id = s.host_id;
-	images[0] = s.root_image_id;
-	images[1] = s.rescue_image_id;
 	s.vm_state = VM_SHELVED_OFFLOADED;
 	s.task_state = TASK_NONE;
 	s.power_state = POWER_SHUTDOWN;
@@ -117,9 +113,6 @@ static int offload_commit(struct flow_engine *e, struct db *db, struct act *act,
 		store_usage_switch(db, &nothing, vm_state_text(s.vm_state), 0, act->now_us, err))
 		return -1;
 	placement_release(e->placement, s.id);
-	for (size_t i = 0; i < ARRAY_LEN(images); i++)
-		if (image_unstage_unused(e, db, host_id, images[i], act->flow->request_id, act->now_us, err))
-			return -1;
 	return 0;
 }
 
@@ -282,27 +275,19 @@ static int place(struct flow_engine *e, struct db *db, struct arena *a, const st
 	const struct server_unshelve *want, struct unshelving *u, struct error *err)
 {
 	int64_t root_gib = (u->image.virtual_size + (1ll << GIB_SHIFT) - 1) >> GIB_SHIFT, *avoid;
-	struct flavor_wants wants;
+	struct flavor_wants *wants = ARENA_NEW(a, struct flavor_wants); /* the request points into it */
 
-	if (capacity_wants(s->extra_specs, &wants, err))
+	if (capacity_wants(s->extra_specs, wants, err))
 		return -1;
-	u->gpus = (int)flavor_wants_gpus(&wants);
-	u->req = (struct placement_request) {
-		.vcpus = s->vcpus,
-		.ram_mib = s->ram_mib,
-		.disk_gib = (s->disk_gib ? s->disk_gib : root_gib) + server_blanks_gib(s),
-		.gpus_n = wants.gpus_n,
-	};
-	for (size_t i = 0; i < wants.gpus_n; i++) {
-		str_copy(u->req.gpus[i].model, sizeof u->req.gpus[i].model, wants.gpus[i].model);
-		u->req.gpus[i].count = wants.gpus[i].count;
-	}
+	u->gpus = (int)flavor_wants_gpus(wants);
+	capacity_request(a, wants, s->vcpus, s->ram_mib,
+		(s->disk_gib ? s->disk_gib : root_gib) + server_blanks_gib(s), &u->req);
 	str_copy(u->req.zone, sizeof u->req.zone, want->zone ? want->zone : "");
 	str_copy(u->req.host, sizeof u->req.host, want->host ? want->host : "");
 	if (leftover_avoid(db, a, s->id, &avoid, &u->req.avoid_n, err))
 		return -1;
 	u->req.avoid = avoid;
-	if (server_rules_request(db, a, s->id, &wants, &u->req, err))
+	if (server_rules_request(db, a, s->id, wants, &u->req, err))
 		return -1;
 	return placement_choose(e->placement, &u->req, 1, &u->choice, err);
 }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prints the tables of server states and actions, tabs between, for scripts/api-docs:
+/* Prints the tables of server states, actions and extra specs, tabs between, for scripts/api-docs:
  *
  *	state   vm_state  status  STATUS=task,task;STATUS=…
  *	action  name  admin|member  since  until  vm_states (comma between, * for all)  locked|-  busy|-
- *here|- */
+ *here|-
+ *	spec    key  values  what */
 #include <stdio.h>
 #include <string.h>
 
 #include "api/compute/compute.h"
 #include "base/util.h"
+#include "domain/flavor.h"
 #include "domain/server_state.h"
 
 /* Statuses that tasks give a state, each with its tasks. */
@@ -83,5 +85,10 @@ int main(void)
 	}
 	for (int i = 0; i < ACTION_MAX; i++)
 		print_action((enum server_action)i);
+	for (size_t i = 0; flavor_spec_doc(i); i++) {
+		const struct flavor_spec_doc *d = flavor_spec_doc(i);
+
+		printf("spec\t%s\t%s\t%s\n", d->key, d->values, d->what);
+	}
 	return 0;
 }

@@ -89,7 +89,7 @@ static int check_all(struct api_call *c, const struct flavor *f, struct error *e
 	for (size_t i = 0; i < n; i++)
 		if (flavor_extra_spec(all[i].key, all[i].value, &wants, err) < 0)
 			return -1;
-	return 0;
+	return flavor_wants_check(&wants, f->vcpus, f->ram_mib, err);
 }
 
 /* Merged into what is there; the answer is what was sent. */
@@ -153,9 +153,11 @@ int compute_flavor_spec_delete(struct api_call *c, struct error *err)
 	struct flavor f;
 
 	c->status = 200;
-	return compute_flavor_get(c, &f, err) < 0
+	return compute_flavor_get(c, &f, err) < 0 ||
+			       store_flavor_extra_remove(c->db, f.id, api_param(c, "key"), err) < 0 ||
+			       check_all(c, &f, err) < 0
 		       ? -1
-		       : store_flavor_extra_remove(c->db, f.id, api_param(c, "key"), err);
+		       : 0;
 }
 
 /* --- access */

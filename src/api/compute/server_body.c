@@ -82,6 +82,10 @@ int server_flavor_specs(struct api_call *c, const struct flavor *f, struct flavo
 			return error_wrap(err, "flavor %.64s", f->name);
 		}
 	}
+	if (flavor_wants_check(wants, f->vcpus, f->ram_mib, err) < 0) {
+		json_decref(map);
+		return error_wrap(err, "flavor %.64s", f->name);
+	}
 	text = json_dumps(map, JSON_COMPACT | JSON_SORT_KEYS);
 	*out = arena_strdup(c->arena, text);
 	free(text);
