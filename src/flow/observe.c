@@ -258,6 +258,11 @@ static const char *model_of(const struct flow_engine *e, const struct hv_device 
 	return "";
 }
 
+static const char *text(const char *s)
+{
+	return s ? s : "";
+}
+
 static struct device_row device_of(const struct flow_engine *e, int64_t host_id, const struct hv_device *d)
 {
 	return (struct device_row) {
@@ -271,6 +276,8 @@ static struct device_row device_of(const struct flow_engine *e, int64_t host_id,
 		.numa_cell = d->numa_cell,
 		.iommu_group = d->iommu_group,
 		.driver = d->driver,
+		.companions = text(d->companions),
+		.mdev_types = text(d->mdev_types),
 		.present = true,
 	};
 }
@@ -280,7 +287,9 @@ static bool device_same(const struct device_row *a, const struct device_row *b)
 	return a->vendor_id == b->vendor_id && a->product_id == b->product_id &&
 	       a->numa_cell == b->numa_cell && a->iommu_group == b->iommu_group && a->present == b->present &&
 	       !strcmp(a->model, b->model) && !strcmp(a->vendor, b->vendor) &&
-	       !strcmp(a->product, b->product) && !strcmp(a->driver, b->driver);
+	       !strcmp(a->product, b->product) && !strcmp(a->driver, b->driver) &&
+	       !strcmp(a->companions, b->companions) && !strcmp(a->mdev_types, b->mdev_types) &&
+	       a->memory_mib == b->memory_mib;
 }
 
 static int device_write(struct flow_engine *e, struct db *db, const struct device_row *want,
@@ -332,9 +341,28 @@ static int devices_apply(struct flow_engine *e, struct db *db, int64_t host_id,
 	return 0;
 }
 
-static const char *text(const char *s)
+static bool cells_same(const struct host_cell_row *a, const struct host_cell_row *b, size_t n)
 {
-	return s ? s : "";
+	for (size_t i = 0; i < n; i++)
+		if (a[i].cell != b[i].cell || a[i].ram_mib != b[i].ram_mib || a[i].cpus != b[i].cpus ||
+			a[i].pages_2m != b[i].pages_2m || a[i].pages_1g != b[i].pages_1g ||
+			strcmp(a[i].cpu_list, b[i].cpu_list) != 0)
+			return false;
+	return true;
+}
+
+/* "0,32;1,33": the threads of each core. */
+static const char *cpu_list(struct arena *a, const struct hv_cell *cell)
+{
+	CLEANUP(buf_finish) struct buf b = { 0 };
+
+	for (size_t i = 0; i < cell->cpu_n; i++)
+		buf_printf(&b, "%s%d",
+			i == 0                                       ? ""
+			: cell->cpu[i].core == cell->cpu[i - 1].core ? ","
+								     : ";",
+			cell->cpu[i].id);
+	return arena_strdup(a, buf_text(&b));
 }
 
 static int cells_apply(struct db *db, int64_t host_id, const struct hv_inventory *inv, struct error *err)
@@ -344,11 +372,15 @@ static int cells_apply(struct db *db, int64_t host_id, const struct hv_inventory
 	size_t n;
 
 	for (size_t i = 0; i < inv->cells_n; i++)
-		want[i] = (struct host_cell_row) { inv->cells[i].id, inv->cells[i].ram_mib,
-			inv->cells[i].cpus };
+		want[i] = (struct host_cell_row) { .cell = inv->cells[i].id,
+			.ram_mib = inv->cells[i].ram_mib,
+			.cpus = inv->cells[i].cpus,
+			.pages_2m = inv->cells[i].pages_2m,
+			.pages_1g = inv->cells[i].pages_1g,
+			.cpu_list = cpu_list(&a, &inv->cells[i]) };
 	if (store_host_cells(db, &a, host_id, &have, &n, err))
 		return -1;
-	if (n == inv->cells_n && (!n || memcmp(have, want, n * sizeof *want) == 0))
+	if (n == inv->cells_n && cells_same(have, want, n))
 		return 0;
 	return store_host_cells_set(db, host_id, want, inv->cells_n, err);
 }
@@ -366,6 +398,7 @@ static int inventory_apply(
 		.hv_version = inv->version,
 		.arch = text(inv->arch),
 		.cpu_model = text(inv->cpu_model),
+		.cpu_features = text(inv->cpu_features),
 		.vcpus = inv->cpus,
 		.cpu_sockets = inv->sockets,
 		.cpu_cores = inv->cores,

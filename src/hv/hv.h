@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/cpuset.h"
 #include "base/crypto.h"
 #include "base/error.h"
 
@@ -32,10 +33,17 @@ struct hv_target {
 
 /* --- what a host has ------------------------------------------------------------------------------------ */
 
+struct hv_cpu { /* a logical CPU; core: the lowest number among the threads of its core */
+	int16_t id, core;
+};
+
 struct hv_cell {
 	int id;
-	int64_t ram_mib;
+	int64_t ram_mib; /* all of it, that in huge pages too */
 	int cpus;
+	const struct hv_cpu *cpu; /* by core, then number; none: the host does not number them */
+	size_t cpu_n;
+	int64_t pages_2m, pages_1g; /* huge pages: their number */
 };
 
 struct hv_device {        /* a PCI device of class 03xx (display) or 12xx (processing accelerator) */
@@ -45,6 +53,12 @@ struct hv_device {        /* a PCI device of class 03xx (display) or 12xx (proce
 	int numa_cell;   /* -1 unknown */
 	int iommu_group; /* -1 none */
 	char driver[32]; /* "" none */
+	/* Other functions of its IOMMU group, which go with it to a guest, without bridges and without other
+	 * devices of this list: "0000:65:00.1,0000:65:00.2"; "" none. */
+	const char *companions;
+	/* Types of mediated devices that it, or a virtual function of it, offers, with how many more of each
+	 * can be made now: "nvidia-474=7:NVIDIA A100-1-5C;nvidia-475=3:..."; "" none. */
+	const char *mdev_types;
 };
 
 struct hv_inventory { /* strings and arrays in the caller's arena */
@@ -53,6 +67,7 @@ struct hv_inventory { /* strings and arrays in the caller's arena */
 	const char *type; /* "QEMU", "TEST", "SIM" */
 	int64_t version;  /* hypervisor: major * 1000000 + minor * 1000 + release */
 	const char *arch, *cpu_model;
+	const char *cpu_features; /* of the host's CPU, by name, blanks between; "" not known */
 	int cpus, sockets, cores, threads;
 	int64_t ram_mib;
 	const struct hv_cell *cells;
@@ -89,6 +104,26 @@ struct hv_nic {
 	int mtu; /* 0: the default */
 };
 
+struct hv_guest_cell { /* a NUMA cell that the guest sees */
+	int cell;      /* the host's, in which its memory lies */
+	int vcpus;     /* those of the cells follow each other */
+	int64_t ram_mib;
+	int page_kib; /* of the memory behind it: 4, 2048, 1048576 */
+};
+
+struct hv_hostdev {       /* a PCI device of the host, passed through managed */
+	char address[16]; /* "0000:65:00.0" */
+	int guest_cell;   /* under which the guest finds it; -1: any */
+	bool companion;   /* a function that goes with the device before it */
+};
+
+struct hv_mdev { /* a mediated device */
+	char uuid[UUID_TEXT];
+	char parent[16]; /* the device that it is a part of, or whose virtual function is its parent */
+	char type[64];   /* by its id or its name: "nvidia-474", "NVIDIA A100-1-5C" */
+	int guest_cell;
+};
+
 struct hv_domain {
 	const char *uuid;  /* = the server's id */
 	const char *name;  /* "instance-0000002a" */
@@ -99,8 +134,15 @@ struct hv_domain {
 	size_t disks_n;
 	const struct hv_nic *nics;
 	size_t nics_n;
-	const char *const *hostdevs; /* PCI addresses, passed through managed */
+	const struct hv_guest_cell *cells;
+	size_t cells_n;            /* 0: it sees no NUMA, and lies anywhere */
+	const struct cpuset *pins; /* the host's CPUs that each vCPU may run on */
+	size_t pins_n;             /* vcpus, or 0: all of them */
+	struct cpuset emulator;    /* those that its other threads may run on; empty: all */
+	const struct hv_hostdev *hostdevs;
 	size_t hostdevs_n;
+	const struct hv_mdev *mdevs;
+	size_t mdevs_n;
 	const char *machine; /* NULL: "q35" */
 	/* our mark: <cloudd:server xmlns:cloudd="https://cloudd.dev/ns/1"> */
 	const char *project_id, *flavor_name, *cloud_id;
@@ -239,9 +281,19 @@ struct hv_driver {
 	int (*domain_reset)(struct hv_conn *c, const char *uuid, struct error *err);  /* presses reset */
 	int (*domain_pause)(struct hv_conn *c, const char *uuid, struct error *err);
 	int (*domain_unpause)(struct hv_conn *c, const char *uuid, struct error *err);
+	/* What a running domain has of what it was promised: vcpus, ram_mib, cells, pins, emulator, hostdevs,
+	 * mdevs (without parent and type), in the arena; all else is empty. ERR_NOT_FOUND: it does not run.
+	 */
+	int (*domain_read)(struct hv_conn *c, struct arena *a, const char *uuid, struct hv_domain *out,
+		struct error *err);
 	/* Stops and undefines; only a domain with our mark (or none by that uuid: fine), else ERR_CONFLICT.
 	 */
 	int (*domain_remove)(struct hv_conn *c, const char *uuid, struct error *err);
+	/* The mediated device is there; until the host reboots, or it is removed. Made on the device itself,
+	 * or on the first of its virtual functions that offers the type. There already: fine. */
+	int (*mdev_ensure)(struct hv_conn *c, const struct hv_mdev *m, struct error *err);
+	/* Not one that a running guest has. None by that uuid: fine. */
+	int (*mdev_remove)(struct hv_conn *c, const char *uuid, struct error *err);
 	/* Absence is an answer (power ABSENT), not an error. */
 	int (*domain_look)(struct hv_conn *c, const char *uuid, struct hv_seen *out, struct error *err);
 	/* All domains of the host, ours or not; the array is in the arena. */
@@ -312,6 +364,10 @@ struct hv_driver {
 	/* Pauses the guest until the move is done, so that it ends for sure. */
 	int (*migrate_force)(struct hv_conn *c, const char *uuid, struct error *err);
 };
+
+/* Has the domain what it was promised? What was left open may be anyhow. If not, *err says the first
+ * difference in its detail ("vCPU 3 may run on 0-31, not on 5"). */
+bool hv_domain_kept(const struct hv_domain *promised, const struct hv_domain *has, struct error *err);
 
 /* By the URI's scheme: "sim" or libvirt. NULL with ERR_BAD_REQUEST when unknown or malformed. */
 const struct hv_driver *hv_driver_for(const char *uri, struct error *err);

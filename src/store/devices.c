@@ -5,23 +5,54 @@
 
 #include "base/util.h"
 
+#define SELECT                                                                                    \
+	"SELECT d.id, d.host_id, d.uid, d.address, d.vendor, d.product, d.model, d.driver, "      \
+	"d.vendor_id, d.product_id, d.numa_cell, d.iommu_group, d.present, d.memory_mib, "        \
+	"d.companions, d.mdev_types, d.health, d.custody, d.custody_reason, d.cut, a.server_id, " \
+	"s.uid, (SELECT count(*) FROM allocation_part p WHERE p.device_id = d.id) FROM device d " \
+	"LEFT JOIN allocation_device x ON x.device_id = d.id "                                    \
+	"LEFT JOIN allocation a ON a.id = x.allocation_id LEFT JOIN server s ON s.id = a.server_id "
+
+static void device_read(sqlite3_stmt *st, struct arena *a, struct device_row *out)
+{
+	*out = (struct device_row) {
+		.id = db_int(st, 0),
+		.host_id = db_int(st, 1),
+		.uid = db_dup(st, 2, a),
+		.address = db_dup(st, 3, a),
+		.vendor = db_dup(st, 4, a),
+		.product = db_dup(st, 5, a),
+		.model = db_dup(st, 6, a),
+		.driver = db_dup(st, 7, a),
+		.vendor_id = db_int(st, 8),
+		.product_id = db_int(st, 9),
+		.numa_cell = db_int(st, 10),
+		.iommu_group = db_int(st, 11),
+		.present = db_int(st, 12) != 0,
+		.memory_mib = db_int(st, 13),
+		.companions = db_dup(st, 14, a),
+		.mdev_types = db_dup(st, 15, a),
+		.health = db_dup(st, 16, a),
+		.custody = db_dup(st, 17, a),
+		.custody_reason = db_dup(st, 18, a),
+		.cut = db_dup(st, 19, a),
+		.server_id = db_int(st, 20),
+		.server_uid = db_dup(st, 21, a),
+		.parts = db_int(st, 22),
+	};
+}
+
 int store_device_list(struct db *db, struct arena *a, int64_t host_id, struct device_row **out, size_t *out_n,
 	struct error *err)
 {
-	static const char sql[] =
-		"SELECT d.id, d.host_id, d.uid, d.address, d.vendor, d.product, d.model, d.driver, "
-		"d.vendor_id, "
-		"d.product_id, d.numa_cell, d.iommu_group, d.present, a.server_id, s.uid FROM device d "
-		"LEFT JOIN allocation_device x ON x.device_id = d.id "
-		"LEFT JOIN allocation a ON a.id = x.allocation_id LEFT JOIN server s ON s.id = "
-		"a.server_id "
-		"WHERE ?1 = 0 OR d.host_id = ?1 ORDER BY d.host_id, d.address";
+	static const char all[] = SELECT "ORDER BY d.host_id, d.address";
+	static const char of_host[] = SELECT "WHERE d.host_id = ? ORDER BY d.address";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	struct device_row *rows = NULL;
 	size_t n = 0, cap = 0;
 	int rc;
 
-	if (db_query(db, err, &st, sql, "i", host_id))
+	if (host_id ? db_query(db, err, &st, of_host, "i", host_id) : db_query(db, err, &st, all, NULL))
 		return -1;
 	while ((rc = db_row(st, err)) > 0) {
 		if (n == cap) {
@@ -32,39 +63,39 @@ int store_device_list(struct db *db, struct arena *a, int64_t host_id, struct de
 			rows = more;
 			cap = cap ? cap * 2 : 16;
 		}
-		rows[n++] = (struct device_row) {
-			.id = db_int(st, 0),
-			.host_id = db_int(st, 1),
-			.uid = db_dup(st, 2, a),
-			.address = db_dup(st, 3, a),
-			.vendor = db_dup(st, 4, a),
-			.product = db_dup(st, 5, a),
-			.model = db_dup(st, 6, a),
-			.driver = db_dup(st, 7, a),
-			.vendor_id = db_int(st, 8),
-			.product_id = db_int(st, 9),
-			.numa_cell = db_int(st, 10),
-			.iommu_group = db_int(st, 11),
-			.present = db_int(st, 12) != 0,
-			.server_id = db_int(st, 13),
-			.server_uid = db_dup(st, 14, a),
-		};
+		device_read(st, a, &rows[n++]);
 	}
 	*out = rows;
 	*out_n = n;
 	return rc;
 }
 
+int store_device_get(
+	struct db *db, struct arena *a, const char *uid, struct device_row *out, struct error *err)
+{
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	int rc;
+
+	if (db_query(db, err, &st, SELECT "WHERE d.uid = ?", "s", uid))
+		return -1;
+	rc = db_row(st, err);
+	if (rc == 0)
+		return error_set(err, ERR_NOT_FOUND, "GPU %.64s could not be found.", uid);
+	if (rc > 0)
+		device_read(st, a, out);
+	return rc < 0 ? -1 : 0;
+}
+
 int store_device_insert(struct db *db, const struct device_row *d, struct error *err)
 {
 	static const char sql[] =
 		"INSERT INTO device (id, uid, host_id, address, vendor_id, product_id, vendor, "
-		"product, model, numa_cell, iommu_group, driver, present) "
-		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+		"product, model, numa_cell, iommu_group, driver, present, memory_mib, companions, "
+		"mdev_types) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-	return db_run(db, err, sql, "isisiisssiisi", d->id, d->uid, d->host_id, d->address, d->vendor_id,
+	return db_run(db, err, sql, "isisiisssiisiiss", d->id, d->uid, d->host_id, d->address, d->vendor_id,
 		       d->product_id, d->vendor, d->product, d->model, d->numa_cell, d->iommu_group,
-		       d->driver, (int64_t)d->present) < 0
+		       d->driver, (int64_t)d->present, d->memory_mib, d->companions, d->mdev_types) < 0
 		       ? -1
 		       : 0;
 }
@@ -73,10 +104,21 @@ int store_device_update(struct db *db, const struct device_row *d, struct error 
 {
 	static const char sql[] =
 		"UPDATE device SET vendor_id = ?, product_id = ?, vendor = ?, product = ?, "
-		"model = ?, numa_cell = ?, iommu_group = ?, driver = ?, present = ? WHERE id = ?";
+		"model = ?, numa_cell = ?, iommu_group = ?, driver = ?, present = ?, memory_mib = ?, "
+		"companions = ?, mdev_types = ? WHERE id = ?";
 
-	return db_run(db, err, sql, "iisssiisii", d->vendor_id, d->product_id, d->vendor, d->product,
-		       d->model, d->numa_cell, d->iommu_group, d->driver, (int64_t)d->present, d->id) < 0
+	return db_run(db, err, sql, "iisssiisiissi", d->vendor_id, d->product_id, d->vendor, d->product,
+		       d->model, d->numa_cell, d->iommu_group, d->driver, (int64_t)d->present, d->memory_mib,
+		       d->companions, d->mdev_types, d->id) < 0
+		       ? -1
+		       : 0;
+}
+
+int store_device_set_state(struct db *db, const struct device_row *d, struct error *err)
+{
+	return db_run(db, err,
+		       "UPDATE device SET health = ?, custody = ?, custody_reason = ?, cut = ? WHERE id = ?",
+		       "ssssi", d->health, d->custody, d->custody_reason, d->cut, d->id) < 0
 		       ? -1
 		       : 0;
 }

@@ -14,9 +14,17 @@ struct device_row {
 	const char *uid, *address, *vendor, *product, *model, *driver; /* model "": unknown, never given */
 	int64_t vendor_id, product_id, numa_cell, iommu_group;
 	bool present;
+	int64_t memory_mib;         /* by its product; 0 unknown */
+	const char *companions;     /* functions of its IOMMU group that go with it: "0000:65:00.1,..." */
+	const char *mdev_types;     /* "nvidia-474=7:NVIDIA A100-1-5C;...": how many there can be */
+	const char *health;         /* ok, faulty */
+	const char *custody;        /* clean (or held), reset, quarantined: only a clean one is given */
+	const char *custody_reason; /* the operator's, or what went wrong */
+	const char *cut;            /* whole, mdev, or the name of a geometry */
 	/* who holds it; read only */
-	int64_t server_id; /* 0: nobody */
+	int64_t server_id; /* of all of it; 0: nobody */
 	const char *server_uid;
+	int64_t parts; /* how many partitions and shares of it are held */
 };
 
 /* Of a host (0: all), by host and address. */
@@ -25,5 +33,10 @@ int store_device_list(struct db *db, struct arena *a, int64_t host_id, struct de
 int store_device_insert(struct db *db, const struct device_row *d, struct error *err);
 /* What was read from the host, by row id. */
 int store_device_update(struct db *db, const struct device_row *d, struct error *err);
+/* By uid. ERR_NOT_FOUND. */
+int store_device_get(
+	struct db *db, struct arena *a, const char *uid, struct device_row *out, struct error *err);
+/* What the operator and flows say of it: health, custody with its reason, cut; by row id. */
+int store_device_set_state(struct db *db, const struct device_row *d, struct error *err);
 
 #endif

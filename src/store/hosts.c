@@ -10,11 +10,15 @@
 	"EXISTS (SELECT 1 FROM aggregate_host xh JOIN aggregate_metadata xm"         \
 	" ON xm.aggregate_id = xh.aggregate_id AND xm.key = '" FLAVOR_EXCLUSIVE_HOST \
 	"' AND xm.value = 'true' WHERE xh.host_id = host.id)"
-#define COLUMNS                                                                                           \
-	"id, uid, name, uri, " STORE_HOST_ZONE ", pool, accel, state, state_reason, vcpu_ratio_milli, "   \
-	"ram_ratio_milli, disk_ratio_milli, ram_reserved_mib, created_us, inventory_us, hv_uuid, "        \
-	"hv_hostname, hv_type, arch, cpu_model, hv_version, vcpus, cpu_sockets, cpu_cores, cpu_threads, " \
-	"ram_mib, disk_gib, disk_free_gib, kvm, forced_down, " EXCLUSIVE
+#define TRAITS                                                                            \
+	"coalesce((SELECT group_concat(trait, ' ') FROM (SELECT trait FROM host_trait t " \
+	"WHERE t.host_id = host.id ORDER BY trait)), '')"
+#define COLUMNS                                                                                             \
+	"id, uid, name, uri, " STORE_HOST_ZONE ", pool, accel, state, state_reason, vcpu_ratio_milli, "     \
+	"ram_ratio_milli, disk_ratio_milli, ram_reserved_mib, created_us, inventory_us, hv_uuid, "          \
+	"hv_hostname, hv_type, arch, cpu_model, hv_version, vcpus, cpu_sockets, cpu_cores, cpu_threads, "   \
+	"ram_mib, disk_gib, disk_free_gib, kvm, forced_down, " EXCLUSIVE ", rack, fabric, dedicated_cpus, " \
+	"gpu_links, disk_reserved_gib, cpu_features, " TRAITS
 
 static void host_read(sqlite3_stmt *st, struct arena *a, struct host_row *out)
 {
@@ -50,6 +54,13 @@ static void host_read(sqlite3_stmt *st, struct arena *a, struct host_row *out)
 		.kvm = db_int(st, 28) != 0,
 		.forced_down = db_int(st, 29) != 0,
 		.exclusive = db_int(st, 30) != 0,
+		.rack = db_dup(st, 31, a),
+		.fabric = db_dup(st, 32, a),
+		.dedicated_cpus = db_dup(st, 33, a),
+		.gpu_links = db_dup(st, 34, a),
+		.disk_reserved_gib = db_int(st, 35),
+		.cpu_features = db_dup(st, 36, a),
+		.traits = db_dup(st, 37, a),
 	};
 }
 
@@ -148,18 +159,47 @@ int store_host_set_forced_down(struct db *db, int64_t id, bool down, struct erro
 	return rc < 0 ? -1 : 0;
 }
 
+static int traits_set(struct db *db, const struct host_row *h, struct error *err)
+{
+	CLEANUP(free_ptr) char *traits = xstrdup(h->traits);
+	char *rest = NULL;
+
+	if (db_run(db, err, "DELETE FROM host_trait WHERE host_id = ?", "i", h->id) < 0)
+		return -1;
+	for (char *t = strtok_r(traits, " ", &rest); t; t = strtok_r(NULL, " ", &rest))
+		if (db_run(db, err, "INSERT INTO host_trait (host_id, trait) VALUES (?, ?)", "is", h->id, t) <
+			0)
+			return -1;
+	return 0;
+}
+
+int store_host_set_options(struct db *db, const struct host_row *h, struct error *err)
+{
+	static const char sql[] =
+		"UPDATE host SET zone = ?, rack = ?, fabric = ?, dedicated_cpus = ?, gpu_links = ?, "
+		"disk_reserved_gib = ?, ram_reserved_mib = ?, vcpu_ratio_milli = ?, ram_ratio_milli = ?, "
+		"disk_ratio_milli = ? WHERE id = ?";
+	int rc = db_run(db, err, sql, "sssssiiiiii", h->zone, h->rack, h->fabric, h->dedicated_cpus,
+		h->gpu_links, h->disk_reserved_gib, h->ram_reserved_mib, (int64_t)h->vcpu_ratio_milli,
+		(int64_t)h->ram_ratio_milli, (int64_t)h->disk_ratio_milli, h->id);
+
+	if (rc == 0)
+		return error_set(err, ERR_NOT_FOUND, "Host could not be found.");
+	return rc < 0 ? -1 : traits_set(db, h, err);
+}
+
 int store_host_set_inventory(struct db *db, const struct host_row *h, struct error *err)
 {
 	static const char sql[] =
 		"UPDATE host SET inventory_us = ?, hv_uuid = ?, hv_hostname = ?, hv_type = ?, hv_version = "
 		"?, "
 		"arch = ?, cpu_model = ?, vcpus = ?, cpu_sockets = ?, cpu_cores = ?, cpu_threads = ?, "
-		"ram_mib = ?, disk_gib = ?, disk_free_gib = ?, kvm = ? WHERE id = ?";
+		"ram_mib = ?, disk_gib = ?, disk_free_gib = ?, kvm = ?, cpu_features = ? WHERE id = ?";
 
-	return db_run(db, err, sql, "isssissiiiiiiiii", h->inventory_us, h->hv_uuid, h->hv_hostname,
+	return db_run(db, err, sql, "isssissiiiiiiiisi", h->inventory_us, h->hv_uuid, h->hv_hostname,
 		       h->hv_type, h->hv_version, h->arch, h->cpu_model, h->vcpus, h->cpu_sockets,
 		       h->cpu_cores, h->cpu_threads, h->ram_mib, h->disk_gib, h->disk_free_gib,
-		       (int64_t)h->kvm, h->id) < 0
+		       (int64_t)h->kvm, h->cpu_features, h->id) < 0
 		       ? -1
 		       : 0;
 }
@@ -188,6 +228,7 @@ int store_host_remove(struct db *db, int64_t id, struct error *err)
 		"AND (ended_us > 0 OR kind = 'evacuation')";
 	static const char *const parts[] = {
 		"DELETE FROM host_cell WHERE host_id = ?",
+		"DELETE FROM host_trait WHERE host_id = ?",
 		"DELETE FROM host_image WHERE host_id = ?",
 		"DELETE FROM device WHERE host_id = ?",
 		"DELETE FROM aggregate_host WHERE host_id = ?",
@@ -208,12 +249,14 @@ int store_host_remove(struct db *db, int64_t id, struct error *err)
 int store_host_cells_set(
 	struct db *db, int64_t id, const struct host_cell_row *cells, size_t n, struct error *err)
 {
+	static const char insert[] = "INSERT INTO host_cell (host_id, cell, ram_mib, cpus, cpu_list, "
+				     "pages_2m, pages_1g) VALUES (?, ?, ?, ?, ?, ?, ?)";
+
 	if (db_run(db, err, "DELETE FROM host_cell WHERE host_id = ?", "i", id) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++)
-		if (db_run(db, err,
-			    "INSERT INTO host_cell (host_id, cell, ram_mib, cpus) VALUES (?, ?, ?, ?)",
-			    "iiii", id, cells[i].cell, cells[i].ram_mib, cells[i].cpus) < 0)
+		if (db_run(db, err, insert, "iiiisii", id, cells[i].cell, cells[i].ram_mib, cells[i].cpus,
+			    cells[i].cpu_list, cells[i].pages_2m, cells[i].pages_1g) < 0)
 			return -1;
 	return 0;
 }
@@ -229,11 +272,18 @@ int store_host_cells(struct db *db, struct arena *a, int64_t id, struct host_cel
 
 	if (db_int_query(db, err, &count, "SELECT count(*) FROM host_cell WHERE host_id = ?", "i", id) < 0 ||
 		db_query(db, err, &st,
-			"SELECT cell, ram_mib, cpus FROM host_cell WHERE host_id = ? ORDER BY cell", "i", id))
+			"SELECT cell, ram_mib, cpus, pages_2m, pages_1g, cpu_list FROM host_cell "
+			"WHERE host_id = ? ORDER BY cell",
+			"i", id))
 		return -1;
 	rows = ARENA_ARRAY(a, struct host_cell_row, (size_t)count + 1);
 	while (n < (size_t)count && (rc = db_row(st, err)) > 0)
-		rows[n++] = (struct host_cell_row) { db_int(st, 0), db_int(st, 1), db_int(st, 2) };
+		rows[n++] = (struct host_cell_row) { .cell = db_int(st, 0),
+			.ram_mib = db_int(st, 1),
+			.cpus = db_int(st, 2),
+			.pages_2m = db_int(st, 3),
+			.pages_1g = db_int(st, 4),
+			.cpu_list = db_dup(st, 5, a) };
 	*out = rows;
 	*out_n = n;
 	return rc < 0 ? -1 : 0;

@@ -15,13 +15,20 @@ struct host_row {
 	const char *state, *state_reason; /* up, draining, disabled */
 	int32_t vcpu_ratio_milli, ram_ratio_milli, disk_ratio_milli;
 	int64_t ram_reserved_mib, created_us;
+	/* the operator's */
+	const char *rack, *fabric;  /* "" not known */
+	const char *dedicated_cpus; /* "2-15,34-47": for servers with dedicated CPUs */
+	const char *gpu_links;      /* auto, none, or sets by index: "0-7;0-3;4-7" */
+	const char *traits;         /* CUSTOM_... with blanks between, sorted */
+	int64_t disk_reserved_gib;
 	/* as last read from the host */
 	int64_t inventory_us; /* 0: never */
 	const char *hv_uuid, *hv_hostname, *hv_type, *arch, *cpu_model;
 	int64_t hv_version, vcpus, cpu_sockets, cpu_cores, cpu_threads, ram_mib, disk_gib, disk_free_gib;
 	bool kvm;
-	bool forced_down; /* the operator's word that it is dead */
-	bool exclusive;   /* an aggregate says so: one server at a time */
+	const char *cpu_features; /* names with blanks between */
+	bool forced_down;         /* the operator's word that it is dead */
+	bool exclusive;           /* an aggregate says so: one server at a time */
 };
 
 /* The zone of a row of host: that of an aggregate it is in, else the one it was added with. */
@@ -31,7 +38,9 @@ struct host_row {
 	"host.id), host.zone)"
 
 struct host_cell_row {
-	int64_t cell, ram_mib, cpus;
+	int64_t cell, ram_mib, cpus; /* ram_mib: with what is in huge pages */
+	int64_t pages_2m, pages_1g;
+	const char *cpu_list; /* cores, each its threads: "0,32;1,33"; "" not known */
 };
 
 /* A name or URI that is taken: ERR_CONFLICT. The inventory columns are left at their defaults. */
@@ -44,6 +53,8 @@ int store_host_get(
 int store_host_list(struct db *db, struct arena *a, struct host_row **out, size_t *out_n, struct error *err);
 int store_host_set_state(struct db *db, int64_t id, const char *state, const char *reason, struct error *err);
 int store_host_set_forced_down(struct db *db, int64_t id, bool down, struct error *err);
+/* Writes what the operator may change: labels, traits, CPUs, links, ratios, reserves. */
+int store_host_set_options(struct db *db, const struct host_row *h, struct error *err);
 /* Writes the columns that were read from the host. */
 int store_host_set_inventory(struct db *db, const struct host_row *h, struct error *err);
 /* How many servers live there, or still hold something there. */

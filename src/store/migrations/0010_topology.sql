@@ -25,8 +25,8 @@ ALTER TABLE device ADD COLUMN health TEXT NOT NULL DEFAULT 'ok' CHECK (health IN
 -- clean, or held by a server; reset: to be reset before anyone gets it; quarantined: by an operator, or a reset that failed
 ALTER TABLE device ADD COLUMN custody TEXT NOT NULL DEFAULT 'clean' CHECK (custody IN ('clean', 'reset', 'quarantined'));
 ALTER TABLE device ADD COLUMN custody_reason TEXT NOT NULL DEFAULT '';
--- whole: given by passthrough; else a geometry's name: given in partitions
+-- whole: given by passthrough; mdev: in mediated devices of the types below; else a geometry's name: in partitions of it
 ALTER TABLE device ADD COLUMN cut TEXT NOT NULL DEFAULT 'whole';
 -- as read: other functions of its IOMMU group that go with it, and types of mediated devices with how many can be made
 ALTER TABLE device ADD COLUMN companions TEXT NOT NULL DEFAULT ''; -- "0000:65:00.1,0000:65:00.2"
-ALTER TABLE device ADD COLUMN mdev_types TEXT NOT NULL DEFAULT ''; -- "nvidia-474=7,nvidia-475=3"
+ALTER TABLE device ADD COLUMN mdev_types TEXT NOT NULL DEFAULT ''; -- "nvidia-474=7:NVIDIA A100-1-5C;nvidia-475=3:..."
