@@ -491,6 +491,8 @@ void flow_engine_destroy(struct flow_engine *e)
 	console_history_destroy(e);
 	links_destroy(e);
 	notes_undo(e, 0);
+	while (e->strays)
+		stray_home(e->strays);
 	each_flow(e, flow_release);
 	image_files_destroy(e);
 	capacity_destroy(e);

@@ -58,30 +58,18 @@ static int stage_act(struct act *act, const struct hv_driver *drv, struct hv_con
 	return FLOW_NEXT;
 }
 
-/* Deleted while it was on its way, and nobody needs it: what was made goes again. */
 static int stage_end(struct flow_engine *e, struct db *db, struct act *act, struct error *err)
 {
-	return store_host_image_set(db, act->flow->subject_id, "ready", NULL, act->now_us, err) ||
-			       image_unstage_unused(e, db, act->host_id,
-				       ((struct stage_facts *)act->facts)->row.image_id,
-				       act->flow->request_id, act->now_us, err)
-		       ? -1
-		       : 0;
+	(void)e;
+	return store_host_image_set(db, act->flow->subject_id, "ready", NULL, act->now_us, err);
 }
 
 static int stage_fail(
 	struct flow_engine *e, struct db *db, struct flow *f, const struct error *why, struct error *err)
 {
-	CLEANUP(arena_finish) struct arena a = { 0 };
-	struct host_image_row row;
-	int rc;
-
-	if (store_host_image_set(db, f->subject_id, "error", why->detail[0] ? why->detail : why->msg, 0, err))
-		return -1;
-	rc = store_host_image_load(db, &a, f->subject_id, &row, err);
-	if (rc <= 0)
-		return rc;
-	return image_unstage_unused(e, db, row.host_id, row.image_id, f->request_id, engine_now(e), err);
+	(void)e;
+	return store_host_image_set(
+		db, f->subject_id, "error", why->detail[0] ? why->detail : why->msg, 0, err);
 }
 
 static const struct flow_step stage_steps[] = {
@@ -133,11 +121,15 @@ int image_stage_ensure(struct flow_engine *e, struct db *db, struct arena *a, in
 	int64_t image_id, const char *request_id, int64_t now_us, struct error *err)
 {
 	struct host_image_row row;
+	const struct flow *f;
 	int64_t id;
 	int rc = store_host_image_find(db, a, host_id, image_id, &row, err);
 
 	if (rc < 0)
 		return -1;
+	f = rc > 0 ? flow_find(e, row.id) : NULL;
+	if (f && f->kind == &kind_image_unstage)
+		return error_set(err, ERR_CONFLICT, "The image is deleted, and its copy is being removed.");
 	if (rc > 0 && strcmp(row.state, "error") != 0)
 		return 0;
 	id = rc ? row.id : store_next_id(e->cfg.store);
@@ -152,7 +144,20 @@ int image_stage_ensure(struct flow_engine *e, struct db *db, struct arena *a, in
 		err);
 }
 
-int image_unstage_unused(struct flow_engine *e, struct db *db, int64_t host_id, int64_t image_id,
+static int unstage(struct flow_engine *e, struct db *db, int64_t id, const char *request_id, int64_t now_us,
+	struct error *err)
+{
+	const struct flow_start start = {
+		.kind = &kind_image_unstage, .subject_id = id, .request_id = request_id, .now_us = now_us
+	};
+	struct flow *f = flow_find(e, id);
+
+	if (f && ((flow_is_busy(f) && !f->gave_up) || f->kind == &kind_image_unstage))
+		return 0; /* a copy under way looks again at its end */
+	return (f && flow_drop(e, db, f, err)) || flow_begin(e, db, &start, err) ? -1 : 0;
+}
+
+static int unstage_unused(struct flow_engine *e, struct db *db, int64_t host_id, int64_t image_id,
 	const char *request_id, int64_t now_us, struct error *err)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
@@ -161,25 +166,19 @@ int image_unstage_unused(struct flow_engine *e, struct db *db, int64_t host_id, 
 
 	if (store_host_image_unused(db, &a, host_id, image_id, &ids, &n, err))
 		return -1;
-	for (size_t i = 0; i < n; i++) {
-		struct flow *f = flow_find(e, ids[i]);
-
-		if (f && (flow_is_busy(f) || f->kind == &kind_image_unstage))
-			continue; /* a copy under way looks at its end */
-		if (f && flow_drop(e, db, f, err))
+	for (size_t i = 0; i < n; i++)
+		if (unstage(e, db, ids[i], request_id, now_us, err))
 			return -1;
-		if (flow_begin(e, db,
-			    &(struct flow_start) { .kind = &kind_image_unstage,
-				    .subject_id = ids[i],
-				    .request_id = request_id,
-				    .now_us = now_us },
-			    err))
-			return -1;
-	}
 	return 0;
+}
+
+int image_flow_ended(
+	struct flow_engine *e, struct db *db, int64_t host_id, const char *request_id, struct error *err)
+{
+	return host_id ? unstage_unused(e, db, host_id, 0, request_id, engine_now(e), err) : 0;
 }
 
 int flow_image_deleted(struct flow_engine *e, struct db *db, int64_t image_id, struct error *err)
 {
-	return image_unstage_unused(e, db, 0, image_id, "", engine_now(e), err);
+	return unstage_unused(e, db, 0, image_id, "", engine_now(e), err);
 }

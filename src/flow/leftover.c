@@ -52,12 +52,7 @@ static int remove_end(struct flow_engine *e, struct db *db, struct act *act, str
 {
 	const struct leftover *f = act->facts;
 
-	if (move_unhold(e, db, f->held.id, err))
-		return -1;
-	if (!f->s.root_image_id)
-		return 0;
-	return image_unstage_unused(
-		e, db, f->held.host_id, f->s.root_image_id, act->flow->request_id, act->now_us, err);
+	return move_unhold(e, db, f->held.id, err);
 }
 
 static const struct flow_step remove_steps[] = {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where flows wait: a heap by the time they are due, and lists of those parked for a host or another flow. */
+/* Where flows wait: a heap by the time they are due, and lists of those parked for a host or another flow;
+ * and the acts that nobody waits for any more. */
 #include <stdlib.h>
 
 #include "base/util.h"
@@ -87,4 +88,33 @@ void park_out(struct flow *f)
 		*f->list = f->next;
 	f->list = NULL;
 	f->next = f->prev = NULL;
+}
+
+void stray_add(struct flow_engine *e, struct act *act)
+{
+	act->stray_at = &e->strays;
+	act->stray_next = e->strays;
+	if (act->stray_next)
+		act->stray_next->stray_at = &act->stray_next;
+	e->strays = act;
+}
+
+void stray_home(struct act *act)
+{
+	if (!act->stray_at)
+		return;
+	*act->stray_at = act->stray_next;
+	if (act->stray_next)
+		act->stray_next->stray_at = act->stray_at;
+	act->stray_at = NULL;
+	act->stray_next = NULL;
+}
+
+bool stray_of(const struct flow_engine *e, int64_t subject_id)
+{
+	const struct act *act = e->strays;
+
+	while (act && act->subject_id != subject_id)
+		act = act->stray_next;
+	return act != NULL;
 }

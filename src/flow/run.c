@@ -25,6 +25,7 @@ void act_unref(struct act *act)
 {
 	if (--act->refs)
 		return;
+	stray_home(act);
 	history_unref(act->history);
 	arena_finish(&act->arena);
 	free(act);
@@ -155,6 +156,12 @@ static int finish_action(struct flow *f, struct db *db, const char *message, str
 	return store_server_action_finish(db, f->action_id, engine_now(f->e), message, err);
 }
 
+/* What a flow that ended or failed leaves to others. One that gave way leaves it to the deletion. */
+static int run_over(struct flow *f, struct db *db, struct error *err)
+{
+	return image_flow_ended(f->e, db, f->act ? f->act->host_id : 0, f->request_id, err);
+}
+
 static int run_fail(struct flow *f, struct db *db, struct error *err)
 {
 	struct error why = f->err;
@@ -162,7 +169,7 @@ static int run_fail(struct flow *f, struct db *db, struct error *err)
 	/* dropped first: what ends may begin another flow on the same subject */
 	if (flow_drop(f->e, db, f, err) || (f->kind->fail && f->kind->fail(f->e, db, f, &why, err)))
 		return -1;
-	return finish_action(f, db, why.msg, err);
+	return finish_action(f, db, why.msg, err) || run_over(f, db, err) ? -1 : 0;
 }
 
 static int run_wait(struct flow *f, struct db *db, const char *state, unsigned delay_ms, struct error *err)
@@ -179,7 +186,7 @@ static int run_end(struct flow *f, struct db *db, struct error *err)
 {
 	if (flow_drop(f->e, db, f, err) || (f->kind->end && f->kind->end(f->e, db, f->act, err)))
 		return -1;
-	return finish_action(f, db, NULL, err);
+	return finish_action(f, db, NULL, err) || run_over(f, db, err) ? -1 : 0;
 }
 
 static int run_next(struct flow *f, struct db *db, struct error *err)
@@ -345,7 +352,6 @@ static void submit_error(struct flow *f, const struct error *err)
 {
 	bool passes = flow_error_passes(err->code);
 
-	let_go(f);
 	f->err = *err;
 	if (err->code == ERR_HYPERVISOR)
 		passes = ++f->refusals < REFUSALS_MAX;
@@ -378,11 +384,14 @@ static void act_done(struct host_call *c, int rc, const struct error *err)
 	struct act *act = CONTAINER_OF(c, struct act, call);
 	struct flow *f = act->flow;
 	struct flow_engine *e;
+	struct error ignored;
 
 	if (!f)
 		return;
 	e = f->e;
 	e->running--;
+	if (act_abandoned(act, &ignored) && !e->destroyed)
+		stray_add(e, act);
 	f->phase = PHASE_SLEEP;
 	if (e->dead || crashes(f, "after-act")) {
 		let_go(f);
@@ -435,6 +444,10 @@ static void start_act(struct flow *f)
 	}
 	if (crashes(f, "before-act"))
 		return;
+	if (f->kind == &kind_image_unstage && stray_of(e, f->subject_id)) {
+		act_polls(f); /* a copy that was given up could still be made, after it was removed */
+		return;
+	}
 	act->link_epoch = link_epoch(l);
 	act->twice = e->hooks.act_twice;
 	act->call.run = act_run;
@@ -459,6 +472,7 @@ static struct act *act_new(struct flow *f)
 
 	act->step = &f->kind->steps[f->step];
 	act->flow = f;
+	act->subject_id = f->subject_id;
 	act->history = history_ref(f->e->cfg.history);
 	act->refs = 1;
 	act->now_us = engine_now(f->e);

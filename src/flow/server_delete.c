@@ -83,13 +83,7 @@ int server_delete_finish(struct flow_engine *e, struct db *db, const struct serv
 	capacity_count_server(e->quota, s, gpus, -1);
 	if (ports)
 		quota_index_add(e->quota, s->project_id, QUOTA_PORTS, -ports);
-	if (!s->host_id)
-		return 0;
-	return image_unstage_unused(e, db, s->host_id, s->root_image_id, request_id, now_us, err) ||
-			       image_unstage_unused(
-				       e, db, s->host_id, s->rescue_image_id, request_id, now_us, err)
-		       ? -1
-		       : 0;
+	return 0;
 }
 
 int server_delete_takeover(struct flow_engine *e, struct db *db, int64_t server_id, struct error *err)

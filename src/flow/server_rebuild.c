@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Servers made anew in their place: id, addresses and GPUs stay.
  *
- *	rebuild    (waits for the image) disks --> spawn      old disks go, new ones come; what was off stays
- *off rescue     (waits for the image) disks --> spawn      boots a disk of the rescue image, its own are
- *behind it unrescue   cut --> spawn */
+ *	rebuild    (waits for the image) cut --> disks --> spawn
+ *	rescue     (waits for the image) disks --> spawn
+ *	unrescue   cut --> spawn
+ *
+ * A rebuild's old disks go, then new ones come; what was off stays off. Who is rescued boots a disk of the
+ * rescue image, with its own behind it. */
 #include "base/util.h"
 #include "flow/server_parts.h"
 #include "store/server_list.h"
@@ -22,12 +25,44 @@ static enum flow_verdict disks_load(
 	return v == FLOW_NEXT ? server_drive_load(e, ro, act, err) : v;
 }
 
+/* The flow's argument is the image to come: until the old disks are gone, they stand on the old one. */
+static enum flow_verdict cut_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
+{
+	enum flow_verdict v = server_load_row(e, ro, act, err);
+
+	return v == FLOW_NEXT && !act->want_delete ? server_image_wait(ro, act, act->flow->arg_id, err) : v;
+}
+
+static int cut_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+{
+	const struct server_facts *f = act->facts;
+
+	return server_cut(f->s.uid, drv, conn, err) || act_abandoned(act, err) ||
+			       server_disks_remove(&f->s, drv, conn, err)
+		       ? -1
+		       : FLOW_NEXT;
+}
+
+static int cut_commit(struct flow_engine *e, struct db *db, struct act *act, enum flow_verdict *out_verdict,
+	struct error *err)
+{
+	struct server s;
+
+	(void)e;
+	(void)out_verdict;
+	if (store_server_load(db, &act->arena, act->flow->subject_id, &s, err))
+		return -1;
+	s.root_image_id = act->flow->arg_id;
+	return store_server_save(db, &s, err);
+}
+
 static enum flow_verdict rebuild_load(
 	struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
 {
 	return disks_load(e, ro, act, false, err);
 }
 
+/* The old disks once more: of an earlier try, they may be half made. */
 static int rebuild_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	const struct server_facts *f = act->facts;
@@ -49,21 +84,19 @@ static int respawn_act(struct act *act, const struct hv_driver *drv, struct hv_c
 	return server_define(act, drv, conn, err) ? -1 : FLOW_NEXT;
 }
 
-/* The flow's argument is the image that the disks were made over before. */
-static int unstage_old(struct flow_engine *e, struct db *db, struct act *act, struct error *err)
-{
-	return image_unstage_unused(
-		e, db, act->host_id, act->flow->arg_id, act->flow->request_id, act->now_us, err);
-}
-
 static int rebuild_end(struct flow_engine *e, struct db *db, struct act *act, struct error *err)
 {
 	const struct server_facts *f = act->facts;
 
-	return server_settle(e, db, act, f->s.vm_state == VM_STOPPED ? VM_STOPPED : VM_ACTIVE, err) ||
-			       unstage_old(e, db, act, err)
-		       ? -1
-		       : 0;
+	return server_settle(e, db, act, f->s.vm_state == VM_STOPPED ? VM_STOPPED : VM_ACTIVE, err);
+}
+
+enum { STEP_CUT, STEP_DISKS };
+
+static int rebuild_fail(
+	struct flow_engine *e, struct db *db, struct flow *f, const struct error *why, struct error *err)
+{
+	return f->step == STEP_CUT ? server_fail(e, db, f, why, err) : server_fail_disks(e, db, f, why, err);
 }
 
 /* ---- rescue ---- */
@@ -107,7 +140,7 @@ static int unrescue_end(struct flow_engine *e, struct db *db, struct act *act, s
 		store_server_load(db, &act->arena, act->flow->subject_id, &s, err))
 		return -1;
 	s.rescue_image_id = 0;
-	return store_server_save(db, &s, err) || unstage_old(e, db, act, err) ? -1 : 0;
+	return store_server_save(db, &s, err);
 }
 
 /* ---- the tables ---- */
@@ -118,7 +151,8 @@ static int unrescue_end(struct flow_engine *e, struct db *db, struct act *act, s
 	}
 
 static const struct flow_step rebuild_steps[] = {
-	STEP("disks", rebuild_load, rebuild_act, TASK_REBUILDING),
+	[STEP_CUT] = { "cut", cut_load, cut_act, cut_commit, TASK_REBUILDING, LINK_OPS, TIME_CALL },
+	[STEP_DISKS] = STEP("disks", rebuild_load, rebuild_act, TASK_REBUILDING),
 	STEP("spawn", server_load_domain, respawn_act, TASK_REBUILD_SPAWNING),
 };
 static const struct flow_step rescue_steps[] = {
@@ -138,8 +172,7 @@ static const struct flow_step unrescue_steps[] = {
 		.fail = (kind_fail)                                                           \
 	}
 
-const struct flow_kind kind_server_rebuild =
-	KIND("server_rebuild", rebuild_steps, rebuild_end, server_fail_disks);
+const struct flow_kind kind_server_rebuild = KIND("server_rebuild", rebuild_steps, rebuild_end, rebuild_fail);
 const struct flow_kind kind_server_rescue = KIND("server_rescue", rescue_steps, rescue_end, server_fail);
 const struct flow_kind kind_server_unrescue =
 	KIND("server_unrescue", unrescue_steps, unrescue_end, server_fail);
@@ -153,12 +186,12 @@ int flow_server_rebuild(struct flow_engine *e, struct db *db, struct server *s,
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
 	const struct server_start start = {
-		.action = ACTION_REBUILD, .kind = &kind_server_rebuild, .arg_id = s->root_image_id
+		.action = ACTION_REBUILD, .kind = &kind_server_rebuild, .arg_id = want->image_id
 	};
 
 	if (server_may(s, ACTION_REBUILD, is_admin, err))
 		return -1;
-	s->image_id = s->root_image_id = want->image_id;
+	s->image_id = want->image_id;
 	s->epoch++;
 	s->fault_code = 0;
 	s->fault_message = s->fault_details = NULL;
@@ -190,9 +223,7 @@ int flow_server_rescue(struct flow_engine *e, struct db *db, struct server *s, i
 int flow_server_unrescue(struct flow_engine *e, struct db *db, struct server *s, bool is_admin,
 	const struct flow_origin *origin, struct error *err)
 {
-	const struct server_start start = {
-		.action = ACTION_UNRESCUE, .kind = &kind_server_unrescue, .arg_id = s->rescue_image_id
-	};
+	const struct server_start start = { .action = ACTION_UNRESCUE, .kind = &kind_server_unrescue };
 
 	if (server_may(s, ACTION_UNRESCUE, is_admin, err))
 		return -1;

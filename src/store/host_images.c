@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/host_images.h"
 
+#include <string.h>
+
 #include "base/util.h"
 
 #define SELECT_ROW                                                                                       \
@@ -81,32 +83,48 @@ int store_host_image_remove(struct db *db, int64_t id, struct error *err)
 	return db_run(db, err, "DELETE FROM host_image WHERE id = ?", "i", id) < 0 ? -1 : 0;
 }
 
+/* A rebuild holds the image that it was asked for until the disks are made over it. */
+#define NOBODY                                                                                     \
+	"AND i.deleted_us != 0 "                                                                   \
+	"AND NOT EXISTS (SELECT 1 FROM server s WHERE s.host_id = h.host_id AND s.deleted_us = 0 " \
+	"AND h.image_id IN (s.root_image_id, s.rescue_image_id)) "                                 \
+	"AND NOT EXISTS (SELECT 1 FROM allocation a JOIN server s ON s.id = a.server_id "          \
+	"WHERE a.host_id = h.host_id AND a.id != a.server_id AND h.image_id = s.root_image_id) "   \
+	"AND NOT EXISTS (SELECT 1 FROM server s JOIN flow f ON f.subject_kind = 'server' "         \
+	"AND f.subject_id = s.id WHERE s.host_id = h.host_id AND s.deleted_us = 0 "                \
+	"AND f.kind = 'server_rebuild' AND f.arg_id = h.image_id)"
+
+static int unused_ids(sqlite3_stmt *st, struct arena *a, int64_t **out, size_t *out_n, struct error *err)
+{
+	int64_t *ids = NULL, *more;
+	size_t n = 0, cap = 0;
+	int rc;
+
+	while ((rc = db_row(st, err)) > 0) {
+		if (n == cap) {
+			cap = cap ? cap * 2 : 8;
+			more = ARENA_ARRAY(a, int64_t, cap);
+			if (n)
+				memcpy(more, ids, n * sizeof *ids);
+			ids = more;
+		}
+		ids[n++] = db_int(st, 0);
+	}
+	*out = ids;
+	*out_n = n;
+	return rc;
+}
+
 int store_host_image_unused(struct db *db, struct arena *a, int64_t host_id, int64_t image_id, int64_t **out,
 	size_t *out_n, struct error *err)
 {
-	static const char sql[] =
-		"SELECT h.id FROM host_image h JOIN image i ON i.id = h.image_id WHERE h.image_id = ?1 "
-		"AND (?2 = 0 OR h.host_id = ?2) AND i.deleted_us != 0 AND NOT EXISTS (SELECT 1 FROM server s "
-		"WHERE s.host_id = h.host_id AND h.image_id IN (s.root_image_id, s.rescue_image_id) "
-		"AND s.deleted_us = 0) AND NOT EXISTS (SELECT 1 FROM allocation a JOIN server s ON s.id = "
-		"a.server_id WHERE a.host_id = h.host_id AND a.id != a.server_id AND h.image_id = "
-		"s.root_image_id)";
+	static const char on_host[] = "SELECT h.id " FROM_ROW "WHERE h.host_id = ? " NOBODY;
+	static const char of_image[] = "SELECT h.id " FROM_ROW "WHERE h.image_id = ? " NOBODY;
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
-	int64_t count = 0, *ids;
-	size_t n = 0;
-	int rc = 0;
 
-	if (db_int_query(
-		    db, err, &count, "SELECT count(*) FROM host_image WHERE image_id = ?", "i", image_id) < 0)
+	if (db_query(db, err, &st, host_id ? on_host : of_image, "i", host_id ? host_id : image_id))
 		return -1;
-	ids = ARENA_ARRAY(a, int64_t, (size_t)count + 1);
-	if (db_query(db, err, &st, sql, "ii", image_id, host_id))
-		return -1;
-	while (n < (size_t)count && (rc = db_row(st, err)) > 0)
-		ids[n++] = db_int(st, 0);
-	*out = ids;
-	*out_n = n;
-	return rc < 0 ? -1 : 0;
+	return unused_ids(st, a, out, out_n, err);
 }
 
 int store_image_facts(

@@ -30,8 +30,8 @@ int store_host_image_insert(struct db *db, int64_t id, int64_t host_id, int64_t 
 int store_host_image_set(struct db *db, int64_t id, const char *state, const char *error_text,
 	int64_t staged_us, struct error *err);
 int store_host_image_remove(struct db *db, int64_t id, struct error *err);
-/* Copies that no live server of their host needs, of a deleted image: ids in the arena. host_id 0: on all
- * hosts. */
+/* Copies of deleted images that nothing on their host needs any more: those on the host, whatever image; with
+ * host_id 0 those of the image, on all hosts. Ids in the arena. */
 int store_host_image_unused(struct db *db, struct arena *a, int64_t host_id, int64_t image_id, int64_t **out,
 	size_t *out_n, struct error *err);
 

@@ -399,10 +399,18 @@ static int second_image(struct cloud *c, struct db *db, void *arg, struct error 
 		       : 0;
 }
 
+/* As a request does it. */
+static int remove_image_and_copies(struct cloud *c, struct db *db, void *arg, struct error *err)
+{
+	const int64_t *id = arg;
+
+	return store_image_delete(db, *id, 5, err) || flow_image_deleted(c->e, db, *id, err);
+}
+
 static int drop_first_image(struct cloud *c, struct db *db, void *arg, struct error *err)
 {
 	(void)arg;
-	return store_image_delete(db, c->image, 5, err) || flow_image_deleted(c->e, db, c->image, err);
+	return remove_image_and_copies(c, db, &c->image, err);
 }
 
 static void test_rebuild_stopped(void **state)
@@ -431,6 +439,150 @@ static void test_rebuild_stopped(void **state)
 		cloud_count(&c, "SELECT count(*) FROM server WHERE name = 'anew' AND admin_pass IS NULL"), 1);
 	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM port_address"), 1);
 	end(&c);
+}
+
+/* ---- copies of images on hosts ---- */
+
+/* A server over an image that is nobody's any more: it waited there, shelved. */
+static void unshelved(struct cloud *c, struct want *w, struct change *x)
+{
+	begin(c, w);
+	*x = (struct change) { .uid = w->uid[0], .what = CHANGE_SHELVE };
+	change(c, x, VM_SHELVED_OFFLOADED);
+	x->what = CHANGE_UNSHELVE;
+	change(c, x, VM_ACTIVE);
+	x->what = CHANGE_REBUILD;
+	assert_int_equal(sim_volume_count(c->worlds[0]), 4); /* two images, root, config drive */
+}
+
+static void copies_gone(struct cloud *c)
+{
+	cloud_ok(c, drop_first_image, NULL);
+	cloud_until(c, flows_gone, NULL);
+	assert_int_equal(cloud_count(c, "SELECT count(*) FROM host_image"), 0);
+	assert_int_equal(sim_volume_count(c->worlds[0]), 0);
+}
+
+/* A deletion cuts a rebuild off: what the old disk stood on goes, and what the new one would have. */
+static void test_rebuild_cut_off(void **state)
+{
+	static const enum sim_op ops[] = { SIM_VOLUME_REMOVE, SIM_VOLUME_ENSURE, SIM_DOMAIN_START };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
+		struct cloud c = { 0 };
+		struct want w = plain;
+		struct change x;
+
+		unshelved(&c, &w, &x);
+		sim_fault(c.worlds[0], ops[i], 1, 1, SIM_HANG);
+		cloud_ok(&c, do_change, &x);
+		cloud_until(&c, call_hangs, NULL);
+		cloud_ok(&c, do_delete, w.uid[0]);
+		sim_release(c.worlds[0]);
+		cloud_until(&c, flows_gone, NULL);
+		copies_gone(&c);
+		cloud_close(&c);
+		cloud_remove(&c);
+	}
+}
+
+/* A rebuild that fails before it began leaves the old disk, and all that this stands on. */
+static void test_rebuild_fails(void **state)
+{
+	struct cloud c = { 0 };
+	struct want w = plain;
+	struct change x;
+
+	(void)state;
+	unshelved(&c, &w, &x);
+	cloud_ok(&c, second_image, &x.with);
+	sim_fault(c.worlds[0], SIM_IMAGE_ENSURE, 1, -1, SIM_FAIL);
+	change(&c, &x, VM_ERROR);
+	sim_faults_clear(c.worlds[0]);
+	assert_int_equal(sim_volume_count(c.worlds[0]), 4);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM server s JOIN image i ON i.id = "
+					 "s.root_image_id WHERE i.deleted_us != 0"),
+		1);
+	cloud_clean(&c);
+	operate(&c, x.uid, SERVER_REBOOT_HARD, VM_ACTIVE);
+	change(&c, &x, VM_ACTIVE);
+	assert_int_equal(sim_volume_count(c.worlds[0]), 4);
+	cloud_ok(&c, do_delete, w.uid[0]);
+	cloud_ok(&c, remove_image_and_copies, &x.with);
+	copies_gone(&c);
+	cloud_close(&c);
+	cloud_remove(&c);
+}
+
+/* The image that a rebuild waits for is deleted meanwhile: its copy stays for the rebuild, and goes after. */
+static void test_rebuild_image_goes(void **state)
+{
+	struct cloud c = { 0 };
+	struct want w = plain;
+	struct change x = { .what = CHANGE_REBUILD };
+
+	(void)state;
+	begin(&c, &w);
+	x.uid = w.uid[0];
+	cloud_ok(&c, second_image, &x.with);
+	sim_fault(c.worlds[0], SIM_IMAGE_ENSURE, 1, 1, SIM_HANG);
+	cloud_ok(&c, do_change, &x);
+	cloud_until(&c, call_hangs, NULL);
+	cloud_ok(&c, remove_image_and_copies, &x.with);
+	sim_release(c.worlds[0]);
+	cloud_until(&c, flows_gone, NULL);
+	cloud_until_server(&c, x.uid, VM_ACTIVE);
+	cloud_ok(&c, do_delete, w.uid[0]);
+	cloud_until(&c, flows_gone, NULL);
+	copies_gone(&c);
+	cloud_close(&c);
+	cloud_remove(&c);
+}
+
+static int unstages; /* tries to take a copy away */
+
+static bool late_pass(void *ctx, const char *step, const char *point)
+{
+	(void)ctx;
+	unstages += strcmp(step, "image_unstage/remove") == 0 && strcmp(point, "before-act") == 0;
+	return false;
+}
+
+static bool copy_given_up(struct cloud *c, void *arg)
+{
+	(void)arg;
+	return lane_pool_given_up(c->lanes) == 1;
+}
+
+static bool unstage_waits(struct cloud *c, void *arg)
+{
+	return unstages > 1 || flows_gone(c, arg);
+}
+
+/* A copy that was given up comes through after all, when the image is deleted: it is waited for. */
+static void test_late_copy(void **state)
+{
+	struct cloud c = { .hooks = { .crash = late_pass }, .flow = { .stage_timeout_ms = 100 } };
+	struct want w = plain;
+
+	(void)state;
+	unstages = 0;
+	cloud_make(&c);
+	cloud_host(&c, HOST);
+	sim_fault(c.worlds[0], SIM_IMAGE_ENSURE, 1, 1, SIM_HANG);
+	cloud_ok(&c, do_create, &w);
+	cloud_until(&c, copy_given_up, NULL);
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	cloud_ok(&c, do_delete, w.uid[0]);
+	cloud_until_server(&c, w.uid[0], VM_DELETED);
+	cloud_ok(&c, drop_first_image, NULL);
+	cloud_until(&c, unstage_waits, NULL);
+	sim_release(c.worlds[0]);
+	cloud_until(&c, lanes_idle, NULL);
+	copies_gone(&c);
+	cloud_close(&c);
+	cloud_remove(&c);
 }
 
 /* ---- shelve ---- */
@@ -614,6 +766,10 @@ int main(void)
 		cmocka_unit_test(test_rescue_disks),
 		cmocka_unit_test(test_rescue_fails),
 		cmocka_unit_test(test_rebuild_stopped),
+		cmocka_unit_test(test_rebuild_cut_off),
+		cmocka_unit_test(test_rebuild_fails),
+		cmocka_unit_test(test_rebuild_image_goes),
+		cmocka_unit_test(test_late_copy),
 		cmocka_unit_test(test_shelve_fails),
 		cmocka_unit_test(test_shelved_stays),
 		cmocka_unit_test(test_shelf_time),
