@@ -5,13 +5,20 @@
 
 #include "base/util.h"
 
-#define SELECT                                                                                    \
-	"SELECT d.id, d.host_id, d.uid, d.address, d.vendor, d.product, d.model, d.driver, "      \
-	"d.vendor_id, d.product_id, d.numa_cell, d.iommu_group, d.present, d.memory_mib, "        \
-	"d.companions, d.mdev_types, d.health, d.custody, d.custody_reason, d.cut, a.server_id, " \
-	"s.uid, (SELECT count(*) FROM allocation_part p WHERE p.device_id = d.id) FROM device d " \
-	"LEFT JOIN allocation_device x ON x.device_id = d.id "                                    \
-	"LEFT JOIN allocation a ON a.id = x.allocation_id LEFT JOIN server s ON s.id = a.server_id "
+/* Of the first of the open capacity blocks that have the device. */
+#define BLOCK(column)                                                                                   \
+	"(SELECT b." column " FROM block_device k JOIN block b ON b.id = k.block_id WHERE k.device_id " \
+	"= d.id AND b.state IN ('planned', 'clearing', 'active') ORDER BY b.start_us LIMIT 1)"
+
+#define SELECT                                                                                               \
+	"SELECT d.id, d.host_id, d.uid, d.address, d.vendor, d.product, d.model, d.driver, "                 \
+	"d.vendor_id, d.product_id, d.numa_cell, d.iommu_group, d.present, d.memory_mib, "                   \
+	"d.companions, d.mdev_types, d.health, d.custody, d.custody_reason, d.cut, a.server_id, "            \
+	"s.uid, (SELECT count(*) FROM allocation_part p WHERE p.device_id = d.id), " BLOCK("id") ", " BLOCK( \
+		"state != 'planned'") " FROM device d "                                                      \
+				      "LEFT JOIN allocation_device x ON x.device_id = d.id "                 \
+				      "LEFT JOIN allocation a ON a.id = x.allocation_id LEFT JOIN server s " \
+				      "ON s.id = a.server_id "
 
 static void device_read(sqlite3_stmt *st, struct arena *a, struct device_row *out)
 {
@@ -39,6 +46,8 @@ static void device_read(sqlite3_stmt *st, struct arena *a, struct device_row *ou
 		.server_id = db_int(st, 20),
 		.server_uid = db_dup(st, 21, a),
 		.parts = db_int(st, 22),
+		.block_id = db_int(st, 23),
+		.block_begun = db_int(st, 24) != 0,
 	};
 }
 

@@ -25,6 +25,10 @@ struct device_row {
 	int64_t server_id; /* of all of it; 0: nobody */
 	const char *server_uid;
 	int64_t parts; /* how many partitions and shares of it are held */
+	/* read only: the capacity block that it belongs to now or next (0: none), and whether that is being
+	 * cleared, or has begun */
+	int64_t block_id;
+	bool block_begun;
 };
 
 /* Of a host (0: all), by host and address. */

@@ -230,6 +230,8 @@ int store_host_remove(struct db *db, int64_t id, struct error *err)
 		"DELETE FROM host_cell WHERE host_id = ?",
 		"DELETE FROM host_trait WHERE host_id = ?",
 		"DELETE FROM host_image WHERE host_id = ?",
+		"DELETE FROM block_device WHERE device_id IN (SELECT id FROM device WHERE host_id = ?)",
+		"DELETE FROM block_host WHERE host_id = ?",
 		"DELETE FROM device WHERE host_id = ?",
 		"DELETE FROM aggregate_host WHERE host_id = ?",
 		"UPDATE server SET host_id = NULL WHERE host_id = ? AND deleted_us != 0",

@@ -144,6 +144,8 @@ int store_server_group_leave(struct db *db, int64_t server_id, struct error *err
 {
 	return db_run(db, err, "DELETE FROM server_group_member WHERE server_id = ?", "i", server_id) < 0 ||
 			       db_run(db, err, "DELETE FROM server_hint WHERE server_id = ?", "i",
+				       server_id) < 0 ||
+			       db_run(db, err, "DELETE FROM server_block WHERE server_id = ?", "i",
 				       server_id) < 0
 		       ? -1
 		       : 0;
@@ -198,10 +200,16 @@ int store_server_group_hosts(struct db *db, struct arena *a, int64_t id, int64_t
 static const char *const kinds[] = {
 	[HINT_SAME_HOST] = "same_host",
 	[HINT_DIFFERENT_HOST] = "different_host",
+	[HINT_RESERVATION] = "reservation", /* a row of server_block */
 };
 
 int store_server_hint_add(struct db *db, int64_t server_id, const struct server_hint *h, struct error *err)
 {
+	if (h->kind == HINT_RESERVATION)
+		return db_run(db, err, "INSERT INTO server_block (server_id, block_id) VALUES (?, ?)", "ii",
+			       server_id, h->other_id) < 0
+			       ? -1
+			       : 0;
 	return db_run(db, err,
 		       "INSERT OR IGNORE INTO server_hint (server_id, kind, other_id) VALUES (?, ?, ?)",
 		       "isi", server_id, kinds[h->kind], h->other_id) < 0
@@ -212,9 +220,12 @@ int store_server_hint_add(struct db *db, int64_t server_id, const struct server_
 int store_server_hints(struct db *db, struct arena *a, int64_t server_id, struct server_hint **out,
 	size_t *out_n, struct error *err)
 {
-	static const char count[] = "SELECT count(*) FROM server_hint WHERE server_id = ?";
-	static const char live[] = "SELECT h.kind, h.other_id FROM server_hint h JOIN server s"
-				   " ON s.id = h.other_id AND s.deleted_us = 0 WHERE h.server_id = ?";
+	static const char count[] = "SELECT 1 + count(*) FROM server_hint WHERE server_id = ?";
+	static const char live[] =
+		"SELECT h.kind, h.other_id FROM server_hint h JOIN server s"
+		" ON s.id = h.other_id AND s.deleted_us = 0 WHERE h.server_id = ?1 UNION ALL SELECT "
+		"'reservation', b.id FROM server_block x JOIN block b ON b.id = x.block_id WHERE "
+		"x.server_id = ?1 AND b.state = 'active'";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	struct server_hint *list;
 	int64_t max = 0;
@@ -226,10 +237,11 @@ int store_server_hints(struct db *db, struct arena *a, int64_t server_id, struct
 		return -1;
 	list = ARENA_ARRAY(a, struct server_hint, (size_t)max + 1);
 	while (n < (size_t)max && (rc = db_row(st, err)) > 0) {
-		bool same = strcmp(db_text(st, 0), kinds[HINT_SAME_HOST]) == 0;
+		size_t kind = 0;
 
-		list[n++] =
-			(struct server_hint) { same ? HINT_SAME_HOST : HINT_DIFFERENT_HOST, db_int(st, 1) };
+		while (strcmp(db_text(st, 0), kinds[kind]) != 0)
+			kind++;
+		list[n++] = (struct server_hint) { (enum hint_kind)kind, db_int(st, 1) };
 	}
 	*out = list;
 	*out_n = n;

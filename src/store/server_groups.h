@@ -46,13 +46,13 @@ struct server_group_host { /* how many of its servers have room there */
 int store_server_group_hosts(struct db *db, struct arena *a, int64_t id, int64_t but,
 	struct server_group_host **out, size_t *out_n, struct error *err);
 
-enum hint_kind { HINT_SAME_HOST, HINT_DIFFERENT_HOST };
+enum hint_kind { HINT_SAME_HOST, HINT_DIFFERENT_HOST, HINT_RESERVATION };
 struct server_hint {
 	enum hint_kind kind;
-	int64_t other_id; /* server */
+	int64_t other_id; /* server; of a reservation the capacity block */
 };
 int store_server_hint_add(struct db *db, int64_t server_id, const struct server_hint *h, struct error *err);
-/* Those that name servers which are gone have no meaning any more. */
+/* Those that name servers which are gone have no meaning any more, nor a block that is not active. */
 int store_server_hints(struct db *db, struct arena *a, int64_t server_id, struct server_hint **out,
 	size_t *out_n, struct error *err);
 /* Hosts where a server has room: one, or more while it moves. There is room for four more in ids; *n grows.
