@@ -6,6 +6,7 @@
 
 #include "base/util.h"
 #include "domain/flavor.h"
+#include "flow/claims.h"
 #include "flow/internal.h"
 #include "store/allocations.h"
 #include "store/devices.h"
@@ -116,15 +117,6 @@ void capacity_request(struct arena *a, const struct flavor_wants *wants, int64_t
 	if (wants->part.count)
 		request_gpu(&wants->part, out);
 	request_traits(a, wants, out);
-}
-
-const int64_t *capacity_devices(struct arena *a, const struct placement_choice *c)
-{
-	int64_t *ids = ARENA_ARRAY(a, int64_t, c->gpus_n + 1);
-
-	for (size_t i = 0; i < c->gpus_n; i++)
-		ids[i] = c->gpus[i].id;
-	return ids;
 }
 
 void capacity_count_server(struct quota_index *q, const struct server *s, int64_t gpus, int sign)
@@ -241,16 +233,10 @@ static int take_rows(struct db *db, struct arena *a, struct placement *p, struct
 	if (store_allocation_list(db, a, 0, &rows, &n, err))
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		struct placement_request req = {
-			.vcpus = rows[i].vcpus,
-			.ram_mib = rows[i].ram_mib,
-			.disk_gib = rows[i].disk_gib,
-			.exclusive = rows[i].exclusive,
-		};
-		struct placement_choice choice = { .host_id = rows[i].host_id };
+		struct placement_request req;
+		struct placement_choice choice;
 
-		for (size_t k = 0; k < rows[i].devices_n && k < PLACEMENT_GPUS_MAX; k++)
-			choice.gpus[choice.gpus_n++].id = rows[i].devices[k];
+		claim_held(&rows[i], &req, &choice);
 		if (placement_take(p, rows[i].id, &req, &choice, true, err))
 			return error_wrap(err, "allocation of server %lld", (long long)rows[i].server_id);
 	}

@@ -257,8 +257,6 @@ int capacity_gpus(const char *extra_specs); /* 0 when unreadable */
  * Traits point into wants, arrays are in the arena. */
 void capacity_request(struct arena *a, const struct flavor_wants *wants, int64_t vcpus, int64_t ram_mib,
 	int64_t disk_gib, struct placement_request *out);
-/* Ids of the devices that were chosen. */
-const int64_t *capacity_devices(struct arena *a, const struct placement_choice *c);
 /* Rebuilds quota use from the rows into q. */
 int capacity_quota_rebuild(struct db *db, struct quota_index *q, struct error *err);
 /* Does placement take those hosts for connected that are? Inside a unit, as flow_check. */

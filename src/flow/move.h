@@ -34,11 +34,12 @@ int move_rehold(struct flow_engine *e, struct db *db, const struct allocation_ro
 	const struct allocation_row *b, struct error *err);
 /* A move begins: the project's quota counts the larger of the server's flavor and the other. */
 void move_count(struct flow_engine *e, const struct server *s, const struct move_flavor *other);
-/* What a resize on the same host needs more than is held there: GPUs of the choice that its own do not make
- * up for, and of the rest what the flavor `is` has more than `was`. */
-int move_delta(struct db *db, struct arena *a, const struct move_flavor *was, const struct move_flavor *is,
-	const struct allocation_row *held, const struct placement_choice *choice, int64_t disk_gib,
-	struct allocation_row *out, struct error *err);
+/* move_share.c: a resize on the same host. A full row becomes what it takes beside the one that is held;
+ * alike: any GPU does that is like those of the row. And the switch: home is by the flavor `is` from now on. */
+int move_beside(struct db *db, struct arena *a, const struct allocation_row *held, bool alike,
+	struct allocation_row *row, struct error *err);
+void move_share(struct arena *a, const struct move_flavor *was, const struct move_flavor *is,
+	struct allocation_row *home, struct allocation_row *other);
 /* The end of a flow: the server in this state, with no task; power as Nova counts it. */
 int move_settle(struct flow_engine *e, struct db *db, const struct act *act, enum vm_state vm, int power,
 	struct error *err);

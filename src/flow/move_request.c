@@ -4,6 +4,7 @@
 
 #include "base/util.h"
 #include "domain/flavor.h"
+#include "flow/claims.h"
 #include "flow/move.h"
 #include "flow/server_groups.h"
 #include "store/hosts.h"
@@ -107,6 +108,11 @@ static int check_live(struct request *r, struct error *err)
 		return error_set(err, ERR_BAD_REQUEST,
 			"Instance %s has GPUs passed through, which cannot move live: stop it and migrate "
 			"it.",
+			r->s->uid);
+	if (!claim_is_plain(&r->held)) /* its domain names CPUs and cells of this host */
+		return error_set(err, ERR_BAD_REQUEST,
+			"Instance %s has NUMA cells, dedicated CPUs or huge pages, which cannot move live: "
+			"stop it and migrate it.",
 			r->s->uid);
 	if (!reachable(r, r->s->host_id))
 		return error_set(err, ERR_BAD_REQUEST,
@@ -223,14 +229,38 @@ static int fill(struct request *r, const char *host, struct error *err)
 	return server_rules_request(r->db, r->a, r->s->id, &r->wants, req, err);
 }
 
-/* As if nothing of it were on its host: does the other flavor fit there? */
+/* Nothing that is tied to a place within the host is asked for. */
+static bool asks_plain(const struct placement_request *req)
+{
+	for (size_t i = 0; i < req->gpus_n; i++)
+		if (req->gpus[i].profile[0] || (req->gpus[i].share && req->gpus[i].share != PLACEMENT_SHARE))
+			return false;
+	return !req->cells_n && !req->dedicated && !req->page_kib;
+}
+
+/* What floats is counted once for both flavors, what has a place of its own twice: but for GPUs. */
+static int make_room(struct request *r, struct error *err)
+{
+	struct allocation_row held = r->held;
+	struct placement_request req;
+	struct placement_choice c;
+
+	placement_release(r->e->placement, r->s->id);
+	if (claim_is_plain(&held) && asks_plain(&r->req))
+		return 0;
+	held.devices_n = 0;
+	claim_held(&held, &req, &c);
+	return placement_take(r->e->placement, r->s->id, &req, &c, true, err);
+}
+
+/* As if nothing of it that both flavors can share were on its host: does the other one fit there? */
 static bool fits_here(struct request *r, struct error *err)
 {
 	size_t mark = placement_mark(r->e->placement);
-	int rc;
+	int rc = fill(r, r->source.name, err);
 
-	placement_release(r->e->placement, r->s->id);
-	rc = fill(r, r->source.name, err);
+	if (rc == 0)
+		rc = make_room(r, err);
 	if (rc == 0)
 		rc = placement_choose(r->e->placement, &r->req, 1, &r->choice, err);
 	placement_undo(r->e->placement, mark);
@@ -284,39 +314,18 @@ static int choose(struct request *r, struct error *err)
 
 static int take(struct request *r, struct error *err)
 {
-	struct allocation_row other = {
-		.id = r->m.id,
-		.server_id = r->s->id,
-		.host_id = r->choice.host_id,
-		.vcpus = r->req.vcpus,
-		.ram_mib = r->req.ram_mib,
-		.disk_gib = r->req.disk_gib,
-		.exclusive = r->req.exclusive,
-		.devices = capacity_devices(r->a, &r->choice),
-		.devices_n = r->choice.gpus_n,
-	};
-	struct move_flavor was = move_flavor_of(r->s);
-	struct placement_request req = { .vcpus = 0 };
-	struct placement_choice c = { .host_id = other.host_id };
+	bool alike = asks_plain(&r->req) && r->req.link == PLACEMENT_WHATEVER;
+	struct allocation_row other;
 
-	if (other.host_id != r->s->host_id) {
-		if (placement_take(r->e->placement, other.id, &r->req, &r->choice, false, err) ||
-			store_allocation_insert(r->db, &other, err))
-			return error_wrap(err, "placement");
-		return 0;
-	}
-	other.exclusive = false;
-	if (move_delta(r->db, r->a, &was, &r->flavor, &r->held, &r->choice, r->disk_gib, &other, err))
-		return -1;
-	req.vcpus = other.vcpus;
-	req.ram_mib = other.ram_mib;
-	req.disk_gib = other.disk_gib;
-	for (size_t i = 0; i < other.devices_n; i++)
-		c.gpus[c.gpus_n++].id = other.devices[i];
-	if (placement_take(r->e->placement, other.id, &req, &c, true, err) ||
-		store_allocation_insert(r->db, &other, err))
-		return error_wrap(err, "placement");
-	return 0;
+	if (r->choice.host_id != r->s->host_id)
+		return claim_take(r->e, r->db, r->a, r->m.id, r->s->id, &r->req, &r->choice, err);
+	claim_row(r->a, r->e->placement, r->e->cfg.loop->rng, &r->req, &r->choice, &other);
+	other.id = r->m.id;
+	other.server_id = r->s->id;
+	return move_beside(r->db, r->a, &r->held, alike, &other, err) ||
+			       claim_take_row(r->e, r->db, &other, err)
+		       ? -1
+		       : 0;
 }
 
 static void fill_move(struct request *r)

@@ -12,10 +12,10 @@
 #include "domain/flavor.h"
 #include "domain/ipam.h"
 #include "domain/names.h"
+#include "flow/claims.h"
 #include "flow/server.h"
 #include "flow/server_groups.h"
 #include "flow/server_parts.h"
-#include "store/allocations.h"
 #include "store/quotas.h"
 #include "store/server_list.h"
 #include "store/usage.h"
@@ -41,6 +41,7 @@ int server_define(struct act *act, const struct hv_driver *drv, struct hv_conn *
 	const struct server_facts *f = act->facts;
 	char name[32];
 	struct hv_nic *nics = ARENA_ARRAY(&act->arena, struct hv_nic, f->ports_n + 1);
+	struct hv_hostdev *hostdevs = ARENA_ARRAY(&act->arena, struct hv_hostdev, f->gpus_n + 1);
 	struct hv_domain d = {
 		.uuid = f->s.uid,
 		.name = name,
@@ -49,7 +50,7 @@ int server_define(struct act *act, const struct hv_driver *drv, struct hv_conn *
 		.ram_mib = f->s.ram_mib,
 		.nics = nics,
 		.nics_n = f->ports_n,
-		.hostdevs = f->gpus,
+		.hostdevs = hostdevs,
 		.hostdevs_n = f->gpus_n,
 		.project_id = f->project_uid,
 		.flavor_name = f->s.flavor_name,
@@ -59,6 +60,10 @@ int server_define(struct act *act, const struct hv_driver *drv, struct hv_conn *
 
 	d.disks = server_disks(&act->arena, &f->s, &d.disks_n);
 	snprintf(name, sizeof name, "instance-%08llx", (unsigned long long)f->s.id);
+	for (size_t i = 0; i < f->gpus_n; i++) {
+		str_copy(hostdevs[i].address, sizeof hostdevs[i].address, f->gpus[i]);
+		hostdevs[i].guest_cell = -1;
+	}
 	for (size_t i = 0; i < f->ports_n; i++)
 		nics[i] = (struct hv_nic) { f->ports[i].mac, f->ports[i].is_bridge, f->ports[i].source,
 			f->ports[i].mtu };
@@ -340,21 +345,10 @@ static int make_rules(const struct making *m, const struct server *s, struct err
 static int make_holdings(const struct making *m, const struct server *s, const struct placement_request *req,
 	const struct placement_choice *c, int64_t action_id, struct error *err)
 {
-	struct allocation_row alloc = {
-		.server_id = s->id,
-		.host_id = c->host_id,
-		.vcpus = s->vcpus,
-		.ram_mib = s->ram_mib,
-		.disk_gib = m->disk_gib,
-		.devices = capacity_devices(m->a, c),
-		.devices_n = c->gpus_n,
-		.exclusive = req->exclusive,
-	};
 	int64_t now_us = m->origin->now_us;
 
-	if (placement_take(m->e->placement, s->id, req, c, false, err) ||
-		store_allocation_insert(m->db, &alloc, err))
-		return error_wrap(err, "placement");
+	if (claim_take(m->e, m->db, m->a, s->id, s->id, req, c, err))
+		return -1;
 	for (size_t i = 0; i < m->want->nics_n; i++)
 		if (make_nic(m, s, &m->want->nics[i], err))
 			return -1;
@@ -393,6 +387,38 @@ static int make_one(const struct making *m, const struct placement_request *req,
 	return store_server_action_finish(m->db, action_id, o->now_us, s.fault_message, err);
 }
 
+static int making_wants(struct making *m, struct error *err)
+{
+	if (capacity_wants(m->want->base.extra_specs, &m->wants, err))
+		return -1;
+	m->gpus = flavor_wants_gpus(&m->wants);
+	return 0;
+}
+
+int flow_server_explain(struct flow_engine *e, struct db *db, struct arena *a,
+	const struct server_create *want, struct server_explanation *out, struct error *err)
+{
+	struct making *m = ARENA_NEW(a, struct making);
+
+	*m = (struct making) { .e = e, .db = db, .a = a, .want = want };
+	*out = (struct server_explanation) { .quota = { .code = ERR_NONE } };
+	if (making_wants(m, err))
+		return -1;
+	if (want->base.project_id && check_quota(m, &out->quota) && out->quota.code != ERR_OVER_QUOTA) {
+		*err = out->quota;
+		return -1;
+	}
+	if (check_image(m, err) || place(m, &out->request, err))
+		return -1;
+	out->placed = m->placed;
+	out->choices = m->choices;
+	out->no_host = m->no_host;
+	out->verdicts_n = placement_hosts(e->placement);
+	out->verdicts = ARENA_ARRAY(a, struct placement_verdict, out->verdicts_n + 1);
+	placement_explain(e->placement, &out->request, out->verdicts);
+	return 0;
+}
+
 int flow_server_create(struct flow_engine *e, struct db *db, struct arena *a,
 	const struct server_create *want, const struct flow_origin *origin, const char ***out_uids,
 	struct error *err)
@@ -404,10 +430,7 @@ int flow_server_create(struct flow_engine *e, struct db *db, struct arena *a,
 	if (want->count < 1 || want->count > COUNT_MAX)
 		return error_set(
 			err, ERR_BAD_REQUEST, "the number of servers must be from 1 to %d", COUNT_MAX);
-	if (capacity_wants(want->base.extra_specs, &m.wants, err))
-		return -1;
-	m.gpus = flavor_wants_gpus(&m.wants);
-	if (check_quota(&m, err) || check_image(&m, err) || place(&m, &req, err))
+	if (making_wants(&m, err) || check_quota(&m, err) || check_image(&m, err) || place(&m, &req, err))
 		return -1;
 	uids = ARENA_ARRAY(a, const char *, (size_t)want->count);
 	for (int i = 0; i < want->count; i++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Moves as rows and memory: room at two places while one is open, the switch from one to the other, and the
  * end. What happens on hosts is in server_resize.c, server_live.c, server_evacuate.c and leftover.c. */
+#include "flow/claims.h"
 #include "flow/move.h"
 
 #include <string.h>
@@ -8,7 +9,6 @@
 #include "base/util.h"
 #include "domain/flavor.h"
 #include "store/allocations.h"
-#include "store/devices.h"
 #include "store/hosts.h"
 #include "store/server_power.h"
 #include "store/usage.h"
@@ -82,13 +82,10 @@ enum flow_verdict unless_dead(
 
 int move_hold(struct flow_engine *e, struct db *db, const struct allocation_row *a, struct error *err)
 {
-	struct placement_request req = {
-		.vcpus = a->vcpus, .ram_mib = a->ram_mib, .disk_gib = a->disk_gib, .exclusive = a->exclusive
-	};
-	struct placement_choice c = { .host_id = a->host_id };
+	struct placement_request req;
+	struct placement_choice c;
 
-	for (size_t i = 0; i < a->devices_n && i < PLACEMENT_GPUS_MAX; i++)
-		c.gpus[c.gpus_n++].id = a->devices[i];
+	claim_held(a, &req, &c);
 	return store_allocation_restore(db, a, err) ||
 			       placement_take(e->placement, a->id, &req, &c, true, err)
 		       ? -1
@@ -139,106 +136,6 @@ static void count_peak(
 	quota_index_add(q, s->project_id, QUOTA_GPUS, sign * max64(0, gpus));
 }
 
-/* ---- one host, two flavors ---- */
-
-struct share { /* GPUs that a server holds in both ways */
-	int64_t ids[2 * PLACEMENT_GPUS_MAX];
-	const char *models[2 * PLACEMENT_GPUS_MAX];
-	bool picked[2 * PLACEMENT_GPUS_MAX];
-	size_t n;
-	bool exclusive; /* what was picked is for a server that wants its host for itself */
-};
-
-static int share_add(struct share *s, const struct device_row *devices, size_t n, const int64_t *ids,
-	size_t ids_n, struct error *err)
-{
-	for (size_t i = 0; i < ids_n; i++) {
-		size_t k = 0, at = 0;
-
-		while (at < s->n && s->ids[at] != ids[i])
-			at++;
-		if (at < s->n)
-			continue;
-		if (s->n == ARRAY_LEN(s->ids))
-			return error_internal(err, "a server holds more GPUs than a host has");
-		while (k < n && devices[k].id != ids[i])
-			k++;
-		s->models[s->n] = k < n ? devices[k].model : "";
-		s->ids[s->n++] = ids[i];
-	}
-	return 0;
-}
-
-/* The first of each model that are wanted. */
-static void share_pick(struct share *s, const char *extra_specs)
-{
-	struct flavor_wants wants;
-	struct error ignored;
-
-	memset(s->picked, 0, sizeof s->picked);
-	if (capacity_wants(extra_specs, &wants, &ignored))
-		return;
-	s->exclusive = wants.exclusive_host;
-	for (size_t k = 0; k < wants.gpus_n; k++) {
-		int64_t left = wants.gpus[k].count;
-
-		for (size_t i = 0; i < s->n && left > 0; i++)
-			if (!s->picked[i] && flavor_model_among(wants.gpus[k].model, s->models[i])) {
-				s->picked[i] = true;
-				left--;
-			}
-	}
-}
-
-static void share_out(const struct share *s, bool picked, struct arena *a, struct allocation_row *out)
-{
-	int64_t *ids = ARENA_ARRAY(a, int64_t, s->n + 1);
-
-	out->devices_n = 0;
-	for (size_t i = 0; i < s->n; i++)
-		if (s->picked[i] == picked)
-			ids[out->devices_n++] = s->ids[i];
-	out->devices = ids;
-}
-
-static int64_t blanks(const struct move_flavor *f)
-{
-	return server_blanks_gib(
-		&(struct server) { .ephemeral_gib = f->ephemeral_gib, .swap_mib = f->swap_mib });
-}
-
-/* Both together hold the larger of the two flavors: home what the flavor `is` says, other the rest. */
-static int share_host(struct db *db, struct arena *a, const struct move_flavor *was,
-	const struct move_flavor *is, struct allocation_row *home, struct allocation_row *other,
-	struct error *err)
-{
-	struct share s = { .n = 0 };
-	struct device_row *devices;
-	int64_t disk = home->disk_gib + other->disk_gib, root = home->disk_gib - was->disk_gib - blanks(was);
-	size_t n;
-
-	if (store_device_list(db, a, home->host_id, &devices, &n, err) ||
-		share_add(&s, devices, n, home->devices, home->devices_n, err) ||
-		share_add(&s, devices, n, other->devices, other->devices_n, err))
-		return -1;
-	share_pick(&s, is->extra_specs);
-	share_out(&s, true, a, home);
-	share_out(&s, false, a, other);
-	home->vcpus = is->vcpus;
-	home->ram_mib = is->ram_mib;
-	home->exclusive = s.exclusive;
-	other->exclusive = false;
-	other->vcpus = max64(0, was->vcpus - is->vcpus);
-	other->ram_mib = max64(0, was->ram_mib - is->ram_mib);
-	/* a flavor without a disk takes its image's size, which the other flavor does not know */
-	if (is->disk_gib || root > 0)
-		home->disk_gib = is->disk_gib + blanks(is) + (is->disk_gib ? 0 : root);
-	else
-		home->disk_gib = disk;
-	other->disk_gib = max64(0, disk - home->disk_gib);
-	return 0;
-}
-
 /* ---- the switch and the end ---- */
 
 static const char *zone_of(struct flow_engine *e, struct arena *a, const struct server *s, int64_t host_id)
@@ -257,8 +154,7 @@ int move_switch(struct flow_engine *e, struct db *db, struct arena *a, struct se
 	if (held_by(db, a, s->id, &home, err) || held_by(db, a, m->id, &other, err))
 		return -1;
 	if (home.host_id == other.host_id) {
-		if (share_host(db, a, &was, &is, &home, &other, err))
-			return -1;
+		move_share(a, &was, &is, &home, &other);
 	} else {
 		struct allocation_row swap = home;
 
@@ -333,26 +229,4 @@ int move_settle(struct flow_engine *e, struct db *db, const struct act *act, enu
 void move_count(struct flow_engine *e, const struct server *s, const struct move_flavor *other)
 {
 	count_peak(e, s, other, 1);
-}
-
-int move_delta(struct db *db, struct arena *a, const struct move_flavor *was, const struct move_flavor *is,
-	const struct allocation_row *held, const struct placement_choice *choice, int64_t disk_gib,
-	struct allocation_row *out, struct error *err)
-{
-	struct share s = { .n = 0 };
-	struct device_row *devices;
-	size_t n;
-
-	if (store_device_list(db, a, held->host_id, &devices, &n, err) ||
-		share_add(&s, devices, n, held->devices, held->devices_n, err) ||
-		share_add(&s, devices, n, capacity_devices(a, choice), choice->gpus_n, err))
-		return -1;
-	share_pick(&s, is->extra_specs);
-	for (size_t i = 0; i < held->devices_n; i++)
-		s.picked[i] = false; /* those come first, and are held already */
-	share_out(&s, true, a, out);
-	out->vcpus = max64(0, is->vcpus - was->vcpus);
-	out->ram_mib = max64(0, is->ram_mib - was->ram_mib);
-	out->disk_gib = max64(0, disk_gib - held->disk_gib);
-	return 0;
 }

@@ -7,6 +7,7 @@
  *its host: spawn */
 #include "base/util.h"
 #include "domain/flavor.h"
+#include "flow/claims.h"
 #include "flow/console.h"
 #include "flow/move.h"
 #include "flow/server_groups.h"
@@ -296,21 +297,8 @@ static int place(struct flow_engine *e, struct db *db, struct arena *a, const st
 static int take(struct flow_engine *e, struct db *db, struct arena *a, struct server *s,
 	const struct unshelving *u, const struct flow_origin *origin, struct error *err)
 {
-	const struct placement_choice *c = &u->choice;
-	const struct allocation_row alloc = {
-		.server_id = s->id,
-		.host_id = c->host_id,
-		.vcpus = u->req.vcpus,
-		.ram_mib = u->req.ram_mib,
-		.disk_gib = u->req.disk_gib,
-		.devices = capacity_devices(a, c),
-		.devices_n = c->gpus_n,
-		.exclusive = u->req.exclusive,
-	};
-
-	if (placement_take(e->placement, s->id, &u->req, c, false, err) ||
-		store_allocation_insert(db, &alloc, err))
-		return error_wrap(err, "placement");
+	if (claim_take(e, db, a, s->id, s->id, &u->req, &u->choice, err))
+		return -1;
 	return store_usage_switch(db, s, vm_state_text(s->vm_state), u->gpus, origin->now_us, err);
 }
 

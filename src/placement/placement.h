@@ -194,7 +194,7 @@ struct placement_cell_choice { /* of one guest cell */
 	int cell;              /* the host's */
 	int vcpus;             /* pins of the server's cells follow each other in cpus */
 	int64_t ram_mib;
-	int page_kib;
+	int page_kib; /* PAGE_4K: small ones */
 };
 
 struct placement_choice {
@@ -205,6 +205,7 @@ struct placement_choice {
 	size_t cells_n;                   /* 0: it floats */
 	int16_t cpus[PLACEMENT_PINS_MAX]; /* vCPU i is pinned to host CPU cpus[i] */
 	size_t cpus_n;                    /* 0: not pinned */
+	bool cpus_isolated; /* the other threads of these CPUs' cores are the server's too, and stay idle */
 };
 
 /* The rules in the order they are tried: a refused host fails the first of them. */
@@ -233,6 +234,7 @@ enum placement_rule {
 	RULE_MAX
 };
 const char *placement_rule_name(enum placement_rule rule); /* "ram" */
+const char *placement_rule_text(enum placement_rule rule); /* of one host: "lacks ram" */
 
 struct placement_verdict { /* one host's, for explain */
 	int64_t host_id;
@@ -283,10 +285,18 @@ void placement_release(struct placement *p, int64_t server_id);
 bool placement_held(const struct placement *p, int64_t server_id, struct placement_request *req,
 	struct placement_choice *out);
 
-/* The fewest (then the smallest, then the newest: highest ids) preemptible servers of one host that have to
- * go so that the request fits there, and what it gets then. -1 with ERR_NO_HOST. */
+/* Whether a server may be made to leave its host. */
+struct placement_may {
+	bool (*leave)(void *ctx, int64_t server_id);
+	void *ctx;
+};
+
+/* The fewest (then the smallest, then the newest: highest ids) servers of one host that have to go so that the
+ * request fits there, and what it gets then. may NULL: preemptible ones. -1 with ERR_NO_HOST. Also a placement
+ * of its own where nothing has to go (*out_n 0). */
 int placement_victims(const struct placement *p, const struct placement_request *req,
-	struct placement_choice *out, int64_t *victims, size_t max, size_t *out_n, struct error *err);
+	const struct placement_may *may, struct placement_choice *out, int64_t *victims, size_t max,
+	size_t *out_n, struct error *err);
 
 /* What follows a mark can be undone back to it, newest first (a savepoint, or a tick that was refused).
  * Forget drops the journal once the tick is on disk. Host changes are journaled as well. */
@@ -303,6 +313,8 @@ struct placement_usage {
 };
 /* Totals are after ratios and reserves. False: no such host. */
 bool placement_host_usage(const struct placement *p, int64_t host_id, struct placement_usage *out);
+/* How many slots in a row a partition of this profile takes of the GPU; 0: it has no such profile. */
+int placement_profile_slots(const struct placement *p, int64_t host_id, int64_t gpu_id, const char *profile);
 /* A text of all that is taken, ordered by ids: equal states give equal texts. */
 void placement_dump(const struct placement *p, struct buf *out);
 
