@@ -113,8 +113,7 @@ struct hv_guest_cell { /* a NUMA cell that the guest sees */
 
 struct hv_hostdev {       /* a PCI device of the host, passed through managed */
 	char address[16]; /* "0000:65:00.0" */
-	int guest_cell;   /* under which the guest finds it; -1: any */
-	bool companion;   /* a function that goes with the device before it */
+	int guest_cell;   /* the cell under which the guest finds it; -1: none */
 };
 
 struct hv_mdev { /* a mediated device */

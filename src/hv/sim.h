@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The simulated host: sim://NAME?vcpus=64&ram_gib=256&disk_gib=10000&cells=2&gpus=8&gpu=10de:20b0&delay_ms=0
- * &move_ms=0 (move_ms: how long a live move away takes; optionally &state=/path/file: what the host holds
- * survives this process; &off=/path/file: while that is there nothing reaches the host). A world is known by
- * its NAME and outlives the connections to it, as a real host does. This header is for tests and benches: it
- * makes a host fail, hang, lie by omission or die, and looks at what it holds. All functions may be called
- * from any thread. */
+/* The simulated host: sim://NAME?vcpus=64&ram_gib=256&disk_gib=10000&delay_ms=0&move_ms=0 (move_ms: how long a
+ * live move away takes). What it is made of: &cells=1&threads=1 (of a core) &pages_2m=0&pages_1g=0 (of each
+ * cell) &features=avx2.avx512f; GPUs: &gpus=0&gpu=10de:20b0&iommu=1 (GPUs in one IOMMU group) &audio=0 (1: a
+ * second function each) &mdev=nvidia-474:7:A100-1-5C,nvidia-475:3 (types of mediated devices).
+ * &state=/path/file: what the host holds survives this process; &off=/path/file: while that is there nothing
+ * reaches the host. A world is known by its NAME and outlives the connections to it, as a real host does. This
+ * header is for tests and benches: it makes a host fail, hang, lie by omission or die, and looks at what it
+ * holds. All functions may be called from any thread. */
 #ifndef HV_SIM_H
 #define HV_SIM_H
 
@@ -29,7 +31,10 @@ enum sim_op {
 	SIM_DOMAIN_RESET,
 	SIM_DOMAIN_PAUSE,
 	SIM_DOMAIN_UNPAUSE,
+	SIM_DOMAIN_READ,
 	SIM_DOMAIN_REMOVE,
+	SIM_MDEV_ENSURE,
+	SIM_MDEV_REMOVE,
 	SIM_DOMAIN_LOOK,
 	SIM_DOMAIN_LIST,
 	SIM_CONSOLE_READ,
@@ -85,6 +90,20 @@ void sim_crash(const char *world);
 /* Events are lost, or each comes twice. */
 void sim_events(const char *world, bool lose, bool repeat);
 
+/* How the host breaks its word: what a guest that runs has is not what it was defined with. */
+enum sim_breach {
+	SIM_KEEPS,
+	SIM_LESS_MEMORY,
+	SIM_OTHER_PIN,   /* of the last vCPU */
+	SIM_OTHER_CELL,  /* of the last guest cell */
+	SIM_SMALL_PAGES, /* of the first guest cell */
+	SIM_LESS_DEVICES /* the last of its mediated devices, or of its PCI devices */
+};
+void sim_breach(const char *world, enum sim_breach how);
+/* Mediated devices that there are. */
+size_t sim_mdev_count(const char *world);
+bool sim_mdev_exists(const char *world, const char *uuid);
+
 /* What guests and administrators do behind our back. -1 when there is no such domain. */
 int sim_guest_shutdown(const char *world, const char *uuid);
 int sim_guest_crash(const char *world, const char *uuid);
@@ -107,7 +126,7 @@ struct sim_domain {
 	int64_t epoch;
 	int vcpus;
 	int64_t ram_mib;
-	size_t disks_n, nics_n, hostdevs_n;
+	size_t disks_n, nics_n, hostdevs_n, cells_n, pins_n, mdevs_n;
 	unsigned starts; /* times that it was started; going on from saved memory does not count */
 	unsigned nmis;
 	bool moving; /* away from here, or hither */

@@ -46,17 +46,13 @@ static void dom_set(struct sim_dom *s, const struct hv_domain *d)
 	if (sim_power_on(s->power) || s->power == HV_POWER_SUSPENDED)
 		return;
 	free(s->disks);
-	free(s->hostdevs);
 	free(s->macs);
 	s->disks_n = d->disks_n;
-	s->hostdevs_n = d->hostdevs_n;
 	s->nics_n = d->nics_n;
 	s->disks = xcalloc(d->disks_n, sizeof *s->disks);
-	s->hostdevs = xcalloc(d->hostdevs_n, sizeof *s->hostdevs);
+	sim_has_set(&s->has, d);
 	for (size_t i = 0; i < d->disks_n; i++)
 		str_copy(s->disks[i], sizeof s->disks[i], d->disks[i].volume);
-	for (size_t i = 0; i < d->hostdevs_n; i++)
-		str_copy(s->hostdevs[i], sizeof s->hostdevs[i], d->hostdevs[i]);
 	s->macs = xcalloc(d->nics_n, sizeof *s->macs);
 	for (size_t i = 0; i < d->nics_n; i++)
 		str_copy(s->macs[i], sizeof s->macs[i], d->nics[i].mac ? d->nics[i].mac : "");
@@ -81,28 +77,23 @@ int sim_domain_define(struct hv_conn *c, const struct hv_domain *d, struct error
 	return sim_end(&k, rc, err);
 }
 
-static struct sim_gpu *gpu_at(struct sim_world *w, const char *address)
-{
-	for (int i = 0; i < w->params.gpus; i++)
-		if (strcmp(w->gpus[i].address, address) == 0)
-			return &w->gpus[i];
-	return NULL;
-}
-
 /* What a real host would find missing or taken. */
 static int can_start(struct sim_world *w, const struct sim_dom *d, struct error *err)
 {
 	for (size_t i = 0; i < d->disks_n; i++)
 		if (!sim_world_vol(w, d->disks[i]))
 			return sim_no(err, "a disk is not there");
-	for (size_t i = 0; i < d->hostdevs_n; i++) {
-		const struct sim_gpu *g = gpu_at(w, d->hostdevs[i]);
+	for (size_t i = 0; i < d->has.hostdevs_n; i++) {
+		const struct sim_gpu *g = sim_world_gpu(w, d->has.hostdevs[i].address);
 
 		if (!g)
 			return sim_no(err, "there is no such PCI device");
-		if (g->holder && g->holder != d)
+		if ((g->holder && g->holder != d) || sim_world_cut(w, g->address))
 			return sim_no(err, "the PCI device is in use by another domain");
 	}
+	for (size_t i = 0; i < d->has.mdevs_n; i++)
+		if (!sim_world_mdev(w, d->has.mdevs[i].uuid))
+			return sim_no(err, "there is no such mediated device");
 	return 0;
 }
 

@@ -17,7 +17,7 @@ int sim_domain_save(struct hv_conn *c, const char *uuid, struct error *err)
 	if (sim_begin(c, SIM_DOMAIN_SAVE, &k, err) < 0)
 		return -1;
 	if ((rc = sim_find_present(k.w, uuid, &d, err)) == 0 && sim_power_on(d->power)) {
-		if (d->hostdevs_n)
+		if (d->has.hostdevs_n || d->has.mdevs_n)
 			rc = error_set(
 				err, ERR_CONFLICT, "the memory of a server with devices cannot be kept");
 		else

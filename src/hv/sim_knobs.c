@@ -21,7 +21,10 @@ static const char *const op_names[] = {
 	[SIM_DOMAIN_RESET] = "domain_reset",
 	[SIM_DOMAIN_PAUSE] = "domain_pause",
 	[SIM_DOMAIN_UNPAUSE] = "domain_unpause",
+	[SIM_DOMAIN_READ] = "domain_read",
 	[SIM_DOMAIN_REMOVE] = "domain_remove",
+	[SIM_MDEV_ENSURE] = "mdev_ensure",
+	[SIM_MDEV_REMOVE] = "mdev_remove",
 	[SIM_DOMAIN_LOOK] = "domain_look",
 	[SIM_DOMAIN_LIST] = "domain_list",
 	[SIM_CONSOLE_READ] = "console_read",
@@ -161,6 +164,7 @@ void sim_crash(const char *world)
 	struct sim_world *w = locked(world);
 
 	sim_world_drop(w, "the host lost power");
+	sim_world_mdevs_clear(w);
 	for (struct sim_node *n = sim_table_next(&w->doms, NULL); n; n = sim_table_next(&w->doms, n)) {
 		struct sim_dom *d = (struct sim_dom *)(void *)n;
 
@@ -265,7 +269,10 @@ bool sim_domain_get(const char *world, const char *uuid, struct sim_domain *out)
 			.ram_mib = d->ram_mib,
 			.disks_n = d->disks_n,
 			.nics_n = d->nics_n,
-			.hostdevs_n = d->hostdevs_n,
+			.hostdevs_n = d->has.hostdevs_n,
+			.cells_n = d->has.cells_n,
+			.pins_n = d->has.pins_n,
+			.mdevs_n = d->has.mdevs_n,
 			.starts = d->starts,
 			.nmis = d->nmis,
 			.moving = d->move || d->incoming };
@@ -292,8 +299,8 @@ static unsigned claims(struct sim_world *w, const char *address)
 	for (struct sim_node *k = sim_table_next(&w->doms, NULL); k; k = sim_table_next(&w->doms, k)) {
 		const struct sim_dom *d = (struct sim_dom *)(void *)k;
 
-		for (size_t i = 0; i < d->hostdevs_n; i++)
-			n += strcmp(d->hostdevs[i], address) == 0;
+		for (size_t i = 0; i < d->has.hostdevs_n; i++)
+			n += strcmp(d->has.hostdevs[i].address, address) == 0;
 	}
 	return n;
 }
@@ -307,6 +314,32 @@ size_t sim_devices_shared(const char *world)
 		n += claims(w, w->gpus[i].address) > 1;
 	unlock(w);
 	return n;
+}
+
+void sim_breach(const char *world, enum sim_breach how)
+{
+	struct sim_world *w = locked(world);
+
+	w->breach = how;
+	unlock(w);
+}
+
+size_t sim_mdev_count(const char *world)
+{
+	struct sim_world *w = locked(world);
+	size_t n = w->mdevs.n;
+
+	unlock(w);
+	return n;
+}
+
+bool sim_mdev_exists(const char *world, const char *uuid)
+{
+	struct sim_world *w = locked(world);
+	bool yes = sim_world_mdev(w, uuid);
+
+	unlock(w);
+	return yes;
 }
 
 /* --- volumes -------------------------------------------------------------------------------------------- */

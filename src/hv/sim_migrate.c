@@ -86,6 +86,7 @@ static void *copy_of(const void *p, size_t n, size_t size)
 static void make_dom(struct sim_move *m, const struct sim_dom *d)
 {
 	struct sim_dom *t = sim_world_dom_add(m->to, m->uuid);
+	struct hv_domain had = sim_has_get(&d->has);
 	struct sim_node node = t->node;
 
 	*t = *d;
@@ -94,7 +95,8 @@ static void make_dom(struct sim_move *m, const struct sim_dom *d)
 	t->incoming = true;
 	t->power = HV_POWER_PAUSED;
 	t->disks = copy_of(d->disks, d->disks_n, sizeof *d->disks);
-	t->hostdevs = copy_of(d->hostdevs, d->hostdevs_n, sizeof *d->hostdevs);
+	t->has = (struct sim_has) { 0 };
+	sim_has_set(&t->has, &had);
 	t->log = t->old_log = (struct buf) { 0 }; /* its log there begins empty */
 	t->rotated = false;
 	t->logged = t->starts;
@@ -115,7 +117,7 @@ static int begin(struct sim_move *m, struct error *err)
 		return error_set(err, ERR_NOT_FOUND, "the server is not on the host");
 	if (!sim_power_on(d->power))
 		return error_set(err, ERR_CONFLICT, "the server does not run");
-	if (d->hostdevs_n)
+	if (d->has.hostdevs_n || d->has.mdevs_n)
 		return error_set(
 			err, ERR_CONFLICT, "a server with devices passed through cannot be moved live");
 	if (d->move || (there && sim_power_on(there->power)))

@@ -85,7 +85,7 @@ struct sim_node *sim_table_next(const struct sim_table *t, const struct sim_node
 
 /* --- volumes -------------------------------------------------------------------------------------------- */
 
-static void note(struct sim_world *w, const struct buf *line)
+void sim_world_note(struct sim_world *w, const struct buf *line)
 {
 	ssize_t ignored;
 
@@ -118,7 +118,7 @@ struct sim_vol *sim_world_vol_add(struct sim_world *w, const char *name, int64_t
 		CLEANUP(buf_finish) struct buf line = { 0 };
 
 		vol_line(&line, v);
-		note(w, &line);
+		sim_world_note(w, &line);
 	}
 	return v;
 }
@@ -142,7 +142,7 @@ void sim_world_vol_grow(struct sim_world *w, struct sim_vol *v, int64_t capacity
 		CLEANUP(buf_finish) struct buf line = { 0 };
 
 		vol_line(&line, v);
-		note(w, &line);
+		sim_world_note(w, &line);
 	}
 }
 
@@ -179,7 +179,7 @@ void sim_world_vol_remove(struct sim_world *w, struct sim_vol *v)
 		CLEANUP(buf_finish) struct buf line = { 0 };
 
 		buf_printf(&line, "W\t%s\n", v->node.key);
-		note(w, &line);
+		sim_world_note(w, &line);
 	}
 	w->used_bytes -= v->capacity;
 	sim_table_remove(&w->vols, &v->node);
@@ -204,16 +204,15 @@ struct sim_dom *sim_world_dom_add(struct sim_world *w, const char *uuid)
 
 static void dom_line(struct buf *b, const struct sim_dom *d)
 {
-	buf_printf(b, "D\t%s\t%s\t%s\t%d\t%lld\t%d\t%lld\t%u\t%zu\t%zu\t%zu", d->node.key, d->name,
+	buf_printf(b, "D\t%s\t%s\t%s\t%d\t%lld\t%d\t%lld\t%u\t%zu\t%zu", d->node.key, d->name,
 		d->cloud[0] ? d->cloud : "-", (int)d->power, (long long)d->epoch, d->vcpus,
-		(long long)d->ram_mib, d->starts, d->nics_n, d->disks_n, d->hostdevs_n);
+		(long long)d->ram_mib, d->starts, d->nics_n, d->disks_n);
 	for (size_t i = 0; i < d->disks_n; i++)
 		buf_printf(b, "\t%s", d->disks[i]);
-	for (size_t i = 0; i < d->hostdevs_n; i++)
-		buf_printf(b, "\t%s", d->hostdevs[i]);
 	for (size_t i = 0; i < d->nics_n; i++)
 		buf_printf(b, "\t%s", d->macs[i][0] ? d->macs[i] : "-");
 	buf_puts(b, "\n");
+	sim_has_line(b, d->node.key, &d->has);
 }
 
 void sim_world_dom_save(struct sim_world *w, const struct sim_dom *d)
@@ -223,26 +222,38 @@ void sim_world_dom_save(struct sim_world *w, const struct sim_dom *d)
 	if (w->journal < 0 || d->incoming)
 		return;
 	dom_line(&line, d);
-	note(w, &line);
+	sim_world_note(w, &line);
 }
 
 static void dom_free(struct sim_dom *d)
 {
 	free(d->disks);
-	free(d->hostdevs);
+	sim_has_free(&d->has);
 	free(d->macs);
 	buf_finish(&d->log);
 	buf_finish(&d->old_log);
 	free(d);
 }
 
+/* Its GPU, by the address of any function of it. */
+struct sim_gpu *sim_world_gpu(struct sim_world *w, const char *address)
+{
+	size_t n = strcspn(address, ".");
+
+	for (int i = 0; i < w->params.gpus; i++)
+		if (strncmp(w->gpus[i].address, address, n + 1) == 0)
+			return &w->gpus[i];
+	return NULL;
+}
+
 static void gpus_hold(struct sim_world *w, struct sim_dom *d, bool hold)
 {
-	for (size_t i = 0; i < d->hostdevs_n; i++)
-		for (int k = 0; k < w->params.gpus; k++)
-			if (strcmp(w->gpus[k].address, d->hostdevs[i]) == 0 &&
-				(!w->gpus[k].holder || w->gpus[k].holder == d))
-				w->gpus[k].holder = hold ? d : NULL;
+	for (size_t i = 0; i < d->has.hostdevs_n; i++) {
+		struct sim_gpu *g = sim_world_gpu(w, d->has.hostdevs[i].address);
+
+		if (g && (!g->holder || g->holder == d))
+			g->holder = hold ? d : NULL;
+	}
 }
 
 void sim_world_dom_remove(struct sim_world *w, struct sim_dom *d)
@@ -251,7 +262,7 @@ void sim_world_dom_remove(struct sim_world *w, struct sim_dom *d)
 		CLEANUP(buf_finish) struct buf line = { 0 };
 
 		buf_printf(&line, "X\t%s\n", d->node.key);
-		note(w, &line);
+		sim_world_note(w, &line);
 	}
 	gpus_hold(w, d, false);
 	sim_consoles_end(w, d->node.key, "the server has left the host");
@@ -289,12 +300,10 @@ static int64_t num(const char *s)
 
 static void load_dom(struct sim_world *w, char **f, size_t n)
 {
-	size_t disks = n >= 12 ? (size_t)num(f[10]) : 0, hostdevs = n >= 12 ? (size_t)num(f[11]) : 0;
-	size_t nics = n >= 12 ? (size_t)num(f[9]) : 0;
+	size_t disks = n >= 11 ? (size_t)num(f[10]) : 0, nics = n >= 11 ? (size_t)num(f[9]) : 0;
 	struct sim_dom *d;
 
-	if (n < 12 || disks > n || hostdevs > n || nics > n || n != 12 + disks + hostdevs + nics ||
-		strlen(f[1]) >= SIM_KEY)
+	if (n < 11 || disks > n || nics > n || n != 11 + disks + nics || strlen(f[1]) >= SIM_KEY)
 		return;
 	if ((d = sim_world_dom(w, f[1])))
 		sim_world_dom_remove(w, d);
@@ -307,17 +316,24 @@ static void load_dom(struct sim_world *w, char **f, size_t n)
 	d->starts = (unsigned)num(f[8]);
 	d->nics_n = nics;
 	d->disks_n = disks;
-	d->hostdevs_n = hostdevs;
 	d->disks = xcalloc(disks, sizeof *d->disks);
-	d->hostdevs = xcalloc(hostdevs, sizeof *d->hostdevs);
 	for (size_t i = 0; i < disks; i++)
-		str_copy(d->disks[i], sizeof d->disks[i], f[12 + i]);
-	for (size_t i = 0; i < hostdevs; i++)
-		str_copy(d->hostdevs[i], sizeof d->hostdevs[i], f[12 + disks + i]);
+		str_copy(d->disks[i], sizeof d->disks[i], f[11 + i]);
 	d->macs = xcalloc(nics, sizeof *d->macs);
 	for (size_t i = 0; i < nics; i++)
-		str_copy(d->macs[i], sizeof d->macs[i], f[12 + disks + hostdevs + i]);
+		str_copy(d->macs[i], sizeof d->macs[i], f[11 + disks + i]);
 	sim_world_power(w, d, (enum hv_power)num(f[4]), false);
+}
+
+static void load_has(struct sim_world *w, char **f, size_t n)
+{
+	struct sim_dom *d = sim_world_dom(w, f[1]);
+
+	if (!d)
+		return;
+	sim_has_load(&d->has, f + 2, n - 2);
+	if (sim_power_on(d->power))
+		gpus_hold(w, d, true);
 }
 
 static void load_line(struct sim_world *w, char *line)
@@ -337,6 +353,16 @@ static void load_line(struct sim_world *w, char *line)
 	case 'X':
 		if ((old = sim_table_find(&w->doms, f[1])))
 			sim_world_dom_remove(w, (struct sim_dom *)(void *)old);
+		break;
+	case 'P':
+		load_has(w, f, n);
+		break;
+	case 'M':
+		if (n == 4 && !sim_world_mdev(w, f[1]))
+			sim_world_mdev_add(w, f[1], f[2], f[3]);
+		break;
+	case 'N':
+		sim_world_mdev_remove(w, f[1]);
 		break;
 	case 'V':
 		if (n != 3)
@@ -384,6 +410,8 @@ static int journal_open(struct sim_world *w, const char *path, struct error *err
 		vol_line(&all, (struct sim_vol *)(void *)n);
 	for (n = sim_table_next(&w->doms, NULL); n; n = sim_table_next(&w->doms, n))
 		dom_line(&all, (struct sim_dom *)(void *)n);
+	for (n = sim_table_next(&w->mdevs, NULL); n; n = sim_table_next(&w->mdevs, n))
+		sim_mdev_line(&all, (struct sim_mdev *)(void *)n);
 	fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
 	if (fd < 0 || write(fd, all.data, all.len) != (ssize_t)all.len || rename(fresh, path) < 0) {
 		close_fd(&fd);
@@ -430,6 +458,10 @@ static void world_free(struct sim_world *w)
 		sim_table_remove(&w->vols, n);
 		vol_free((struct sim_vol *)(void *)n);
 	}
+	while ((n = sim_table_next(&w->mdevs, NULL))) {
+		sim_table_remove(&w->mdevs, n);
+		free(n);
+	}
 	for (struct sim_fault_row *f = w->faults, *next; f; f = next) {
 		next = f->next;
 		free(f);
@@ -437,6 +469,7 @@ static void world_free(struct sim_world *w)
 	close_fd(&w->journal);
 	free(w->doms.slots);
 	free(w->vols.slots);
+	free(w->mdevs.slots);
 	free(w->gpus);
 	pthread_cond_destroy(&w->changed);
 	pthread_mutex_destroy(&w->lock);
@@ -468,66 +501,6 @@ void sim_reset(void)
 	pthread_mutex_unlock(&worlds.lock);
 }
 
-static bool param_number(const char *value, int64_t min, int64_t max, int64_t *out)
-{
-	return str_int64(value, min, max, out);
-}
-
-static bool param_set(struct sim_params *p, const char *key, const char *value)
-{
-	unsigned vendor, product;
-	int64_t v = 0;
-	int end = 0;
-
-	if (strcmp(key, "state") == 0)
-		return *value && str_copy(p->state, sizeof p->state, value);
-	if (strcmp(key, "off") == 0)
-		return *value && str_copy(p->off, sizeof p->off, value);
-	if (strcmp(key, "gpu") == 0) {
-		if (sscanf(value, "%4x:%4x%n", &vendor, &product, &end) != 2 || value[end])
-			return false;
-		p->gpu_vendor = (uint16_t)vendor;
-		p->gpu_product = (uint16_t)product;
-		return true;
-	}
-	if (strcmp(key, "vcpus") == 0 && param_number(value, 1, 65536, &v))
-		p->vcpus = (int)v;
-	else if (strcmp(key, "ram_gib") == 0 && param_number(value, 1, 1 << 20, &v))
-		p->ram_gib = v;
-	else if (strcmp(key, "disk_gib") == 0 && param_number(value, 1, 1 << 30, &v))
-		p->disk_gib = v;
-	else if (strcmp(key, "cells") == 0 && param_number(value, 1, 64, &v))
-		p->cells = (int)v;
-	else if (strcmp(key, "gpus") == 0 && param_number(value, 0, 128, &v))
-		p->gpus = (int)v;
-	else if (strcmp(key, "delay_ms") == 0 && param_number(value, 0, 600000, &v))
-		p->delay_ms = (unsigned)v;
-	else if (strcmp(key, "move_ms") == 0 && param_number(value, 0, 600000, &v))
-		p->move_ms = (unsigned)v;
-	else
-		return false;
-	return true;
-}
-
-static int params_read(const char *query, struct sim_params *p, struct error *err)
-{
-	CLEANUP(free_ptr) char *copy = xstrdup(query);
-	char *save = NULL;
-
-	for (char *pair = strtok_r(copy, "&", &save); pair; pair = strtok_r(NULL, "&", &save)) {
-		char *eq = strchr(pair, '=');
-
-		if (eq)
-			*eq = '\0';
-		if (!eq || !param_set(p, pair, eq + 1))
-			return error_set(err, ERR_BAD_REQUEST,
-				"sim://: %.32s is not one of vcpus, ram_gib, disk_gib, cells, gpus, gpu, "
-				"delay_ms, move_ms, state, off with a valid value",
-				pair);
-	}
-	return 0;
-}
-
 static int world_make(struct sim_world *w, const struct sim_params *p, struct error *err)
 {
 	w->params = *p;
@@ -545,12 +518,7 @@ static int world_make(struct sim_world *w, const struct sim_params *p, struct er
 
 struct sim_world *sim_world_open(const char *uri, struct error *err)
 {
-	struct sim_params p = { .vcpus = 64,
-		.cells = 1,
-		.ram_gib = 256,
-		.disk_gib = 10000,
-		.gpu_vendor = 0x10de,
-		.gpu_product = 0x20b0 };
+	struct sim_params p;
 	const char *start = uri + strlen("sim://");
 	size_t n = strcspn(start, "/?");
 	const char *query = strchr(start, '?');
@@ -563,7 +531,7 @@ struct sim_world *sim_world_open(const char *uri, struct error *err)
 		return NULL;
 	}
 	snprintf(name, sizeof name, "%.*s", (int)n, start);
-	if (query && params_read(query + 1, &p, err) < 0)
+	if (sim_params_read(query ? query + 1 : "", &p, err) < 0)
 		return NULL;
 	w = sim_world_get(name);
 	pthread_mutex_lock(&w->lock);

@@ -35,6 +35,19 @@ struct sim_vol {
 	struct buf data;
 };
 
+struct sim_has { /* what a domain has of its host, beside amounts */
+	struct hv_guest_cell *cells;
+	struct cpuset *pins, emulator;
+	struct hv_hostdev *hostdevs;
+	struct hv_mdev *mdevs;
+	size_t cells_n, pins_n, hostdevs_n, mdevs_n;
+};
+
+struct sim_mdev {
+	struct sim_node node; /* uuid */
+	char parent[16], type[64];
+};
+
 struct sim_dom {
 	struct sim_node node; /* uuid */
 	char name[64], cloud[80];
@@ -42,10 +55,10 @@ struct sim_dom {
 	int64_t epoch, ram_mib;
 	int vcpus;
 	unsigned starts;
-	size_t disks_n, nics_n, hostdevs_n;
+	size_t disks_n, nics_n;
 	char (*disks)[HV_VOLUME_NAME];
-	char (*hostdevs)[16];
 	char (*macs)[18];
+	struct sim_has has;
 	unsigned nmis;
 	bool no_agent;
 	char password[256];      /* "user:password", set last */
@@ -62,11 +75,15 @@ struct sim_gpu {
 };
 
 struct sim_params {
-	int vcpus, cells, gpus;
+	int64_t vcpus, cells, threads, gpus; /* threads: of a core */
 	int64_t ram_gib, disk_gib;
+	int64_t pages_2m, pages_1g; /* of each cell */
+	int64_t iommu;              /* GPUs in one IOMMU group */
+	int64_t audio;              /* 1: each GPU has a second function */
+	int64_t delay_ms, move_ms;
 	uint16_t gpu_vendor, gpu_product;
-	unsigned delay_ms, move_ms;
-	char state[256], off[256];
+	char state[256], off[256], features[256];
+	char mdev[512]; /* as in struct hv_device */
 };
 
 struct sim_fault_row {
@@ -83,7 +100,8 @@ struct sim_world {
 	pthread_cond_t changed;
 	struct sim_params params;
 	bool made; /* params were given by a connection */
-	struct sim_table doms, vols;
+	struct sim_table doms, vols, mdevs;
+	enum sim_breach breach;
 	struct sim_gpu *gpus;
 	struct hv_conn *conns;
 	struct hv_console *consoles; /* open ones */
@@ -100,6 +118,9 @@ struct sim_world *sim_world_get(const char *name);
 /* The world of a URI; the first one that names it sets its size. */
 struct sim_world *sim_world_open(const char *uri, struct error *err);
 
+/* What stands behind the '?' of a URI. */
+int sim_params_read(const char *query, struct sim_params *out, struct error *err);
+
 /* Under the world's lock. */
 struct sim_dom *sim_world_dom(struct sim_world *w, const char *uuid);
 struct sim_dom *sim_world_dom_add(struct sim_world *w, const char *uuid);
@@ -110,6 +131,9 @@ void sim_world_dom_save(struct sim_world *w, const struct sim_dom *d);
 void sim_world_power(struct sim_world *w, struct sim_dom *d, enum hv_power power, bool tell);
 /* SUSPENDED is off: its memory is on disk. */
 bool sim_power_on(enum hv_power p);
+struct sim_gpu *sim_world_gpu(struct sim_world *w, const char *address);
+/* Keeps a line of changes where the world has a file. */
+void sim_world_note(struct sim_world *w, const struct buf *line);
 struct sim_vol *sim_world_vol(struct sim_world *w, const char *name);
 struct sim_vol *sim_world_vol_add(struct sim_world *w, const char *name, int64_t capacity);
 void sim_world_vol_remove(struct sim_world *w, struct sim_vol *v);
@@ -121,6 +145,23 @@ void sim_world_vol_grow(struct sim_world *w, struct sim_vol *v, int64_t capacity
  */
 enum { SIM_KEEP_BYTES = 64 << 20 };
 void sim_world_vol_write(struct sim_vol *v, const void *data, size_t n);
+
+/* --- sim_promise.c ------------------------------------------------------------------------------------- */
+
+/* Of its own from what a domain is to have; and what a domain is given of it, borrowed. */
+void sim_has_set(struct sim_has *h, const struct hv_domain *d);
+struct hv_domain sim_has_get(const struct sim_has *h);
+void sim_has_free(struct sim_has *h);
+/* Its line in the world's file, if it has anything; and from the fields behind the uuid. */
+void sim_has_line(struct buf *b, const char *uuid, const struct sim_has *h);
+void sim_has_load(struct sim_has *h, char *const *fields, size_t n);
+/* Under the world's lock: is it there; has the device parts? */
+bool sim_world_mdev(struct sim_world *w, const char *uuid);
+bool sim_world_cut(const struct sim_world *w, const char *address);
+void sim_world_mdev_add(struct sim_world *w, const char *uuid, const char *parent, const char *type);
+void sim_world_mdev_remove(struct sim_world *w, const char *uuid);
+void sim_world_mdevs_clear(struct sim_world *w);
+void sim_mdev_line(struct buf *b, const struct sim_mdev *m);
 
 /* --- sim_call.c ---------------------------------------------------------------------------------------- */
 
@@ -171,6 +212,7 @@ int sim_find_running(struct sim_world *w, const char *uuid, struct sim_dom **out
 /* --- the driver's functions: sim_volume.c, sim_domain.c, sim_guest.c, sim_console.c, sim_migrate.c
  * ------------------- */
 
+int sim_inventory(struct hv_conn *c, struct arena *a, struct hv_inventory *out, struct error *err);
 int sim_image_ensure(struct hv_conn *c, const char *name, const char *format, int fd, int64_t size,
 	int64_t virtual_size, struct error *err);
 int sim_volume_ensure(struct hv_conn *c, const char *name, int64_t capacity, const char *backing,
@@ -194,7 +236,11 @@ int sim_domain_reboot(struct hv_conn *c, const char *uuid, struct error *err);
 int sim_domain_reset(struct hv_conn *c, const char *uuid, struct error *err);
 int sim_domain_pause(struct hv_conn *c, const char *uuid, struct error *err);
 int sim_domain_unpause(struct hv_conn *c, const char *uuid, struct error *err);
+int sim_domain_read(
+	struct hv_conn *c, struct arena *a, const char *uuid, struct hv_domain *out, struct error *err);
 int sim_domain_remove(struct hv_conn *c, const char *uuid, struct error *err);
+int sim_mdev_ensure(struct hv_conn *c, const struct hv_mdev *m, struct error *err);
+int sim_mdev_remove(struct hv_conn *c, const char *uuid, struct error *err);
 int sim_domain_look(struct hv_conn *c, const char *uuid, struct hv_seen *out, struct error *err);
 int sim_domain_list(
 	struct hv_conn *c, struct arena *a, struct hv_seen **out, size_t *out_n, struct error *err);

@@ -124,13 +124,15 @@ static void define_with(struct hv_conn *c, const char *uuid, const char *gpu)
 {
 	struct hv_domain d = small_domain(uuid, "cloud-a");
 	struct hv_disk disk = { .format = "qcow2" };
+	struct hv_hostdev hostdev = { .guest_cell = -1 };
 	char name[HV_VOLUME_NAME];
 	struct error err;
 
 	disk.volume = hv_server_volume(uuid, HV_ROOT, name);
+	str_copy(hostdev.address, sizeof hostdev.address, gpu ? gpu : "");
 	d.disks = &disk;
 	d.disks_n = 1;
-	d.hostdevs = &gpu;
+	d.hostdevs = &hostdev;
 	d.hostdevs_n = gpu != NULL;
 	assert_int_equal(sim()->volume_ensure(c, name, 1 << 30, NULL, NULL, &err), 0);
 	assert_int_equal(sim()->domain_define(c, &d, &err), 0);

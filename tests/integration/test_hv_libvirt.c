@@ -96,7 +96,7 @@ static void test_driver_life_twice(void **state)
 		{ drv->domain_remove, HV_POWER_ABSENT },
 		{ drv->domain_stop, HV_POWER_ABSENT },
 	};
-	const char *const gpu = "0000:65:00.0";
+	const struct hv_hostdev gpu = { "0000:65:00.0", -1 };
 	struct hv_domain d = domain(A);
 	struct hv_disk disk = { .volume = A "-root.qcow2", .format = "qcow2" };
 	struct hv_nic nic = { .mac = "fa:16:3e:00:00:01", .source = "default", .mtu = 1450 };
@@ -189,7 +189,7 @@ static void test_driver_foreign(void **state)
 static void test_bad_input(void **state)
 {
 	struct hv_conn *c = connect_test();
-	const char *const bad = "65:00.0; x";
+	const struct hv_hostdev bad = { "65:00.0; x", -1 };
 	struct hv_domain d = domain(A);
 	struct hv_disk disk = { .volume = "v", .format = "vmdk" };
 

@@ -91,7 +91,11 @@ int lv_domain_reboot(struct hv_conn *c, const char *uuid, struct error *err);
 int lv_domain_reset(struct hv_conn *c, const char *uuid, struct error *err);
 int lv_domain_pause(struct hv_conn *c, const char *uuid, struct error *err);
 int lv_domain_unpause(struct hv_conn *c, const char *uuid, struct error *err);
+int lv_domain_read(
+	struct hv_conn *c, struct arena *a, const char *uuid, struct hv_domain *out, struct error *err);
 int lv_domain_remove(struct hv_conn *c, const char *uuid, struct error *err);
+int lv_mdev_ensure(struct hv_conn *c, const struct hv_mdev *m, struct error *err);
+int lv_mdev_remove(struct hv_conn *c, const char *uuid, struct error *err);
 int lv_domain_look(struct hv_conn *c, const char *uuid, struct hv_seen *out, struct error *err);
 int lv_domain_list(
 	struct hv_conn *c, struct arena *a, struct hv_seen **out, size_t *out_n, struct error *err);

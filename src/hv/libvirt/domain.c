@@ -10,6 +10,7 @@
 #include "hv/internal.h"
 #include "hv/libvirt/conn.h"
 #include "hv/libvirt/domxml.h"
+#include "hv/libvirt/treexml.h"
 
 /* --- states --------------------------------------------------------------------------------------------- */
 
@@ -143,15 +144,6 @@ int lv_find_present(
 
 /* --- define --------------------------------------------------------------------------------------------- */
 
-static bool address_ok(const char *s)
-{
-	unsigned domain, bus, slot, function;
-	int n = 0;
-
-	return sscanf(s, "%4x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &n) == 4 && !s[n] &&
-	       slot < 32 && function < 8;
-}
-
 static int check(const struct hv_domain *d, struct error *err)
 {
 	if (!uuid_valid(d->uuid) || !d->name || !*d->name)
@@ -162,8 +154,11 @@ static int check(const struct hv_domain *d, struct error *err)
 		if (!str_eq(d->disks[i].format, "qcow2") && !str_eq(d->disks[i].format, "raw"))
 			return error_set(err, ERR_BAD_REQUEST, "a disk's format must be qcow2 or raw");
 	for (size_t i = 0; i < d->hostdevs_n; i++)
-		if (!address_ok(d->hostdevs[i]))
-			return error_set(err, ERR_BAD_REQUEST, "not a PCI address: %.32s", d->hostdevs[i]);
+		if (!treexml_address(d->hostdevs[i].address, NULL))
+			return error_set(err, ERR_BAD_REQUEST, "not a PCI address: %.32s", d->hostdevs[i].address);
+	for (size_t i = 0; i < d->mdevs_n; i++)
+		if (!uuid_valid(d->mdevs[i].uuid))
+			return error_set(err, ERR_BAD_REQUEST, "not the id of a mediated device");
 	return 0;
 }
 

@@ -5,11 +5,12 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "hv/libvirt/numaxml.h"
+#include "hv/libvirt/treexml.h"
 #include "hv/libvirt/xmlr.h"
 #include "hv/libvirt/xmlw.h"
 
-/* Free slots for devices that are plugged in later, and how many root ports a guest may have at most. */
-enum { SPARE_PORTS = 8, PORTS_MAX = 64, BALLOON_PERIOD_S = 10 };
+enum { BALLOON_PERIOD_S = 10 };
 
 static bool is_x86(const struct domxml_host *h)
 {
@@ -64,26 +65,34 @@ static void write_os(struct xmlw *w, const struct hv_domain *d, const struct dom
 	xw_close(w);
 }
 
-static void write_cpu(struct xmlw *w, const struct hv_domain *d, const struct domxml_host *h)
+static void write_cpu_model(struct xmlw *w, const struct hv_domain *d, const struct domxml_host *h)
 {
-	if (is_test(h))
-		return;
-	xw_open(w, "cpu");
+	int sockets = numaxml_sockets(d);
+
 	if (str_eq(h->type, "kvm")) {
 		xw_attr(w, "mode", "host-passthrough");
 		xw_attr(w, "check", "none");
 		/* a GPU's memory is mapped above the guest's own: as many address bits as the host has */
-		if (d->hostdevs_n)
+		if (d->hostdevs_n + d->mdevs_n)
 			xw_empty(w, "maxphysaddr", "mode", "passthrough", NULL);
 	} else {
 		xw_attr(w, "mode", "maximum");
 	}
-	/* one socket: guests of some licences count sockets */
 	xw_open(w, "topology");
-	xw_attr(w, "sockets", "1");
-	xw_attrf(w, "cores", "%d", d->vcpus);
+	xw_attrf(w, "sockets", "%d", sockets);
+	xw_attrf(w, "cores", "%d", d->vcpus / sockets);
 	xw_attr(w, "threads", "1");
 	xw_close(w);
+}
+
+static void write_cpu(struct xmlw *w, const struct hv_domain *d, const struct domxml_host *h)
+{
+	if (is_test(h) && !d->cells_n)
+		return;
+	xw_open(w, "cpu");
+	if (!is_test(h))
+		write_cpu_model(w, d, h);
+	numaxml_write_cells(w, d);
 	xw_close(w);
 }
 
@@ -140,43 +149,11 @@ static void write_nic(struct xmlw *w, const struct hv_nic *nic)
 	xw_close(w);
 }
 
-static void write_hostdev(struct xmlw *w, const char *address)
+/* Other machines are left to libvirt, and its test driver where no device has its place in the tree. */
+static bool has_tree(const struct hv_domain *d, const struct domxml_host *h)
 {
-	unsigned domain = 0, bus = 0, slot = 0, function = 0;
-
-	sscanf(address, "%x:%x:%x.%x", &domain, &bus, &slot, &function);
-	xw_open(w, "hostdev");
-	xw_attr(w, "mode", "subsystem");
-	xw_attr(w, "type", "pci");
-	xw_attr(w, "managed", "yes");
-	xw_open(w, "source");
-	xw_open(w, "address");
-	xw_attrf(w, "domain", "0x%04x", domain);
-	xw_attrf(w, "bus", "0x%02x", bus);
-	xw_attrf(w, "slot", "0x%02x", slot);
-	xw_attrf(w, "function", "0x%x", function);
-	xw_close(w);
-	xw_close(w);
-	xw_close(w);
-}
-
-/* PCI Express hot-plug needs a free root port for each device, and ports cannot be added to a running guest.
- */
-static void write_ports(struct xmlw *w, const struct hv_domain *d)
-{
-	size_t ports = d->disks_n + d->nics_n + d->hostdevs_n + 3 + SPARE_PORTS; /* 3: serial, balloon, rng */
-
-	if (ports > PORTS_MAX)
-		ports = PORTS_MAX;
-	xw_empty(w, "controller", "type", "pci", "index", "0", "model", "pcie-root", NULL);
-	for (size_t i = 1; i <= ports; i++) {
-		xw_open(w, "controller");
-		xw_attr(w, "type", "pci");
-		xw_attrf(w, "index", "%zu", i);
-		xw_attr(w, "model", "pcie-root-port");
-		xw_close(w);
-	}
-	xw_empty(w, "controller", "type", "usb", "model", "none", NULL);
+	return (!is_test(h) || d->cells_n) &&
+	       (!d->machine || str_eq(d->machine, "q35") || str_eq(d->machine, "virt"));
 }
 
 static void write_serial(struct xmlw *w, const struct domxml_host *h)
@@ -221,14 +198,15 @@ static void write_devices(struct xmlw *w, const struct hv_domain *d, const struc
 	xw_open(w, "devices");
 	if (h->emulator)
 		xw_leaf(w, "emulator", h->emulator);
-	if (!is_test(h) && (!d->machine || str_eq(d->machine, "q35") || str_eq(d->machine, "virt")))
-		write_ports(w, d);
+	if (has_tree(d, h)) {
+		treexml_write_ports(w, d);
+		xw_empty(w, "controller", "type", "usb", "model", "none", NULL);
+	}
 	for (size_t i = 0; i < d->disks_n; i++)
 		write_disk(w, &d->disks[i], i, h);
 	for (size_t i = 0; i < d->nics_n; i++)
 		write_nic(w, &d->nics[i]);
-	for (size_t i = 0; i < d->hostdevs_n; i++)
-		write_hostdev(w, d->hostdevs[i]);
+	treexml_write_devices(w, d, has_tree(d, h));
 	write_serial(w, h);
 	write_helpers(w);
 	xw_close(w);
@@ -252,6 +230,7 @@ void domxml_write(struct buf *out, const struct hv_domain *d, const struct domxm
 	xw_attr(&w, "placement", "static");
 	xw_textf(&w, "%d", d->vcpus);
 	xw_close(&w);
+	numaxml_write(&w, d);
 	write_os(&w, d, h);
 	xw_open(&w, "features");
 	xw_empty(&w, "acpi", NULL);

@@ -68,7 +68,12 @@ CALL_UUID(domain_reboot)
 CALL_UUID(domain_reset)
 CALL_UUID(domain_pause)
 CALL_UUID(domain_unpause)
+CALL(domain_read, false,
+	(struct hv_conn * c, struct arena *a, const char *uuid, struct hv_domain *out, struct error *err),
+	(c, a, uuid, out, err))
 CALL_UUID(domain_remove)
+CALL(mdev_ensure, false, (struct hv_conn * c, const struct hv_mdev *m, struct error *err), (c, m, err))
+CALL_UUID(mdev_remove)
 CALL(domain_look, true, (struct hv_conn * c, const char *uuid, struct hv_seen *out, struct error *err),
 	(c, uuid, out, err))
 CALL(domain_list, true,
@@ -132,7 +137,10 @@ const struct hv_driver hv_libvirt_driver = {
 	.domain_reset = call_domain_reset,
 	.domain_pause = call_domain_pause,
 	.domain_unpause = call_domain_unpause,
+	.domain_read = call_domain_read,
 	.domain_remove = call_domain_remove,
+	.mdev_ensure = call_mdev_ensure,
+	.mdev_remove = call_mdev_remove,
 	.domain_look = call_domain_look,
 	.domain_list = call_domain_list,
 	.console_read = call_console_read,
