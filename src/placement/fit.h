@@ -25,6 +25,15 @@ struct shape {
 	int32_t dedicated, preemptible, exclusive;
 };
 
+/* Derives the sums that a check reads; whenever anything of the host's cells has changed. */
+void fit_refresh(struct host *h);
+
+/* Pages that memory takes; what is charged to a cell. */
+static inline int64_t pages_of(int64_t ram_mib, int page_kib)
+{
+	return (ram_mib * 1024 + page_kib - 1) / page_kib;
+}
+
 /* RULE_OK, or the first of RULE_VCPUS and what follows it that the host fails, with what it counts. want and
  * have may be NULL. Says OK exactly where fit_pick finds a place. */
 enum placement_rule fit_check(const struct host *h, const struct shape *s, int64_t *want, int64_t *have);

@@ -41,6 +41,8 @@ struct cell {
 	int64_t pages[2], pages_used[2]; /* of 2 MiB, of 1 GiB */
 	struct cpu *cpus;                /* owned; by core, then id */
 	size_t cpus_n;
+	/* Sums by fit_refresh: free CPUs; cores whose threads are all free; CPUs of such that have several */
+	int cpus_free, cores_free, siblings_free;
 };
 
 struct host {

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which GPUs of a host a server gets. The GPUs that could serve are narrowed down, a wish at a time, as long
+ * as there still is a choice among those that are left: cells first, then partitions of the interconnect that
+ * stay whole, then single GPUs. */
+#include <limits.h>
+#include <string.h>
+
+#include "placement/fit_local.h"
+
+/* What a choice of whole GPUs costs the others. */
+struct rating {
+	int cells;                               /* of the host, that it spreads over */
+	unsigned char links[PLACEMENT_GPUS_MAX]; /* partitions that stay free, by size: the largest first */
+	int left;                                /* GPUs free in these cells */
+};
+
+static uint64_t free_gpus(const struct host *h)
+{
+	uint64_t set = 0;
+
+	for (size_t i = 0; i < gpus_count(h); i++)
+		set |= (uint64_t)(gpu_free(&h->gpus[i]) && !h->gpus[i].parts) << i;
+	return set;
+}
+
+static uint64_t beside(const struct host *h, size_t gpu)
+{
+	uint64_t set = 0;
+
+	for (size_t i = 0; i < gpus_count(h); i++)
+		set |= (uint64_t)(h->gpus[i].cell == h->gpus[gpu].cell) << i;
+	return set;
+}
+
+static struct rating rate(const struct host *h, uint64_t chosen)
+{
+	struct rating r = { 0 };
+	uint64_t stay = free_gpus(h) & ~chosen;
+
+	for (size_t i = 0; i < h->links_n; i++)
+		if (h->links[i] && !(h->links[i] & ~stay))
+			r.links[PLACEMENT_GPUS_MAX - __builtin_popcountll(h->links[i])]++;
+	while (chosen) {
+		uint64_t cell = beside(h, (size_t)__builtin_ctzll(chosen));
+
+		r.cells++;
+		r.left += __builtin_popcountll(cell & stay);
+		chosen &= ~cell;
+	}
+	return r;
+}
+
+/* Above 0: a is better. */
+static int better(const struct rating *a, const struct rating *b)
+{
+	int links = memcmp(a->links, b->links, sizeof a->links);
+
+	if (a->cells != b->cells)
+		return b->cells - a->cells;
+	return links ? links : b->left - a->left;
+}
+
+/* The partition of the interconnect that leaves most to others; 0: none serves. */
+static uint64_t best_link(const struct task *t)
+{
+	uint64_t best = 0;
+	struct rating most;
+
+	for (size_t i = 0; i < t->h->links_n; i++) {
+		struct rating r;
+
+		if (!task_fits_link(t, t->h->links[i]))
+			continue;
+		r = rate(t->h, t->h->links[i]);
+		if (!best || better(&r, &most) > 0) {
+			best = t->h->links[i];
+			most = r;
+		}
+	}
+	return best;
+}
+
+/* Keeps free partitions whole, the largest first: those of few GPUs are broken only for want of others. */
+static void keep_links(struct task *t)
+{
+	uint64_t stay = free_gpus(t->h);
+
+	for (int size = PLACEMENT_GPUS_MAX; size > 0; size--)
+		for (size_t i = t->h->links_n; i-- > 0;)
+			if (__builtin_popcountll(t->h->links[i]) == size && !(t->h->links[i] & ~stay))
+				task_drop(t, t->whole | t->shares, t->h->links[i]);
+}
+
+/* Drops one by one what is not needed: of GPUs for shares the emptiest first, of others the last. */
+static void drop_rest(struct task *t)
+{
+	uint64_t left = task_any(t, t->whole | t->shares);
+
+	while (left) {
+		size_t drop = (size_t)__builtin_ctzll(left);
+
+		for (uint64_t set = left; set; set &= set - 1) {
+			size_t i = (size_t)__builtin_ctzll(set);
+
+			if (t->h->gpus[i].share_used <= t->h->gpus[drop].share_used)
+				drop = i;
+		}
+		left &= ~(UINT64_C(1) << drop);
+		task_drop(t, t->whole | t->shares, UINT64_C(1) << drop);
+	}
+}
+
+/* As few cells as can be; of these the ones with the fewest GPUs, so that whole cells stay free. */
+static void choose_cells(struct task *t)
+{
+	struct gpu_cell cells[GPU_CELLS_MAX];
+	size_t n = task_cells(t, cells);
+	uint64_t stay = free_gpus(t->h);
+	struct task best, within;
+	unsigned unknown = 0; /* not to be chosen */
+	int least = INT_MAX;
+
+	for (size_t c = 0; c < n; c++)
+		unknown |= (unsigned)(t->bind != BIND_NONE && !cells[c].cell) << c;
+	for (int size = 0; size <= (int)n && least == INT_MAX; size++)
+		for (unsigned set = set_first(size); set < 1u << n; set = set_next(set)) {
+			int left = 0;
+
+			for (size_t c = 0; c < n; c++)
+				if (set >> c & 1)
+					left += __builtin_popcountll(
+						beside(t->h, (size_t)__builtin_ctzll(cells[c].gpus)) & stay);
+			if (set & unknown || left >= least || !task_within(t, cells, n, set, &within))
+				continue;
+			best = within;
+			least = left;
+		}
+	*t = best;
+}
+
+static void choose_whole(struct task *t)
+{
+	struct task before;
+	struct rating with, without;
+	uint64_t link;
+
+	choose_cells(t);
+	before = *t;
+	keep_links(t);
+	drop_rest(t);
+	/* A partition of its own does not harm where it leaves as much to others. */
+	link = best_link(&before);
+	if (!link)
+		return;
+	with = rate(t->h, link);
+	without = rate(t->h, task_any(t, t->whole));
+	if (!before.linked && better(&with, &without) < 0)
+		return;
+	*t = before;
+	task_take_link(t, link);
+	drop_rest(t);
+}
+
+/* Each GPU goes to one of the wants that it serves. */
+static void assign(struct task *t)
+{
+	for (uint64_t left = task_any(t, t->whole | t->shares); left; left &= left - 1) {
+		uint64_t gpu = left & -left;
+
+		for (size_t k = 0; k < t->n; k++)
+			if (t->can[k] & gpu && task_drop(t, ~(1u << k), gpu))
+				break;
+	}
+}
+
+/* Wishes that are not required are kept where they can be: the interconnect first, then cells. */
+static void keep_wishes(struct task *t)
+{
+	enum bind weakest = t->bind;
+	bool linked = t->s->link != PLACEMENT_WHATEVER && link_matters(t->h, t->whole_n);
+	bool must = t->linked;
+
+	if (t->guest->n && t->s->pci == PLACEMENT_PCI_PREFERRED)
+		weakest = BIND_NONE;
+	for (;; linked = false) {
+		static const enum bind order[] = { BIND_CELLS, BIND_LEGACY, BIND_NONE };
+
+		t->linked = linked;
+		for (size_t i = t->guest->n ? 0 : 2; i < 3; i++) {
+			t->bind = order[i];
+			if (task_fits_bound(t))
+				return;
+			if (order[i] == weakest)
+				break;
+		}
+		if (!linked || must)
+			return;
+	}
+}
+
+static uint32_t put(const struct task *t, struct placement_choice *out)
+{
+	struct placement_gpu_choice *at[PLACEMENT_GPU_KINDS_MAX];
+	uint32_t near = 0;
+
+	for (size_t k = 0; k < t->n; k++) {
+		at[k] = out->gpus + out->gpus_n;
+		out->gpus_n += (size_t)t->count[k];
+		if (t->parts >> k & 1)
+			continue;
+		for (uint64_t left = t->can[k]; left; left &= left - 1)
+			*at[k]++ = (struct placement_gpu_choice) { .id = t->h->gpus[__builtin_ctzll(left)].id,
+				.start = -1,
+				.share = (int16_t)t->s->gpus[k].share };
+	}
+	if (t->parts)
+		parts_choose(t, at);
+	for (size_t i = 0; t->guest->n && i < out->gpus_n; i++) {
+		uint32_t cell = host_cell_bit(t->h, host_gpu(t->h, out->gpus[i].id)->cell);
+
+		if (guest_covers(t->guest, near | cell))
+			near |= cell;
+	}
+	return near;
+}
+
+uint32_t gpus_choose(
+	const struct host *h, const struct shape *s, const struct guest *g, struct placement_choice *out)
+{
+	struct task t;
+
+	task_init(&t, h, s, g);
+	keep_wishes(&t);
+	task_drop(&t, t.shares, free_gpus(h));
+	if (t.whole_n)
+		choose_whole(&t);
+	else
+		drop_rest(&t);
+	assign(&t);
+	return put(&t, out);
+}
