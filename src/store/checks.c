@@ -2,20 +2,9 @@
 #include "store/checks.h"
 
 #include "base/util.h"
+#include "store/check_rules.h"
 
-/* Each query gives rows of: the object, what is wrong with it. */
-static const struct {
-	const char *rule, *sql;
-} checks[] = {
-	{ "host-capacity",
-		"SELECT h.name, 'allocations pass the capacity: ' || u.vcpus || ' vcpus, ' || u.ram_mib || ' "
-		"MiB, ' || "
-		"u.disk_gib || ' GiB' FROM host h JOIN (SELECT host_id, sum(vcpus) AS vcpus, sum(ram_mib) AS "
-		"ram_mib, "
-		"sum(disk_gib) AS disk_gib FROM allocation GROUP BY host_id) u ON u.host_id = h.id "
-		"WHERE h.inventory_us != 0 AND (u.vcpus * 1000 > h.vcpus * h.vcpu_ratio_milli "
-		"OR u.ram_mib * 1000 > (h.ram_mib - h.ram_reserved_mib) * h.ram_ratio_milli "
-		"OR u.disk_gib * 1000 > h.disk_gib * h.disk_ratio_milli)" },
+static const struct check_rule checks[] = {
 	{ "allocation-server", "SELECT s.uid, 'holds room on a host though it is deleted' FROM allocation a "
 			       "JOIN server s ON s.id = a.id WHERE s.deleted_us != 0" },
 	{ "allocation-host",
@@ -36,14 +25,6 @@ static const struct {
 		"SELECT s.uid, 'is resized and has no move to confirm' FROM server s "
 		"WHERE s.deleted_us = 0 AND s.vm_state = 'resized' AND NOT EXISTS "
 		"(SELECT 1 FROM migration m WHERE m.server_id = s.id AND m.ended_us IS NULL)" },
-	{ "allocation-size",
-		"SELECT s.uid, 'its allocation is not what its flavor says' FROM allocation a "
-		"JOIN server s ON s.id = a.id "
-		"WHERE a.vcpus != s.vcpus OR a.ram_mib != s.ram_mib OR a.disk_gib < s.disk_gib" },
-	{ "allocation-device",
-		"SELECT d.uid, 'given to a server of another host' FROM allocation_device x "
-		"JOIN device d ON d.id = x.device_id JOIN allocation a ON a.id = x.allocation_id "
-		"WHERE a.host_id != d.host_id" },
 	{ "server-allocation",
 		"SELECT s.uid, 'is on a host and holds nothing there' FROM server s WHERE s.deleted_us = 0 "
 		"AND s.host_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM allocation a WHERE a.id = "
@@ -134,19 +115,29 @@ static const struct {
 		"' that is gone' FROM pragma_foreign_key_check" },
 };
 
-int store_check(struct db *db, store_finding_fn *found, void *ctx, int *out_rules, struct error *err)
+static int run(struct db *db, const struct check_rule *rules, size_t n, store_finding_fn *found, void *ctx,
+	struct error *err)
 {
-	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+	for (size_t i = 0; i < n; i++) {
 		CLEANUP(db_done) sqlite3_stmt *st = NULL;
 		int rc;
 
-		if (db_query(db, err, &st, checks[i].sql, NULL))
+		if (db_query(db, err, &st, rules[i].sql, NULL))
 			return -1;
 		while ((rc = db_row(st, err)) > 0)
-			found(ctx, checks[i].rule, db_text(st, 0), db_text(st, 1));
+			found(ctx, rules[i].rule, db_text(st, 0), db_text(st, 1));
 		if (rc < 0)
 			return -1;
 	}
-	*out_rules = (int)ARRAY_LEN(checks);
+	return 0;
+}
+
+int store_check(struct db *db, store_finding_fn *found, void *ctx, int *out_rules, struct error *err)
+{
+	if (run(db, checks, ARRAY_LEN(checks), found, ctx, err) ||
+		run(db, check_claim_rules, check_claim_rules_n, found, ctx, err) ||
+		check_rooms(db, found, ctx, err))
+		return -1;
+	*out_rules = (int)(ARRAY_LEN(checks) + check_claim_rules_n + 2);
 	return 0;
 }

@@ -34,9 +34,19 @@ struct breach {
 	const char *rules; /* what must be found, space between */
 };
 
+#define PART(id, profile, start, slots, share)                                                            \
+	"INSERT INTO allocation_part (id, uid, device_id, allocation_id, profile, start, slots, share) "  \
+	"SELECT " id ", 'u" id "', coalesce((SELECT max(x.device_id) FROM allocation_device x), "         \
+	"(SELECT min(d.id) FROM device d WHERE d.host_id = a.host_id)), a.id, '" profile "', " start ", " \
+	"" slots ", " share " FROM allocation a"
+
 static const struct breach breaches[] = {
-	{ "UPDATE allocation SET vcpus = 1000", "host-capacity allocation-size memory-placement" },
-	{ "UPDATE allocation SET ram_mib = 1000000000", "host-capacity allocation-size" },
+	{ "UPDATE allocation SET vcpus = 1000, float_vcpus = 1000",
+		"host-capacity allocation-size memory-placement" },
+	{ "UPDATE allocation SET ram_mib = 1000000000, float_ram_mib = 1000000000",
+		"host-capacity allocation-size" },
+	{ "UPDATE allocation SET float_vcpus = 1", "allocation-float" },
+	{ "UPDATE allocation SET float_ram_mib = 1", "allocation-float" },
 	{ "UPDATE server SET deleted_us = 5", "allocation-server server-deleted port-server memory-quota" },
 	{ "UPDATE allocation SET host_id = (SELECT max(id) FROM host)", "allocation-host allocation-device" },
 	{ "DELETE FROM allocation_device", "memory-placement" },
@@ -58,6 +68,25 @@ static const struct breach breaches[] = {
 	{ "UPDATE server_action SET finish_us = NULL", "action-open" },
 	{ "UPDATE server SET vcpus = 3", "allocation-size memory-quota" },
 	{ "UPDATE device SET host_id = (SELECT max(id) FROM host), address = id", "allocation-device" },
+	{ "INSERT INTO allocation_also (allocation_id, device_id, guest_cell) SELECT a.id, d.id, -1 "
+	  "FROM allocation a, device d",
+		"allocation-device allocation-also" },
+	{ "INSERT INTO allocation_cell (allocation_id, guest_cell, host_id, cell, vcpus, ram_mib, page_kib) "
+	  "SELECT id, 0, host_id, 77, 1, 512, 4 FROM allocation",
+		"allocation-cell allocation-cells" },
+	{ "INSERT INTO allocation_cell (allocation_id, guest_cell, host_id, cell, vcpus, ram_mib, page_kib) "
+	  "SELECT a.id, 0, a.host_id, min(c.cell), 2, 1024, 2048 FROM allocation a JOIN host_cell c "
+	  "ON c.host_id = a.host_id",
+		"cell-pages allocation-float" },
+	{ "INSERT INTO allocation_cpu (host_id, cpu, allocation_id, vcpu) SELECT host_id, 1000, id, 0 FROM "
+	  "allocation",
+		"allocation-cpu allocation-cells allocation-float" },
+	{ PART("2000", "", "-1", "0", "500"), "device-cut" },
+	{ "DELETE FROM allocation_device; " PART("2000", "", "-1", "0", "1000") "; " PART(
+		  "3000", "", "-1", "0", "1"),
+		"device-cut" },
+	{ "DELETE FROM allocation_device; " PART("2000", "1g", "3", "2", "100"),
+		"part-slots" },
 };
 
 struct found {

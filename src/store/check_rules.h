@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of the check; private to it. */
+#ifndef STORE_CHECK_RULES_H
+#define STORE_CHECK_RULES_H
+
+#include "store/checks.h"
+
+/* A query that gives rows of: the object, what is wrong with it. */
+struct check_rule {
+	const char *rule, *sql;
+};
+
+/* check_claims.c: what servers hold within hosts. */
+extern const struct check_rule check_claim_rules[];
+extern const size_t check_claim_rules_n;
+/* And what needs the hosts' lists read: two rules. */
+int check_rooms(struct db *db, store_finding_fn *found, void *ctx, struct error *err);
+
+#endif
