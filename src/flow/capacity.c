@@ -8,6 +8,7 @@
 #include "domain/flavor.h"
 #include "flow/claims.h"
 #include "flow/internal.h"
+#include "flow/topology.h"
 #include "store/allocations.h"
 #include "store/devices.h"
 #include "store/hosts.h"
@@ -171,38 +172,17 @@ static enum placement_host_state placement_state(const struct host_row *h, bool 
 	return connected && !h->forced_down ? PLACEMENT_UP : PLACEMENT_DOWN;
 }
 
-static void host_set(struct placement *p, const struct host_row *h, const struct device_row *devices,
-	size_t n, bool connected)
+static int host_set(struct db *db, struct placement *p, const struct host_row *h,
+	const struct device_row *devices, size_t n, bool connected, struct error *err)
 {
-	struct placement_gpu gpus[PLACEMENT_GPUS_MAX];
-	struct placement_host to = {
-		.id = h->id,
-		.state = placement_state(h, connected),
-		.vcpus = h->vcpus,
-		.ram_mib = h->ram_mib,
-		.ram_reserved_mib = h->ram_reserved_mib,
-		.disk_gib = h->disk_gib,
-		.vcpu_ratio_milli = h->vcpu_ratio_milli,
-		.ram_ratio_milli = h->ram_ratio_milli,
-		.disk_ratio_milli = h->disk_ratio_milli,
-		.exclusive = h->exclusive,
-		.gpus = gpus,
-	};
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct placement_host to;
 
-	str_copy(to.name, sizeof to.name, h->name);
-	str_copy(to.zone, sizeof to.zone, h->zone);
-	for (size_t i = 0; i < n && devices[i].host_id == h->id && i < PLACEMENT_GPUS_MAX; i++) {
-		struct placement_gpu *g = &gpus[to.gpus_n];
-
-		*g = (struct placement_gpu) {
-			.id = devices[i].id,
-			.numa_cell = (int)devices[i].numa_cell,
-			.healthy = devices[i].present && devices[i].model[0],
-		};
-		str_copy(g->model, sizeof g->model, devices[i].model);
-		to.gpus_n++;
-	}
+	if (topology_host(db, &a, h, devices, n, &to, err))
+		return -1;
+	to.state = placement_state(h, connected);
 	placement_host_set(p, &to);
+	return 0;
 }
 
 int capacity_host_set(
@@ -219,8 +199,7 @@ int capacity_host_set(
 	}
 	if (store_device_list(db, &a, host_id, &devices, &n, err))
 		return -1;
-	host_set(e->placement, &h, devices, n, connected);
-	return 0;
+	return host_set(db, e->placement, &h, devices, n, connected, err);
 }
 
 /* ---- from the rows ---- */
@@ -329,8 +308,9 @@ int capacity_placement_rebuild(const struct flow_engine *e, const struct placeme
 		size_t first = devices_first(devices, devices_n, hosts[i].id);
 		const struct link *l = link_find(e, hosts[i].id);
 
-		host_set(p, &hosts[i], devices + first, devices_n - first,
-			like ? connected_in(verdicts, known, hosts[i].id) : l && link_placed(l));
+		if (host_set(db, p, &hosts[i], devices + first, devices_n - first,
+			    like ? connected_in(verdicts, known, hosts[i].id) : l && link_placed(l), err))
+			return -1;
 	}
 	if (take_rows(db, &a, p, err))
 		return -1;

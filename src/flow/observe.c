@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "domain/gpu_products.h"
 #include "flow/internal.h"
 #include "flow/move.h"
 #include "flow/server_parts.h"
@@ -249,13 +250,15 @@ void observe_orphans(struct flow_engine *e, const struct host_look *look)
 
 /* ---- inventory ---- */
 
-static const char *model_of(const struct flow_engine *e, const struct hv_device *d)
+/* The operator's name for it, else that of the product. */
+static const char *model_of(
+	const struct flow_engine *e, const struct hv_device *d, const struct gpu_product *product)
 {
 	for (size_t i = 0; i < e->cfg.gpu_models_n; i++)
 		if (e->cfg.gpu_models[i].vendor_id == d->vendor_id &&
 			e->cfg.gpu_models[i].product_id == d->product_id)
 			return e->cfg.gpu_models[i].name;
-	return "";
+	return product ? product->model : "";
 }
 
 static const char *text(const char *s)
@@ -265,6 +268,8 @@ static const char *text(const char *s)
 
 static struct device_row device_of(const struct flow_engine *e, int64_t host_id, const struct hv_device *d)
 {
+	const struct gpu_product *product = gpu_product_find(d->vendor_id, d->product_id);
+
 	return (struct device_row) {
 		.host_id = host_id,
 		.address = d->address,
@@ -272,7 +277,8 @@ static struct device_row device_of(const struct flow_engine *e, int64_t host_id,
 		.product_id = d->product_id,
 		.vendor = d->vendor,
 		.product = d->product,
-		.model = model_of(e, d),
+		.model = model_of(e, d, product),
+		.memory_mib = product ? product->memory_mib : 0,
 		.numa_cell = d->numa_cell,
 		.iommu_group = d->iommu_group,
 		.driver = d->driver,
@@ -280,6 +286,26 @@ static struct device_row device_of(const struct flow_engine *e, int64_t host_id,
 		.mdev_types = text(d->mdev_types),
 		.present = true,
 	};
+}
+
+/* The host tells how many more can be made: while some are, the numbers of before hold where they are larger.
+ */
+static const char *types_kept(struct arena *a, const char *now, const struct device_row *have)
+{
+	struct gpu_mdev_type is[GPU_MDEV_TYPES_MAX], was[GPU_MDEV_TYPES_MAX];
+	size_t is_n = gpu_mdev_types(now, is), was_n = gpu_mdev_types(have->mdev_types, was);
+	CLEANUP(buf_finish) struct buf b = { 0 };
+
+	if (!have->parts)
+		return now;
+	for (size_t i = 0; i < is_n; i++) {
+		for (size_t k = 0; k < was_n; k++)
+			if (strcmp(is[i].id, was[k].id) == 0 && was[k].instances > is[i].instances)
+				is[i].instances = was[k].instances;
+		buf_printf(&b, "%s%s=%d%s%s", i ? ";" : "", is[i].id, is[i].instances,
+			is[i].name[0] ? ":" : "", is[i].name);
+	}
+	return arena_strdup(a, buf_text(&b));
 }
 
 static bool device_same(const struct device_row *a, const struct device_row *b)
@@ -324,6 +350,8 @@ static int devices_apply(struct flow_engine *e, struct db *db, int64_t host_id,
 		for (size_t j = 0; j < n && !old; j++)
 			if (strcmp(have[j].address, want.address) == 0)
 				old = &have[j];
+		if (old)
+			want.mdev_types = types_kept(&a, want.mdev_types, old);
 		if (device_write(e, db, &want, old, err))
 			return -1;
 	}

@@ -9,6 +9,7 @@
 #include "hv/libvirt/domxml.h"
 #include "hv/libvirt/guestxml.h"
 #include "hv/libvirt/hostxml.h"
+#include "hv/libvirt/nodexml.h"
 #include "hv/libvirt/xmlr.h"
 
 static void from_host(const char *text)
@@ -17,12 +18,19 @@ static void from_host(const char *text)
 	struct domxml_mark mark;
 	struct host_caps caps;
 	CLEANUP(buf_finish) struct buf placed = { 0 };
-	struct hv_device device;
+	const struct hv_device *devices;
+	struct pci pci[2];
+	size_t devices_n;
 	struct guest guest;
 	struct error err;
 
 	hostxml_caps(&a, text, &caps, &err);
-	hostxml_device(&a, text, &device, &err);
+	if (nodexml_read(&a, text, &pci[0], &err) > 0) {
+		pci[1] = pci[0];
+		str_copy(pci[1].physical, sizeof pci[1].physical, pci[0].device.address);
+		nodexml_devices(&a, pci, 2, &devices, &devices_n);
+	}
+	hostxml_cpu_features(&a, text);
 	hostxml_cpu_text(&a, text);
 	hostxml_cpu_virtualizes(text);
 	hostxml_pool_path(&a, text);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hv/libvirt/hostxml.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/cpuset.h"
 #include "base/util.h"
 #include "hv/libvirt/xmlr.h"
 
-enum { CELLS_MAX = 256, CLASS_DISPLAY = 0x03, CLASS_ACCELERATOR = 0x12 };
+enum { CELLS_MAX = 256, FEATURES_MAX = 1024, PAGE_2M_KIB = 2048, PAGE_1G_KIB = 1048576 };
 
 static int64_t memory_mib(xmlNodePtr memory)
 {
@@ -16,6 +18,59 @@ static int64_t memory_mib(xmlNodePtr memory)
 	if (xr_attr_is(memory, "unit", "MiB"))
 		return n;
 	return n / 1024; /* KiB: libvirt's default */
+}
+
+static int by_core(const void *a, const void *b)
+{
+	const struct hv_cpu *x = a, *y = b;
+
+	return x->core != y->core ? x->core - y->core : x->id - y->id;
+}
+
+/* A core is known by the lowest number of its threads: the host numbers cores within a socket only. */
+static int16_t core_of(struct arena *a, xmlNodePtr cpu, int16_t id)
+{
+	char *siblings = xr_attr(a, cpu, "siblings");
+	struct cpuset set;
+
+	return siblings && !cpuset_parse(siblings, &set) && cpuset_has(&set, id)
+		       ? (int16_t)cpuset_next(&set, 0)
+		       : id;
+}
+
+/* CPUs of a number that no set of CPUs can hold are left out: they are given to nobody alone. */
+static void read_cpus(struct arena *a, xmlNodePtr cpus, struct hv_cell *cell)
+{
+	struct cpuset seen = { { 0 } };
+	struct hv_cpu *list;
+	size_t n = 0;
+
+	for (xmlNodePtr c = xr_child(cpus, "cpu"); c; c = xr_next(c, "cpu"))
+		n++;
+	cell->cpu = list = ARENA_ARRAY(a, struct hv_cpu, n + 1);
+	for (xmlNodePtr c = xr_child(cpus, "cpu"); c; c = xr_next(c, "cpu")) {
+		int64_t id = xr_attr_int(c, "id", -1);
+
+		if (id < 0 || id >= CPUSET_MAX || cpuset_has(&seen, (int)id))
+			continue;
+		cpuset_add(&seen, (int)id);
+		list[cell->cpu_n++] = (struct hv_cpu) { (int16_t)id, core_of(a, c, (int16_t)id) };
+	}
+	qsort(list, cell->cpu_n, sizeof *list, by_core);
+}
+
+static void read_pages(xmlNodePtr node, struct hv_cell *cell)
+{
+	for (xmlNodePtr p = xr_child(node, "pages"); p; p = xr_next(p, "pages")) {
+		int64_t size = xr_attr_int(p, "size", 0), n = xr_int(p, 0);
+
+		if (n < 0 || n > INT32_MAX)
+			continue;
+		if (size == PAGE_2M_KIB)
+			cell->pages_2m = n;
+		else if (size == PAGE_1G_KIB)
+			cell->pages_1g = n;
+	}
 }
 
 static void read_cells(struct arena *a, xmlNodePtr cells, struct host_caps *out)
@@ -32,6 +87,8 @@ static void read_cells(struct arena *a, xmlNodePtr cells, struct host_caps *out)
 		list->id = (int)xr_attr_int(c, "id", 0);
 		list->ram_mib = memory_mib(xr_child(c, "memory"));
 		list->cpus = (int)xr_attr_int(xr_child(c, "cpus"), "num", 0);
+		read_cpus(a, xr_child(c, "cpus"), list);
+		read_pages(c, list);
 	}
 }
 
@@ -100,6 +157,11 @@ char *hostxml_cpu_text(struct arena *a, const char *caps_xml)
 	return end ? arena_strndup(a, start, (size_t)(end - start) + strlen("</cpu>")) : NULL;
 }
 
+static bool feature_there(xmlNodePtr f)
+{
+	return !xr_attr_is(f, "policy", "disable") && !xr_attr_is(f, "policy", "forbid");
+}
+
 bool hostxml_cpu_virtualizes(const char *xml)
 {
 	struct error ignored;
@@ -108,58 +170,36 @@ bool hostxml_cpu_virtualizes(const char *xml)
 	if (!doc)
 		return false;
 	for (xmlNodePtr f = xr_child(xmlDocGetRootElement(doc), "feature"); f; f = xr_next(f, "feature"))
-		if ((xr_attr_is(f, "name", "vmx") || xr_attr_is(f, "name", "svm")) &&
-			!xr_attr_is(f, "policy", "disable") && !xr_attr_is(f, "policy", "forbid"))
+		if ((xr_attr_is(f, "name", "vmx") || xr_attr_is(f, "name", "svm")) && feature_there(f))
 			return true;
 	return false;
 }
 
-static void copy_text(struct arena *a, char *dst, size_t size, xmlNodePtr node)
+static int by_text(const void *a, const void *b)
 {
-	char *s = xr_text(a, node);
-
-	str_copy(dst, size, s ? s : "");
-	/* a cut may have gone through a character */
-	for (size_t n = strlen(dst); n && !utf8_valid(dst, n);)
-		dst[--n] = '\0';
+	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void read_pci(struct arena *a, xmlNodePtr pci, xmlNodePtr driver, struct hv_device *d)
+char *hostxml_cpu_features(struct arena *a, const char *xml)
 {
-	unsigned domain = (unsigned)xr_int(xr_child(pci, "domain"), 0);
-	unsigned bus = (unsigned)xr_int(xr_child(pci, "bus"), 0);
-	unsigned slot = (unsigned)xr_int(xr_child(pci, "slot"), 0);
-	unsigned function = (unsigned)xr_int(xr_child(pci, "function"), 0);
+	struct error ignored;
+	CLEANUP(xr_free) xmlDocPtr doc = xr_parse(xml, strlen(xml), &ignored);
+	CLEANUP(buf_finish) struct buf out = { 0 };
+	char *names[FEATURES_MAX];
+	size_t n = 0;
 
-	snprintf(d->address, sizeof d->address, "%04x:%02x:%02x.%x", domain & 0xffffff, bus & 0xff,
-		slot & 0x1f, function & 7);
-	d->vendor_id = (uint16_t)xr_attr_int(xr_child(pci, "vendor"), "id", 0);
-	d->product_id = (uint16_t)xr_attr_int(xr_child(pci, "product"), "id", 0);
-	copy_text(a, d->vendor, sizeof d->vendor, xr_child(pci, "vendor"));
-	copy_text(a, d->product, sizeof d->product, xr_child(pci, "product"));
-	d->numa_cell = (int)xr_attr_int(xr_child(pci, "numa"), "node", -1);
-	d->iommu_group = (int)xr_attr_int(xr_child(pci, "iommuGroup"), "number", -1);
-	copy_text(a, d->driver, sizeof d->driver, xr_child(driver, "name"));
-}
+	for (xmlNodePtr f = doc ? xr_child(xmlDocGetRootElement(doc), "feature") : NULL;
+		f && n < FEATURES_MAX; f = xr_next(f, "feature")) {
+		char *name = xr_attr(a, f, "name");
 
-int hostxml_device(struct arena *a, const char *xml, struct hv_device *out, struct error *err)
-{
-	CLEANUP(xr_free) xmlDocPtr doc = xr_parse(xml, strlen(xml), err);
-	struct hv_device d = { 0 };
-	xmlNodePtr root, pci;
-	int64_t class;
-
-	if (!doc)
-		return -1;
-	root = xmlDocGetRootElement(doc);
-	for (pci = xr_child(root, "capability"); pci && !xr_attr_is(pci, "type", "pci");)
-		pci = xr_next(pci, "capability");
-	class = xr_int(xr_child(pci, "class"), 0) >> 16;
-	if (class != CLASS_DISPLAY && class != CLASS_ACCELERATOR)
-		return 0;
-	read_pci(a, pci, xr_child(root, "driver"), &d);
-	*out = d;
-	return 1;
+		if (name && *name && !strpbrk(name, " \t\n") && feature_there(f))
+			names[n++] = name;
+	}
+	qsort(names, n, sizeof *names, by_text);
+	for (size_t i = 0; i < n; i++)
+		if (i == 0 || strcmp(names[i], names[i - 1]) != 0)
+			buf_printf(&out, "%s%s", i ? " " : "", names[i]);
+	return arena_strdup(a, buf_text(&out));
 }
 
 char *hostxml_pool_path(struct arena *a, const char *pool_xml)

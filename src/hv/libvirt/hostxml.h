@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a host's own XML says: capabilities and PCI devices. Pure: text in, structs out. */
+/* What a host's own XML says: capabilities, its pool. Pure: text in, structs out. */
 #ifndef HV_LIBVIRT_HOSTXML_H
 #define HV_LIBVIRT_HOSTXML_H
 
@@ -19,8 +19,8 @@ struct host_caps {            /* strings and arrays in the caller's arena */
 int hostxml_caps(struct arena *a, const char *xml, struct host_caps *out, struct error *err);
 /* Does this <cpu> (with its features expanded) have one of the x86 virtualization extensions? */
 bool hostxml_cpu_virtualizes(const char *xml);
-/* 1 and *out filled: a GPU or accelerator; 0: another device; -1: unreadable. */
-int hostxml_device(struct arena *a, const char *xml, struct hv_device *out, struct error *err);
+/* The names of such a <cpu>'s features that are there, sorted, blanks between. */
+char *hostxml_cpu_features(struct arena *a, const char *xml);
 /* The <cpu> element of the host in capabilities, as text in the arena; NULL when there is none. */
 char *hostxml_cpu_text(struct arena *a, const char *caps_xml);
 /* A pool's directory, in the arena; NULL when it is not one of files in a directory. */

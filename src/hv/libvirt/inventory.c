@@ -8,24 +8,33 @@
 #include "base/util.h"
 #include "hv/libvirt/conn.h"
 #include "hv/libvirt/hostxml.h"
+#include "hv/libvirt/nodexml.h"
 
-enum { DEVICES_MAX = 1024 };
+enum { DEVICES_MAX = 4096 };
 
 /* --- facts ---------------------------------------------------------------------------------------------- */
 
+/* The host's <cpu> with all its features: it lists only what goes beyond the named model. In the arena; NULL
+ * when the host tells none. */
+static const char *expanded_cpu(struct hv_conn *c, struct arena *a, const char *caps_xml)
+{
+	CLEANUP(free_ptr) char *expanded = NULL;
+	const char *cpu = hostxml_cpu_text(a, caps_xml);
+
+	if (cpu)
+		expanded = virConnectBaselineCPU(
+			c->link->conn, &cpu, 1, VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES);
+	return expanded ? arena_strdup(a, expanded) : cpu;
+}
+
 /* KVM is worth its name only where the processor virtualizes: a /dev/kvm without vmx or svm (a paravirtual
- * one) is offered by libvirt, but an ordinary guest kernel does not boot under it. The host's <cpu> lists
- * only what goes beyond the named model, so it is expanded first. */
+ * one) is offered by libvirt, but an ordinary guest kernel does not boot under it. */
 static bool cpu_virtualizes(struct hv_conn *c, const char *caps_xml)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
-	CLEANUP(free_ptr) char *expanded = NULL;
-	const char *cpu = hostxml_cpu_text(&a, caps_xml);
+	const char *cpu = expanded_cpu(c, &a, caps_xml);
 
-	if (!cpu)
-		return false;
-	expanded = virConnectBaselineCPU(c->link->conn, &cpu, 1, VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES);
-	return hostxml_cpu_virtualizes(expanded ? expanded : cpu);
+	return cpu && hostxml_cpu_virtualizes(cpu);
 }
 
 static int decide_accel(struct hv_conn *c, const char *caps_xml, const struct host_caps *caps,
@@ -107,11 +116,14 @@ static int read_caps(struct hv_conn *c, struct arena *a, struct hv_inventory *in
 {
 	CLEANUP(free_ptr) char *xml = virConnectGetCapabilities(c->link->conn);
 	struct host_caps caps;
+	const char *cpu;
 
 	if (!xml)
 		return conn_fail(c, "tell its capabilities", err);
 	if (hostxml_caps(a, xml, &caps, err) < 0)
 		return -1;
+	cpu = expanded_cpu(c, a, xml);
+	inv->cpu_features = cpu ? hostxml_cpu_features(a, cpu) : "";
 	memcpy(inv->uuid, caps.uuid, sizeof inv->uuid);
 	inv->arch = caps.arch;
 	inv->cpu_model = caps.cpu_model ? caps.cpu_model : "";
@@ -125,11 +137,17 @@ static int read_caps(struct hv_conn *c, struct arena *a, struct hv_inventory *in
 	return 0;
 }
 
-/* A host without NUMA is one cell that has everything. */
+/* A host that tells of no cells is one that has everything. Only libvirt's test driver is such a host: its
+ * CPUs are numbered from 0, the threads of a core in a row. */
 static void one_cell(struct arena *a, struct hv_inventory *inv)
 {
 	struct hv_cell *cell = ARENA_NEW(a, struct hv_cell);
+	int threads = inv->threads > 0 ? inv->threads : 1;
+	struct hv_cpu *cpu = ARENA_ARRAY(a, struct hv_cpu, CPUSET_MAX);
 
+	for (int i = 0; i < inv->cpus && i < CPUSET_MAX; i++)
+		cpu[cell->cpu_n++] = (struct hv_cpu) { (int16_t)i, (int16_t)(i - i % threads) };
+	cell->cpu = cpu;
 	cell->ram_mib = inv->ram_mib;
 	cell->cpus = inv->cpus;
 	inv->cells = cell;
@@ -138,35 +156,36 @@ static void one_cell(struct arena *a, struct hv_inventory *inv)
 
 /* A device that vanished since the list was made is not there: no error. */
 static int read_device(
-	struct hv_conn *c, struct arena *a, virNodeDevicePtr dev, struct hv_inventory *inv, struct error *err)
+	struct hv_conn *c, struct arena *a, virNodeDevicePtr dev, struct pci *out, struct error *err)
 {
 	CLEANUP(free_ptr) char *xml = virNodeDeviceGetXMLDesc(dev, 0);
-	struct hv_device *list = (struct hv_device *)(void *)inv->devices;
-	int rc;
 
 	if (!xml)
 		return conn_last() == VIR_ERR_NO_NODE_DEVICE ? 0 : conn_fail(c, "describe a device", err);
-	rc = hostxml_device(a, xml, &list[inv->devices_n], err);
-	inv->devices_n += rc > 0;
-	return rc < 0 ? -1 : 0;
+	return nodexml_read(a, xml, out, err);
 }
 
 static int read_devices(struct hv_conn *c, struct arena *a, struct hv_inventory *inv, struct error *err)
 {
 	virNodeDevicePtr *devs = NULL;
+	struct pci *all;
+	size_t all_n = 0;
 	int n, rc = 0;
 
 	n = virConnectListAllNodeDevices(c->link->conn, &devs, VIR_CONNECT_LIST_NODE_DEVICES_CAP_PCI_DEV);
 	if (n < 0)
 		return conn_fail(c, "list its devices", err);
-	inv->devices = ARENA_ARRAY(a, struct hv_device, (size_t)(n < DEVICES_MAX ? n : DEVICES_MAX));
+	all = xcalloc((size_t)n + 1, sizeof *all);
 	for (int i = 0; i < n; i++) {
-		if (rc == 0 && i < DEVICES_MAX)
-			rc = read_device(c, a, devs[i], inv, err);
+		if (rc >= 0 && i < DEVICES_MAX && (rc = read_device(c, a, devs[i], &all[all_n], err)) > 0)
+			all_n++;
 		virNodeDeviceFree(devs[i]);
 	}
 	free(devs);
-	return rc;
+	if (rc >= 0)
+		nodexml_devices(a, all, all_n, &inv->devices, &inv->devices_n);
+	free(all);
+	return rc < 0 ? -1 : 0;
 }
 
 static int read_pool(struct hv_conn *c, struct hv_inventory *inv, struct error *err)
