@@ -40,6 +40,45 @@ static const struct view status_view = { NULL,
 	},
 	NULL, NULL };
 
+static const struct view explain_parts[] = {
+	{ "change",
+		(const struct column[]) {
+			{ "smallest change", "text", FORM_TEXT },
+			{ 0 },
+		},
+		NULL, NULL },
+	{ "totals",
+		(const struct column[]) {
+			{ "hosts", "hosts", FORM_COUNT },
+			{ "rule", "rule", FORM_TEXT },
+			{ "reason", "reason", FORM_TEXT },
+			{ 0 },
+		},
+		NULL, NULL },
+	{ "hosts",
+		(const struct column[]) {
+			{ "host", "host", FORM_TEXT },
+			{ "chosen", "chosen", FORM_COUNT },
+			{ "reason", "reason", FORM_TEXT },
+			{ "wanted", "want", FORM_COUNT },
+			{ "there", "have", FORM_COUNT },
+			{ "score", "score", FORM_COUNT },
+			{ 0 },
+		},
+		NULL, NULL },
+	{ 0 },
+};
+
+static const struct view explain_view = { "explanation",
+	(const struct column[]) {
+		{ "fits", "fits", FORM_TEXT },
+		{ "servers", "count", FORM_TEXT },
+		{ "why not", "message", FORM_TEXT },
+		{ "quota", "quota", FORM_TEXT },
+		{ 0 },
+	},
+	explain_parts, NULL };
+
 static const struct view hosts_view = { "hosts",
 	(const struct column[]) {
 		{ "name", "name", FORM_TEXT },
@@ -494,6 +533,25 @@ const struct command commands[] = {
 		.url = OPERATOR "/servers/{0}",
 		.view = &server_view },
 
+	{ .path = "explain",
+		.args = "FLAVOR",
+		.help = "Say where a server of this flavor would go now, and why not elsewhere",
+		.options =
+			OPTIONS {
+				{ "image", "IMAGE",
+					"Of this image's id; without: a disk of the flavor's size", 0, NULL },
+				{ "count", "N", "So many servers at once, all or none", OPT_INT, NULL },
+				{ "zone", "ZONE", "In this availability zone", 0, NULL },
+				{ "host", "HOST", "On this host", 0, NULL },
+				{ "project", "PROJECT", "With the limits of this project", 0, NULL },
+				{ "group", "GROUP", "In this server group's id", 0, NULL },
+				{ "same-host", "SERVER", "On the host of this server's id", 0, NULL },
+				{ "different-host", "SERVER", "Not on the host of this server's id", 0,
+					NULL },
+				END },
+		.view = &explain_view,
+		.run = cmd_explain },
+
 	{ .path = "flow list",
 		.help = "List work under way and stuck",
 		.method = "GET",
@@ -534,11 +592,12 @@ const struct command commands[] = {
 	{ .path = "pki init",
 		.args = "DIR",
 		.help = "Make the cloud's certificate authority in DIR, valid for ten years",
-		.options = OPTIONS { { "name", "NAME", "The CA's name, \"cloudd CA\" where not given", 0,
-					     NULL },
-			{ "force", NULL, "Replace a CA that is there; all its certificates become worthless",
-				OPT_FLAG, NULL },
-			END },
+		.options =
+			OPTIONS { { "name", "NAME", "The CA's name, \"cloudd CA\" where not given", 0, NULL },
+				{ "force", NULL,
+					"Replace a CA that is there; all its certificates become worthless",
+					OPT_FLAG, NULL },
+				END },
 		.run = cmd_pki_init },
 	{ .path = "pki issue",
 		.args = "DIR",

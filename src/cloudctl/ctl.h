@@ -57,6 +57,7 @@ int cmd_user_password(struct ctl *ctl);
 int cmd_flavor_create(struct ctl *ctl);
 int cmd_quota_set(struct ctl *ctl);
 int cmd_server_console(struct ctl *ctl);
+int cmd_explain(struct ctl *ctl);
 int cmd_bootstrap(struct ctl *ctl);
 int cmd_check(struct ctl *ctl);
 int cmd_pki_init(struct ctl *ctl);

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "domain/server_state.h"
 #include "flow/flow.h"
+#include "placement/placement.h"
 #include "store/server_groups.h"
 #include "store/servers.h"
 
@@ -44,6 +45,25 @@ struct server_create {
 int flow_server_create(struct flow_engine *e, struct db *db, struct arena *a,
 	const struct server_create *want, const struct flow_origin *origin, const char ***out_uids,
 	struct error *err);
+
+/* What flow_server_create would do with the same request now, and why; changes nothing. A project of 0 has no
+ * limits. Arrays are in the arena. */
+enum { EXPLAIN_LEAVERS_MAX = 32 };
+struct server_explanation {
+	struct error quota; /* ERR_NONE: within its limits */
+	bool placed;
+	const struct placement_choice *choices; /* placed: of each server */
+	struct error no_host;                   /* else why */
+	struct placement_request request;       /* of one of them */
+	struct placement_verdict *verdicts;     /* of each host, by id, for one of them */
+	size_t verdicts_n;
+	/* Not placed: the fewest servers that would have to leave one host for one of them. host_id 0: no host
+	 * would do even if it were empty. */
+	int64_t change_host_id, leavers[EXPLAIN_LEAVERS_MAX];
+	size_t leavers_n;
+};
+int flow_server_explain(struct flow_engine *e, struct db *db, struct arena *a,
+	const struct server_create *want, struct server_explanation *out, struct error *err);
 
 /* os-start, os-stop, reboot, pause, unpause, suspend, resume by their rows of the action table: checks state
  * and lock (ERR_CONFLICT), sets task_state, starts the flow. */

@@ -36,6 +36,35 @@ const char *placement_rule_name(enum placement_rule rule)
 	return rule_names[rule];
 }
 
+static const char *const rule_texts[RULE_MAX] = {
+	[RULE_OK] = "has room",
+	[RULE_HOST_STATE] = "takes no servers now",
+	[RULE_HOST_NAMED] = "is not the one named",
+	[RULE_ZONE] = "is in another zone",
+	[RULE_TRAIT] = "lacks a required trait, or has a forbidden one",
+	[RULE_AGGREGATE] = "is in no aggregate that the flavor wants",
+	[RULE_GROUP] = "is ruled out by the group or the hints",
+	[RULE_SCOPE] = "is too far from the others",
+	[RULE_EXCLUSIVE] = "is not shared",
+	[RULE_HELD] = "is kept for a server that waits",
+	[RULE_VCPUS] = "lacks vcpus",
+	[RULE_RAM] = "lacks ram",
+	[RULE_DISK] = "lacks disk",
+	[RULE_CPUS] = "lacks dedicated cpus",
+	[RULE_PAGES] = "lacks huge pages",
+	[RULE_NUMA] = "has not room within its NUMA cells",
+	[RULE_GPU] = "lacks gpus",
+	[RULE_RESERVED] = "has gpus, but reserved ones",
+	[RULE_GPU_NUMA] = "has gpus, but not near the cells",
+	[RULE_GPU_LINK] = "has gpus, but no whole interconnect partition",
+	[RULE_GPU_GROUP] = "has gpus, but in shared IOMMU groups",
+};
+
+const char *placement_rule_text(enum placement_rule rule)
+{
+	return rule_texts[rule];
+}
+
 static void say(char *text, size_t size, size_t *n, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 

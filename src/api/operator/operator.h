@@ -27,6 +27,9 @@ int operator_quota_defaults_set(struct api_call *c, struct error *err);
 
 extern const struct bind_table host_create_body, host_action_body, flow_action_body, operator_quota_body;
 
+int operator_explain(struct api_call *c, struct error *err);
+extern const struct bind_table explain_body;
+
 int operator_server_list(struct api_call *c, struct error *err);
 int operator_server_show(struct api_call *c, struct error *err);
 int operator_server_console(struct api_call *c, struct error *err);

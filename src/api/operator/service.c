@@ -216,6 +216,8 @@ static const struct api_route routes[] = {
 	{ "GET", "/quotas/{project}", operator_quota_show, ROLE_ADMIN, 0, 0, 0, "quota.show" },
 	{ "PUT", "/quotas/{project}", operator_quota_set, ROLE_ADMIN, 0, 0, 0, "quota.set",
 		&operator_quota_body },
+	{ "POST", "/placement/explain", operator_explain, ROLE_MEMBER, 0, 0, 0, "placement.explain",
+		&explain_body },
 	{ "GET", "/servers", operator_server_list, ROLE_ADMIN, 0, 0, 0, "cloud.servers" },
 	{ "GET", "/servers/{server}", operator_server_show, ROLE_ADMIN, 0, 0, 0, "cloud.server" },
 	{ "GET", "/servers/{server}/console", operator_server_console, ROLE_READER, 0, 0, ROUTE_OWN,
