@@ -296,14 +296,15 @@ static bool next_place(const struct task *t, size_t k, const struct place *after
 static bool try_place(struct task *t, struct laid *laid, const struct place *p, size_t k)
 {
 	const struct gpu *g = &t->h->gpus[p->gpu];
+	uint32_t cell = host_cell_bit(t->h, g->cell);
 	struct laid were = *laid;
 	struct task was = *t;
 
 	laid->used[p->gpu] |= slots_at(&g->geometry->profiles[p->profile], p->start);
 	laid->profile[p->gpu] = (int16_t)p->profile;
 	t->count[k]--;
-	t->near |= t->bind == BIND_NONE ? 0 : host_cell_bit(t->h, g->cell);
-	if (task_fits_bound(t))
+	t->near |= t->bind == BIND_NONE ? 0 : cell;
+	if ((cell || t->bind != BIND_CELLS) && task_fits_bound(t))
 		return true;
 	*laid = were;
 	*t = was;
