@@ -6,6 +6,7 @@
 
 #include "base/util.h"
 #include "placement/choose.h"
+#include "placement/score.h"
 
 static const char *const rule_names[RULE_MAX] = {
 	[RULE_OK] = "ok",
@@ -82,42 +83,82 @@ static void say(char *text, size_t size, size_t *n, const char *fmt, ...)
 
 /* Why hosts were refused, with the words for one host and for several. What nearly fitted comes first. */
 static const struct refusal {
-	enum placement_rule rule;
-	enum placement_host_state state; /* of RULE_HOST_STATE */
+	int code; /* of the index */
 	const char *one, *several;
 } refusals[] = {
-	{ RULE_OK, PLACEMENT_UP, "has not room for all", "have not room for all" }, /* that stay together */
-	{ RULE_GPU, PLACEMENT_UP, "lacks gpus", "lack gpus" },
-	{ RULE_DISK, PLACEMENT_UP, "lacks disk", "lack disk" },
-	{ RULE_RAM, PLACEMENT_UP, "lacks ram", "lack ram" },
-	{ RULE_VCPUS, PLACEMENT_UP, "lacks vcpus", "lack vcpus" },
-	{ RULE_EXCLUSIVE, PLACEMENT_UP, "is not shared", "are not shared" },
-	{ RULE_GROUP, PLACEMENT_UP, "is ruled out", "are ruled out" },
-	{ RULE_AGGREGATE, PLACEMENT_UP, "is in no aggregate that the flavor wants",
+	{ RULE_OK, "has not room for all", "have not room for all" }, /* that stay together */
+	{ RULE_SCOPE, "is nowhere with room for all", "are nowhere with room for all" },
+	{ RULE_GPU_GROUP, "has gpus in shared IOMMU groups", "have gpus in shared IOMMU groups" },
+	{ RULE_GPU_LINK, "has gpus that are not linked", "have gpus that are not linked" },
+	{ RULE_GPU_NUMA, "has gpus far from its cells", "have gpus far from their cells" },
+	{ RULE_RESERVED, "has reserved gpus", "have reserved gpus" },
+	{ RULE_GPU, "lacks gpus", "lack gpus" },
+	{ RULE_NUMA, "lacks room within cells", "lack room within cells" },
+	{ RULE_PAGES, "lacks huge pages", "lack huge pages" },
+	{ RULE_CPUS, "lacks dedicated cpus", "lack dedicated cpus" },
+	{ RULE_DISK, "lacks disk", "lack disk" },
+	{ RULE_RAM, "lacks ram", "lack ram" },
+	{ RULE_VCPUS, "lacks vcpus", "lack vcpus" },
+	{ RULE_HELD, "is kept for a server that waits", "are kept for servers that wait" },
+	{ RULE_EXCLUSIVE, "is not shared", "are not shared" },
+	{ RULE_GROUP, "is ruled out", "are ruled out" },
+	{ RULE_AGGREGATE, "is in no aggregate that the flavor wants",
 		"are in no aggregate that the flavor wants" },
-	{ RULE_ZONE, PLACEMENT_UP, "is in another zone", "are in another zone" },
-	{ RULE_HOST_NAMED, PLACEMENT_UP, "is not the one named", "are not the one named" },
-	{ RULE_HOST_STATE, PLACEMENT_DRAINING, "is draining", "are draining" },
-	{ RULE_HOST_STATE, PLACEMENT_DISABLED, "is disabled", "are disabled" },
-	{ RULE_HOST_STATE, PLACEMENT_DOWN, "is down", "are down" },
+	{ RULE_TRAIT, "lacks a trait", "lack a trait" },
+	{ RULE_ZONE, "is in another zone", "are in another zone" },
+	{ RULE_HOST_NAMED, "is not the one named", "are not the one named" },
+	{ CODE_STATE + PLACEMENT_DRAINING, "is draining", "are draining" },
+	{ CODE_STATE + PLACEMENT_DISABLED, "is disabled", "are disabled" },
+	{ CODE_STATE + PLACEMENT_DOWN, "is down", "are down" },
 };
 
-int no_host(const struct placement *p, const struct query *q, size_t fitted, size_t wanted, struct error *err)
+static int code_of(const struct choosing *c, size_t slot)
 {
-	size_t counts[RULE_MAX][PLACEMENT_DOWN + 1] = { { 0 } }, n = 0;
+	enum placement_rule rule = query_rule(c->q, slot);
+
+	if (rule == RULE_HOST_STATE)
+		return CODE_STATE + c->p->hot[slot].state;
+	if (rule != RULE_OK)
+		return (int)rule;
+	return c->tree && !c->p->hot[slot].held ? tree_code(c->tree, slot) : (int)query_ask(c->q, slot, NULL);
+}
+
+static void count_codes(const struct choosing *c, size_t *counts)
+{
+	for (int code = 0; code < CODES; code++) /* the tree knows all there is to know */
+		counts[code] = c->tree && !c->q->narrow ? tree_count(c->tree, code) : 0;
+	for (size_t i = 0; (!c->tree || c->q->narrow) && i < c->p->hosts_n; i++)
+		counts[code_of(c, i)]++;
+}
+
+static const char *const scope_texts[] = {
+	[PLACEMENT_ANYWHERE] = "fit",
+	[PLACEMENT_ONE_HOST] = "fit on one host",
+	[PLACEMENT_ONE_RACK] = "fit in one rack",
+	[PLACEMENT_ONE_FABRIC] = "fit in one fabric",
+};
+
+int no_host(
+	const struct choosing *c, enum placement_scope lacks, size_t fitted, size_t wanted, struct error *err)
+{
+	size_t counts[CODES], n = 0;
 	char text[sizeof err->msg], of[32];
 
 	if (wanted > 1)
-		say(text, sizeof text, &n, "only %zu of %zu servers fit: ", fitted, wanted);
+		say(text, sizeof text, &n, "only %zu of %zu servers %s: ", fitted, wanted,
+			scope_texts[lacks]);
 	else
 		say(text, sizeof text, &n, "no host fits: ");
-	if (!p->hosts_n)
+	if (!c->p->hosts_n)
 		say(text, sizeof text, &n, "there are no hosts");
-	for (size_t i = 0; i < p->hosts_n; i++)
-		counts[refused_by(p, q, i)][p->hot[i].state]++;
-	snprintf(of, sizeof of, " of %zu", p->hosts_n); /* said once */
+	count_codes(c, counts);
+	if (lacks == PLACEMENT_ONE_RACK || lacks == PLACEMENT_ONE_FABRIC) {
+		counts[RULE_SCOPE] = counts[RULE_OK];
+		counts[RULE_OK] = 0;
+	}
+	snprintf(of, sizeof of, " of %zu", c->p->hosts_n); /* said once */
 	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
-		size_t hosts = counts[refusals[i].rule][refusals[i].state];
+		size_t hosts = counts[refusals[i].code];
 
 		if (!hosts)
 			continue;
@@ -128,37 +169,16 @@ int no_host(const struct placement *p, const struct query *q, size_t fitted, siz
 	return error_set(err, ERR_NO_HOST, "%s", text);
 }
 
-static void fill_numbers(
-	const struct placement *p, const struct query *q, size_t slot, struct placement_verdict *v)
+static struct placement_verdict verdict_of(const struct query *q, size_t slot)
 {
-	const struct hot *h = &p->hot[slot];
-	size_t k;
-	int have;
+	const struct host *h = q->p->hosts[slot];
+	struct placement_verdict v = { .host_id = h->id, .rule = query_rule(q, slot) };
 
-	switch (v->rule) {
-	case RULE_OK:
-		v->score = score_of(p, q, slot);
-		break;
-	case RULE_VCPUS:
-		v->want = q->req->vcpus;
-		v->have = h->vcpus;
-		break;
-	case RULE_RAM:
-		v->want = q->req->ram_mib;
-		v->have = h->ram_mib;
-		break;
-	case RULE_DISK:
-		v->want = q->req->disk_gib;
-		v->have = h->disk_gib;
-		break;
-	case RULE_GPU:
-		k = gpu_lacking(p, q, slot, &have);
-		v->want = k < q->gpus.kinds_n ? q->gpus.count[k] : q->gpus.total;
-		v->have = k < q->gpus.kinds_n ? have : h->gpus_free;
-		break;
-	default:
-		break;
-	}
+	if (v.rule == RULE_OK)
+		v.rule = fit_check(h, &q->key.shape, &v.want, &v.have);
+	if (v.rule == RULE_OK)
+		v.score = score_of(q->p, h, &q->key.shape);
+	return v;
 }
 
 static int verdict_by_host(const void *a, const void *b)
@@ -175,11 +195,10 @@ size_t placement_explain(
 	size_t fit = 0;
 
 	for (size_t i = 0; i < p->hosts_n; i++) {
-		out[i] = (struct placement_verdict) { .host_id = p->hot[i].id, .rule = refused_by(p, &q, i) };
-		fill_numbers(p, &q, i, &out[i]);
+		out[i] = verdict_of(&q, i);
 		fit += out[i].rule == RULE_OK;
 	}
-	if (p->hosts_n)
+	if (p->unordered)
 		qsort(out, p->hosts_n, sizeof *out, verdict_by_host);
 	return fit;
 }

@@ -2,6 +2,7 @@
 #include "placement/map.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/util.h"
 
@@ -27,6 +28,17 @@ void map_finish(struct map *m)
 {
 	free(m->entries);
 	*m = (struct map) { 0 };
+}
+
+struct map map_copy(const struct map *m)
+{
+	struct map to = *m;
+
+	if (m->cap) {
+		to.entries = xmalloc(m->cap * sizeof *to.entries);
+		memcpy(to.entries, m->entries, m->cap * sizeof *to.entries);
+	}
+	return to;
 }
 
 int64_t map_get(const struct map *m, int64_t key)

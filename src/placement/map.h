@@ -20,6 +20,7 @@ struct map {
 
 /* An all-zero map is ready; map_finish leaves it ready again. */
 void map_finish(struct map *m);
+struct map map_copy(const struct map *m);
 int64_t map_get(const struct map *m, int64_t key); /* MAP_NONE: not there */
 void map_set(struct map *m, int64_t key, int64_t value);
 void map_remove(struct map *m, int64_t key);

@@ -180,6 +180,7 @@ struct placement_request {
 	bool scope_required;        /* else preferred */
 	int64_t reservation;        /* uses GPUs of this block that has begun; 0: none */
 	bool preemptible;           /* may use a block's GPUs until it begins; may be a victim */
+	int64_t server;             /* its id, where a host may be kept for it; 0 */
 };
 
 struct placement_gpu_choice {

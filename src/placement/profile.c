@@ -5,8 +5,8 @@
 
 int placement_profile_slots(const struct placement *p, int64_t host_id, int64_t gpu_id, const char *profile)
 {
-	int64_t slot = map_get(&p->by_id, host_id);
-	const struct gpu *g = slot == MAP_NONE ? NULL : host_gpu(&p->hosts[slot], gpu_id);
+	const struct host *h = host_by_id(p, host_id);
+	const struct gpu *g = h ? host_gpu(h, gpu_id) : NULL;
 	const struct placement_geometry *geometry = g ? g->geometry : NULL;
 
 	for (size_t i = 0; geometry && i < geometry->profiles_n; i++)

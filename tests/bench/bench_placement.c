@@ -46,7 +46,9 @@ static void add_host(struct placement *p, int64_t id, bool gpus_there)
 	snprintf(h.name, sizeof h.name, "node-%05d", (int)id);
 	str_copy(h.zone, sizeof h.zone, id % 2 ? "a" : "b");
 	for (int i = 0; i < GPUS_PER_HOST; i++) {
-		gpus[i] = (struct placement_gpu) { .id = id * 100 + i, .numa_cell = i / 4, .healthy = true };
+		gpus[i] = (struct placement_gpu) {
+			.id = id * 100 + i, .numa_cell = i / 4, .iommu_group = -1, .healthy = true
+		};
 		str_copy(gpus[i].model, sizeof gpus[i].model, id % 4 ? "h100" : "l40s");
 	}
 	placement_host_set(p, &h);

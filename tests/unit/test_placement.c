@@ -41,6 +41,7 @@ static void parse_gpus(char *word, struct test_host *t)
 
 			g->id = t->h.id * 100 + (int64_t)t->h.gpus_n;
 			g->numa_cell = cell;
+			g->iommu_group = -1;
 			g->healthy = model[0] != '!'; /* "1x!h100": broken */
 			str_copy(g->model, sizeof g->model, model + !g->healthy);
 		}
@@ -305,7 +306,7 @@ static const struct {
 	{ "together: GPUs of one model are short", "a: 9c 9g 2xx@0,2xy@0; b: 9c 9g 3xy@0", { NULL },
 		"1c 1g 1xy together", 3, "bbb" },
 	{ "together: no host for all", "a: 2c 8g; b: 3c 8g", { NULL }, "1c 1g together", 4,
-		"only 0 of 4 servers fit: 2 of 2 have not room for all" },
+		"only 3 of 4 servers fit on one host: 2 of 2 have not room for all" },
 	{ "soft together: where most are", "a: 2c 8g; b: 16c 64g; c: 16c 64g", { NULL },
 		"1c 1g soft-together b=1 c=2", 2, "cc" },
 	{ "soft together: elsewhere when that is full", "a: 4c 8g; b: 16c 64g; c: 2c 64g", { NULL },
@@ -653,9 +654,10 @@ static void random_host(struct test_host *t, int64_t id)
 	t->h.gpus = t->gpus;
 	t->h.gpus_n = rnd(2) ? 0 : 1 + rnd(8);
 	for (size_t i = 0; i < t->h.gpus_n; i++) {
-		t->gpus[i] = (struct placement_gpu) {
-			.id = id * 100 + (int64_t)i, .numa_cell = (int)rnd(3) - 1, .healthy = rnd(10) != 0
-		};
+		t->gpus[i] = (struct placement_gpu) { .id = id * 100 + (int64_t)i,
+			.numa_cell = (int)rnd(3) - 1,
+			.iommu_group = -1,
+			.healthy = rnd(10) != 0 };
 		str_copy(t->gpus[i].model, sizeof t->gpus[i].model, models[rnd(3)]);
 	}
 }
@@ -719,7 +721,7 @@ static int64_t model_room(const struct model *m, int i, const struct placement_r
 	model_used(m, h->id, used);
 	room = INT64_MAX;
 	for (int d = 0; d < 3; d++) {
-		int64_t n = caps[d] < used[d] ? 0 : want[d] ? (caps[d] - used[d]) / want[d] : INT64_MAX;
+		int64_t n = !want[d] ? INT64_MAX : caps[d] < used[d] ? 0 : (caps[d] - used[d]) / want[d];
 
 		room = n < room ? n : room;
 	}
@@ -951,8 +953,7 @@ static void test_gang_is_one_by_one(void **state)
 			for (int i = 0; i < GANG; i++) {
 				assert_int_equal(placement_choose(p, &r, 1, &one, &err), 0);
 				assert_int_equal(one.host_id, gang[i].host_id);
-				assert_memory_equal(
-					one.gpus, gang[i].gpus, one.gpus_n * sizeof *one.gpus);
+				assert_memory_equal(one.gpus, gang[i].gpus, one.gpus_n * sizeof *one.gpus);
 				assert_int_equal(placement_take(p, i + 1, &r, &one, false, &err), 0);
 			}
 		placement_destroy(p);
