@@ -187,7 +187,8 @@ int move_close(struct flow_engine *e, struct db *db, const struct server *s, con
 	count_peak(e, s, &m->other, -1);
 	if (rc == 0)
 		return 0;
-	if (other.host_id == s->host_id)
+	/* who is deleted may still run on a host that is dead */
+	if (other.host_id == s->host_id && !s->want_delete)
 		return move_unhold(e, db, m->id, err);
 	return leftover_begin(e, db, m->id, request_id, now_us, err);
 }

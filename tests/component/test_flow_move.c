@@ -831,6 +831,37 @@ static void test_delete_on_dead_host(void **state)
 	tear_down(&c);
 }
 
+/* Nor is what a second flavor held on the same host given back before that. */
+static void test_delete_resized_on_dead_host(void **state)
+{
+	struct cloud c = { 0 };
+	struct want w = { .extra_specs = "{\"pci_passthrough:alias\": \"h100:2\"}" };
+	int host = 0, up = -1;
+	unsigned first = 0;
+	struct go g;
+
+	(void)state;
+	set_up(&c, &w, 1);
+	g = resize_to(w.uid[0], 2, 1024, NULL);
+	cloud_ok(&c, do_move, &g);
+	cloud_until_server(&c, w.uid[0], VM_RESIZED);
+	sim_set_down(c.worlds[0], true);
+	sim_drop(c.worlds[0], "fire");
+	cloud_until(&c, not_connected, &first);
+	cloud_ok(&c, do_delete, w.uid[0]);
+	cloud_ok(&c, do_force_down, &host);
+	cloud_until_server(&c, w.uid[0], VM_DELETED);
+	assert_int_equal(quota_of(&c, QUOTA_GPUS), 0);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation_device"), 2);
+	cloud_clean(&c);
+	sim_set_down(c.worlds[0], false);
+	cloud_ok(&c, do_force_down, &up);
+	cloud_until(&c, flows_gone, NULL);
+	assert_int_equal(sim_domain_count(c.worlds[0]), 0);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation"), 0);
+	tear_down(&c);
+}
+
 /* ---- by time alone ---- */
 
 static void test_confirmed_by_time(void **state)
@@ -906,6 +937,7 @@ int main(void)
 		cmocka_unit_test(test_evacuate_again),
 		cmocka_unit_test(test_evacuate_back),
 		cmocka_unit_test(test_delete_on_dead_host),
+		cmocka_unit_test(test_delete_resized_on_dead_host),
 		cmocka_unit_test(test_confirmed_by_time),
 		cmocka_unit_test(test_not_confirmed_by_time),
 	};
