@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Guests' definitions against golden files (UPDATE_GOLDEN=1 writes them), and the reading of hosts' XML. */
+/* Guests' definitions against golden files (UPDATE_GOLDEN=1 writes them). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,7 +12,6 @@
 #include "golden.h"
 #include "hv/libvirt/domxml.h"
 #include "hv/libvirt/guestxml.h"
-#include "hv/libvirt/hostxml.h"
 #include "hv/libvirt/xmlr.h"
 #include "hv/libvirt/xmlw.h"
 
@@ -173,114 +172,7 @@ static void test_reader_refuses_doctypes(void **state)
 	assert_null(xr_parse("<a>", 3, &err));
 }
 
-/* --- hosts ---------------------------------------------------------------------------------------------- */
-
-static const char caps_xml[] =
-	"<capabilities><host><uuid>c10d0000-0000-4000-8000-0000000d644f</uuid>"
-	"<cpu><arch>x86_64</arch><model>EPYC-Milan</model><topology sockets='2' dies='1' cores='64' "
-	"threads='2'/>"
-	"<feature name='ht'/></cpu>"
-	"<topology><cells num='2'>"
-	"<cell id='0'><memory unit='KiB'>1056768000</memory><cpus num='128'><cpu id='0'/></cpus></cell>"
-	"<cell id='1'><memory unit='KiB'>1056766976</memory><cpus num='128'/></cell>"
-	"</cells></topology></host>"
-	"<guest><os_type>hvm</os_type><arch name='i686'><emulator>/i386</emulator><domain "
-	"type='qemu'/></arch></guest>"
-	"<guest><os_type>hvm</os_type><arch name='x86_64'><emulator>/x64</emulator><domain type='qemu'/>"
-	"<domain type='kvm'/></arch></guest></capabilities>";
-
-static void test_capabilities(void **state)
-{
-	CLEANUP(arena_finish) struct arena a = { 0 };
-	struct host_caps caps;
-	struct error err;
-
-	(void)state;
-	assert_int_equal(hostxml_caps(&a, caps_xml, &caps, &err), 0);
-	assert_string_equal(caps.uuid, "c10d0000-0000-4000-8000-0000000d644f");
-	assert_string_equal(caps.cpu_model, "EPYC-Milan");
-	assert_string_equal(caps.guest_arch, "x86_64");
-	assert_string_equal(caps.emulator, "/x64");
-	assert_true(caps.offers_kvm);
-	assert_int_equal(caps.sockets * caps.cores * caps.threads, 256);
-	assert_int_equal(caps.cells_n, 2);
-	assert_int_equal(caps.cells[1].id, 1);
-	assert_int_equal(caps.cells[0].ram_mib, 1032000);
-	assert_int_equal(caps.cells[1].cpus, 128);
-	assert_non_null(strstr(hostxml_cpu_text(&a, caps_xml), "<model>EPYC-Milan</model>"));
-}
-
-static void test_capabilities_bad(void **state)
-{
-	static const char *const bad[] = { "", "<capabilities/>", "<capabilities><host/></capabilities>",
-		"<capabilities><guest><os_type>xen</os_type><arch name='x86_64'/></guest></capabilities>" };
-	CLEANUP(arena_finish) struct arena a = { 0 };
-	struct host_caps caps;
-	struct error err;
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		err.code = ERR_NONE;
-		assert_int_equal(hostxml_caps(&a, bad[i], &caps, &err), -1);
-		assert_int_equal(err.code, ERR_HYPERVISOR);
-	}
-}
-
-static void test_cpu_virtualizes(void **state)
-{
-	(void)state;
-	assert_true(hostxml_cpu_virtualizes("<cpu><feature policy='require' name='svm'/></cpu>"));
-	assert_true(hostxml_cpu_virtualizes("<cpu><feature name='a'/><feature name='vmx'/></cpu>"));
-	assert_false(hostxml_cpu_virtualizes("<cpu><feature policy='disable' name='svm'/></cpu>"));
-	assert_false(hostxml_cpu_virtualizes("<cpu><feature name='hypervisor'/></cpu>"));
-	assert_false(hostxml_cpu_virtualizes("<cpu"));
-}
-
-static void test_device(void **state)
-{
-	static const char gpu[] =
-		"<device><name>pci_0000_65_00_0</name><driver><name>nvidia</name></driver>"
-		"<capability type='pci'><class>0x030200</class><domain>0</domain><bus>101</bus><slot>0</slot>"
-		"<function>0</function><product id='0x20b0'>GA100 [A100 &lt;SXM4&gt;]</product>"
-		"<vendor id='0x10de'>NVIDIA Corporation</vendor><iommuGroup number='13'/><numa node='1'/>"
-		"</capability></device>";
-	static const char npu[] = "<device><capability type='pci'><class>0x120000</class><bus>3</bus>"
-				  "<product id='0x1'/><vendor id='0x2'/></capability></device>";
-	static const char nic[] =
-		"<device><capability type='pci'><class>0x020000</class></capability></device>";
-	CLEANUP(arena_finish) struct arena a = { 0 };
-	struct hv_device d;
-	struct error err;
-
-	(void)state;
-	assert_int_equal(hostxml_device(&a, gpu, &d, &err), 1);
-	assert_string_equal(d.address, "0000:65:00.0");
-	assert_int_equal(d.vendor_id, 0x10de);
-	assert_int_equal(d.product_id, 0x20b0);
-	assert_string_equal(d.product, "GA100 [A100 <SXM4>]");
-	assert_string_equal(d.driver, "nvidia");
-	assert_int_equal(d.numa_cell, 1);
-	assert_int_equal(d.iommu_group, 13);
-	assert_int_equal(hostxml_device(&a, npu, &d, &err), 1);
-	assert_string_equal(d.address, "0000:03:00.0");
-	assert_string_equal(d.driver, "");
-	assert_int_equal(d.numa_cell, -1);
-	assert_int_equal(d.iommu_group, -1);
-	assert_int_equal(hostxml_device(&a, nic, &d, &err), 0);
-	assert_int_equal(hostxml_device(&a, "<device/>", &d, &err), 0);
-	assert_int_equal(hostxml_device(&a, "nonsense", &d, &err), -1);
-}
-
-static void test_pool_path(void **state)
-{
-	CLEANUP(arena_finish) struct arena a = { 0 };
-
-	(void)state;
-	assert_string_equal(
-		hostxml_pool_path(&a, "<pool type='dir'><target><path>/p</path></target></pool>"), "/p");
-	assert_null(hostxml_pool_path(&a, "<pool type='rbd'><target><path>/p</path></target></pool>"));
-	assert_null(hostxml_pool_path(&a, ""));
-}
+/* --- running guests -------------------------------------------------------------------------------------- */
 
 static bool says(const struct buf *b, const char *text)
 {
@@ -336,11 +228,6 @@ int main(void)
 		cmocka_unit_test(test_writer_replaces_what_xml_cannot_hold),
 		cmocka_unit_test(test_mark),
 		cmocka_unit_test(test_reader_refuses_doctypes),
-		cmocka_unit_test(test_capabilities),
-		cmocka_unit_test(test_capabilities_bad),
-		cmocka_unit_test(test_cpu_virtualizes),
-		cmocka_unit_test(test_device),
-		cmocka_unit_test(test_pool_path),
 		cmocka_unit_test(test_guest),
 	};
 
