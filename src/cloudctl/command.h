@@ -39,7 +39,7 @@ struct command {
 	const char *method, *url; /* see ctl_url */
 	const char *body;         /* constant body, or NULL: made of `wrap` and the fields */
 	const char *wrap;         /* {"wrap": {fields}} */
-	const char *fields;       /* members that the arguments become: "name uri" */
+	const char *fields;       /* members that the arguments become: "name uri"; '-': none */
 	const struct view *view;
 	const char *done; /* what is said after success where nothing is shown; {0}: the first argument */
 	int (*run)(struct ctl *ctl);

@@ -285,6 +285,13 @@ static void body_option(struct buf *b, const struct option *option, const char *
 		jw_str(b, value);
 }
 
+void ctl_body_options(struct ctl *ctl, struct buf *b)
+{
+	for (size_t i = 0; i < ctl->args.set_n; i++)
+		if (ctl->args.set[i].option->field && ctl->args.set[i].option->field[0] != '?')
+			body_option(b, ctl->args.set[i].option, ctl->args.set[i].value);
+}
+
 const char *ctl_body(struct ctl *ctl)
 {
 	const struct command *command = ctl->args.command;
@@ -299,12 +306,11 @@ const char *ctl_body(struct ctl *ctl)
 	for (size_t i = 0; field && *field && i < ctl->args.positional_n; i++) {
 		size_t n = strcspn(field, " ");
 
-		jw_kv_str(&b, arena_strndup(&ctl->arena, field, n), ctl->args.positional[i]);
+		if (*field != '-')
+			jw_kv_str(&b, arena_strndup(&ctl->arena, field, n), ctl->args.positional[i]);
 		field += n + strspn(field + n, " ");
 	}
-	for (size_t i = 0; i < ctl->args.set_n; i++)
-		if (ctl->args.set[i].option->field && ctl->args.set[i].option->field[0] != '?')
-			body_option(&b, ctl->args.set[i].option, ctl->args.set[i].value);
+	ctl_body_options(ctl, &b);
 	jw_end_object(&b);
 	jw_end_object(&b);
 	return arena_strdup(&ctl->arena, buf_text(&b));

@@ -42,6 +42,9 @@ int ctl_url(struct ctl *ctl, const char *pattern, const char **out);
 /* The body that the command's row describes, in the arena: constant, or of arguments and options; NULL when
  * it has none. */
 const char *ctl_body(struct ctl *ctl);
+/* The members that its options become, into an object that is open. */
+struct buf;
+void ctl_body_options(struct ctl *ctl, struct buf *b);
 /* The id of what is so named, or has that id. Plural: projects, users, roles, flavors. */
 int ctl_resolve(struct ctl *ctl, const char *plural, const char *name_or_id, const char **out_id);
 /* A password: --password, or the first line of standard input with --password-stdin. */
@@ -52,6 +55,7 @@ int ctl_run_simple(struct ctl *ctl);
 
 /* Commands with more to do than one request. */
 int cmd_host_add(struct ctl *ctl);
+int cmd_host_set(struct ctl *ctl);
 int cmd_user_create(struct ctl *ctl);
 int cmd_user_password(struct ctl *ctl);
 int cmd_flavor_create(struct ctl *ctl);

@@ -49,6 +49,9 @@ struct flow_config { /* strings are borrowed and live as long as the engine */
 	int64_t shelved_offload_s;           /* how long a shelved server stays on its host; -1: for ever */
 	bool resize_elsewhere;               /* a resize always goes to another host */
 	int64_t resize_confirm_s;            /* how long one waits for its confirmation; 0: for ever */
+	/* who makes way for others: told so long before, and out so long before a capacity block begins */
+	int64_t preempt_notice_s, preempt_lead_s;
+	int64_t preempt_wait_s; /* how long after that a server waits for those who make way for it */
 };
 
 /* Builds memory (placement, quota use) from the rows. Does not start anything yet; adds its member to the
@@ -83,6 +86,17 @@ struct host_add {
 };
 int flow_host_add(struct flow_engine *e, struct db *db, const struct host_add *want, int64_t now_us,
 	int64_t *out_id, struct error *err);
+/* Writes what the operator may change of the row (store_host_set_options), and tells placement. ERR_CONFLICT
+ * with their names: servers are pinned to CPUs that would not be dedicated any more. */
+struct host_row;
+int flow_host_change(
+	struct flow_engine *e, struct db *db, struct arena *a, const struct host_row *want, struct error *err);
+/* What the operator says of a GPU. The text is a reason, or how it is cut: "whole", "mdev" or a geometry's name
+ * (ERR_CONFLICT while anything of it is held). One that is held stays with its server. */
+enum gpu_change { GPU_CUT, GPU_QUARANTINE, GPU_FAULT, GPU_CLEAR };
+struct device_row;
+int flow_gpu_change(struct flow_engine *e, struct db *db, const struct device_row *d, enum gpu_change what,
+	const char *text, struct error *err);
 /* state: up, draining, disabled */
 int flow_host_set_state(struct flow_engine *e, struct db *db, int64_t host_id, const char *state,
 	const char *reason, struct error *err);

@@ -7,6 +7,8 @@
 #include "domain/names.h"
 #include "flow/internal.h"
 #include "flow/move.h"
+#include "store/calendar.h"
+#include "store/evictions.h"
 #include "store/hosts.h"
 
 enum { RATIO_MAX_MILLI = 1000 * 1000 };
@@ -59,7 +61,7 @@ void host_sync_later(struct flow_engine *e, int64_t host_id)
 	tick_submit(e->cfg.tick, &y->unit);
 }
 
-static int ratio(const char *what, int32_t milli, struct error *err)
+int host_ratio_check(const char *what, int32_t milli, struct error *err)
 {
 	if (milli < 1 || milli > RATIO_MAX_MILLI)
 		return error_set(err, ERR_BAD_REQUEST, "%s must be from 0.001 to 1000", what);
@@ -82,9 +84,9 @@ static int host_check(const struct host_add *want, struct error *err)
 		return error_set(err, ERR_BAD_REQUEST, "pool must have 1 to 60 characters");
 	if (want->ram_reserved_mib < 0)
 		return error_set(err, ERR_BAD_REQUEST, "ram_reserved_mib must be 0 or more");
-	return ratio("vcpu_ratio", want->vcpu_ratio_milli, err) ||
-			       ratio("ram_ratio", want->ram_ratio_milli, err) ||
-			       ratio("disk_ratio", want->disk_ratio_milli, err)
+	return host_ratio_check("vcpu_ratio", want->vcpu_ratio_milli, err) ||
+			       host_ratio_check("ram_ratio", want->ram_ratio_milli, err) ||
+			       host_ratio_check("disk_ratio", want->disk_ratio_milli, err)
 		       ? -1
 		       : 0;
 }
@@ -149,6 +151,22 @@ int flow_host_force_down(struct flow_engine *e, struct db *db, int64_t host_id, 
 	return capacity_host_set(e, db, host_id, l && link_placed(l), err);
 }
 
+/* Is it of somebody's in the calendar, or kept for a server? */
+static int in_calendar(struct db *db, const struct host_row *h, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct waiter w;
+	struct block b;
+	int rc = store_block_on_host(db, &a, h->id, 0, 0, INT64_MAX, &b, err);
+
+	if (rc > 0)
+		return error_set(err, ERR_CONFLICT, "host %s is in %s %.64s (%.36s)", h->name,
+			b.project_id ? "reservation" : "maintenance", b.name, b.uid);
+	if (rc == 0)
+		rc = store_waiter_on(db, &a, h->id, &w, err);
+	return rc > 0 ? error_set(err, ERR_CONFLICT, "host %s is kept for a server that waits", h->name) : rc;
+}
+
 int flow_host_remove(struct flow_engine *e, struct db *db, int64_t host_id, struct error *err)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
@@ -161,7 +179,7 @@ int flow_host_remove(struct flow_engine *e, struct db *db, int64_t host_id, stru
 		return -1;
 	if (n)
 		return error_set(err, ERR_CONFLICT, "host %s has %lld servers", h.name, (long long)n);
-	if (store_host_flows(db, host_id, &n, err))
+	if (in_calendar(db, &h, err) || store_host_flows(db, host_id, &n, err))
 		return -1;
 	if (n)
 		return error_set(err, ERR_CONFLICT, "host %s has image copies under way", h.name);

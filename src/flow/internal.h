@@ -154,6 +154,12 @@ struct flow_engine {
 	size_t heap_n, heap_cap;
 	struct act *strays;
 	struct loop_timer timer, grace, shelf;
+	struct { /* calendar_time.c */
+		struct loop_timer timer;
+		struct tick_unit unit;
+		bool busy, changed;
+		int64_t at, put_off; /* the server that the unit is at, and the one that failed it last */
+	} calendar;
 	struct tick_unit shelf_unit;
 	unsigned refs; /* timers, links: the memory goes with the last */
 	struct note *notes;
@@ -270,6 +276,7 @@ int capacity_placement_rebuild(const struct flow_engine *e, const struct placeme
 
 /* The host's link is brought in line with its row, once that is on disk. */
 void host_sync_later(struct flow_engine *e, int64_t host_id);
+int host_ratio_check(const char *what, int32_t milli, struct error *err);
 
 /* ---- image_stage.c: inside a unit ---- */
 

@@ -155,6 +155,8 @@ static void fill_gpus(struct arena *a, const struct host_row *h, const struct de
 			.healthy = d->present && d->model[0] && strcmp(d->health, "ok") == 0 &&
 				   strcmp(d->custody, "clean") == 0,
 			.geometry = topology_geometry(d),
+			.reserved = d->block_id,
+			.reserved_begun = d->block_begun,
 		};
 		str_copy(gpus[i].model, sizeof gpus[i].model, d->model);
 	}
@@ -265,18 +267,21 @@ static int fill_cells(struct db *db, struct arena *a, const struct host_row *h, 
 
 /* ---- traits ---- */
 
+bool topology_emulated(const struct host_row *h)
+{
+	return strcmp(h->hv_type, "QEMU") == 0 && !h->kvm;
+}
+
 static void fill_traits(struct arena *a, const struct host_row *h, struct placement_host *out)
 {
 	const char **traits = ARENA_ARRAY(a, const char *, TRAITS_MAX);
-	/* an emulated CPU is not the host's */
-	bool emulated = strcmp(h->hv_type, "QEMU") == 0 && !h->kvm;
 	char *rest = NULL, *words = arena_strdup(a, h->traits);
 
 	out->traits = traits;
 	for (char *t = strtok_r(words, " ", &rest); t && out->traits_n < TRAITS_MAX / 2;
 		t = strtok_r(NULL, " ", &rest))
 		traits[out->traits_n++] = t;
-	words = emulated ? NULL : arena_strdup(a, h->cpu_features);
+	words = topology_emulated(h) ? NULL : arena_strdup(a, h->cpu_features);
 	for (char *f = words ? strtok_r(words, " ", &rest) : NULL; f && out->traits_n < TRAITS_MAX;
 		f = strtok_r(NULL, " ", &rest))
 		if (cpu_trait(f))

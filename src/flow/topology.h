@@ -16,6 +16,9 @@ int topology_dedicated(struct db *db, const struct host_row *h, struct cpuset *o
 int topology_host(struct db *db, struct arena *a, const struct host_row *h, const struct device_row *devices,
 	size_t n, struct placement_host *out, struct error *err);
 
+/* Guests get an emulated CPU, without what the host's has. */
+bool topology_emulated(const struct host_row *h);
+
 /* The partitions of the interconnect among devices, which are of one host and by address: as its row says.
  * Returns their number. */
 size_t topology_links(const struct host_row *h, const struct device_row *devices, size_t n,

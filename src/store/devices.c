@@ -80,18 +80,50 @@ int store_device_list(struct db *db, struct arena *a, int64_t host_id, struct de
 }
 
 int store_device_get(
-	struct db *db, struct arena *a, const char *uid, struct device_row *out, struct error *err)
+	struct db *db, struct arena *a, const char *uid_or_place, struct device_row *out, struct error *err)
 {
+	static const char by_uid[] = SELECT "WHERE d.uid = ?";
+	static const char by_place[] =
+		SELECT "WHERE d.host_id = (SELECT id FROM host WHERE name = ?) AND d.address = ?";
+	const char *colon = strchr(uid_or_place, ':');
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	int rc;
 
-	if (db_query(db, err, &st, SELECT "WHERE d.uid = ?", "s", uid))
+	if (colon ? db_query(db, err, &st, by_place, "ss",
+			    arena_strndup(a, uid_or_place, (size_t)(colon - uid_or_place)), colon + 1)
+		  : db_query(db, err, &st, by_uid, "s", uid_or_place))
 		return -1;
 	rc = db_row(st, err);
 	if (rc == 0)
-		return error_set(err, ERR_NOT_FOUND, "GPU %.64s could not be found.", uid);
+		return error_set(err, ERR_NOT_FOUND, "GPU %.120s could not be found.", uid_or_place);
 	if (rc > 0)
 		device_read(st, a, out);
+	return rc < 0 ? -1 : 0;
+}
+
+int store_device_parts(struct db *db, struct arena *a, int64_t id, struct device_part **out, size_t *out_n,
+	struct error *err)
+{
+	static const char sql[] =
+		"SELECT p.profile, s.uid, p.start, p.slots, p.share FROM allocation_part p "
+		"JOIN allocation a ON a.id = p.allocation_id JOIN server s ON s.id = a.server_id "
+		"WHERE p.device_id = ? ORDER BY p.start, p.id";
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	struct device_part *list;
+	int64_t max = 0;
+	size_t n = 0;
+	int rc = 0;
+
+	if (db_int_query(db, err, &max, "SELECT count(*) FROM allocation_part WHERE device_id = ?", "i", id) <
+			0 ||
+		db_query(db, err, &st, sql, "i", id))
+		return -1;
+	list = ARENA_ARRAY(a, struct device_part, (size_t)max + 1);
+	while (n < (size_t)max && (rc = db_row(st, err)) > 0)
+		list[n++] = (struct device_part) { db_dup(st, 0, a), db_dup(st, 1, a), db_int(st, 2),
+			db_int(st, 3), db_int(st, 4) };
+	*out = list;
+	*out_n = n;
 	return rc < 0 ? -1 : 0;
 }
 

@@ -37,9 +37,16 @@ int store_device_list(struct db *db, struct arena *a, int64_t host_id, struct de
 int store_device_insert(struct db *db, const struct device_row *d, struct error *err);
 /* What was read from the host, by row id. */
 int store_device_update(struct db *db, const struct device_row *d, struct error *err);
-/* By uid. ERR_NOT_FOUND. */
+/* By uid, or HOST:ADDRESS ("node7:0000:65:00.0"). ERR_NOT_FOUND. */
 int store_device_get(
-	struct db *db, struct arena *a, const char *uid, struct device_row *out, struct error *err);
+	struct db *db, struct arena *a, const char *uid_or_place, struct device_row *out, struct error *err);
+/* What is held of one that is cut, by slot. */
+struct device_part {
+	const char *profile, *server_uid;
+	int64_t start, slots, share;
+};
+int store_device_parts(struct db *db, struct arena *a, int64_t id, struct device_part **out, size_t *out_n,
+	struct error *err);
 /* What the operator and flows say of it: health, custody with its reason, cut; by row id. */
 int store_device_set_state(struct db *db, const struct device_row *d, struct error *err);
 

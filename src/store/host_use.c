@@ -21,6 +21,52 @@ int store_host_use(struct db *db, int64_t host_id, struct host_use *out, struct 
 	return 0;
 }
 
+int store_host_use_cpus(struct db *db, struct arena *a, int64_t host_id, struct host_use_cpu **out,
+	size_t *out_n, struct error *err)
+{
+	static const char sql[] =
+		"SELECT c.cpu, s.uid, s.name FROM allocation_cpu c JOIN allocation a ON a.id = "
+		"c.allocation_id "
+		"JOIN server s ON s.id = a.server_id WHERE c.host_id = ? ORDER BY s.id, c.cpu";
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	struct host_use_cpu *list;
+	int64_t max = 0;
+	size_t n = 0;
+	int rc = 0;
+
+	if (db_int_query(db, err, &max, "SELECT count(*) FROM allocation_cpu WHERE host_id = ?", "i",
+		    host_id) < 0 ||
+		db_query(db, err, &st, sql, "i", host_id) < 0)
+		return -1;
+	list = ARENA_ARRAY(a, struct host_use_cpu, (size_t)max + 1);
+	while (n < (size_t)max && (rc = db_row(st, err)) > 0)
+		list[n++] = (struct host_use_cpu) { db_int(st, 0), db_dup(st, 1, a), db_dup(st, 2, a) };
+	*out = list;
+	*out_n = n;
+	return rc < 0 ? -1 : 0;
+}
+
+int store_host_use_cells(struct db *db, struct arena *a, int64_t host_id, struct host_use_cell **out,
+	size_t *out_n, struct error *err)
+{
+	enum { ROWS_MAX = 1024 }; /* cells by sizes of pages */
+	static const char sql[] =
+		"SELECT cell, page_kib, sum(ram_mib) FROM allocation_cell WHERE host_id = ? "
+		"GROUP BY cell, page_kib ORDER BY cell, page_kib";
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	struct host_use_cell *list = ARENA_ARRAY(a, struct host_use_cell, ROWS_MAX);
+	size_t n = 0;
+	int rc = 0;
+
+	if (db_query(db, err, &st, sql, "i", host_id) < 0)
+		return -1;
+	while (n < ROWS_MAX && (rc = db_row(st, err)) > 0)
+		list[n++] = (struct host_use_cell) { db_int(st, 0), db_int(st, 1), db_int(st, 2) };
+	*out = list;
+	*out_n = n;
+	return rc < 0 ? -1 : 0;
+}
+
 int store_host_use_servers(struct db *db, struct arena *a, int64_t host_id, struct server_pair **out,
 	size_t *out_n, struct error *err)
 {

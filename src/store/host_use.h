@@ -11,6 +11,19 @@ struct host_use {
 
 /* Sums of the allocations on the host. */
 int store_host_use(struct db *db, int64_t host_id, struct host_use *out, struct error *err);
+/* CPUs that servers have for themselves, by server. */
+struct host_use_cpu {
+	int64_t cpu;
+	const char *server_uid, *server_name;
+};
+int store_host_use_cpus(struct db *db, struct arena *a, int64_t host_id, struct host_use_cpu **out,
+	size_t *out_n, struct error *err);
+/* Memory that servers with cells hold in each cell of the host, by size of its pages. */
+struct host_use_cell {
+	int64_t cell, page_kib, ram_mib;
+};
+int store_host_use_cells(struct db *db, struct arena *a, int64_t host_id, struct host_use_cell **out,
+	size_t *out_n, struct error *err);
 /* Live servers there: key is the name, value the uid. */
 int store_host_use_servers(struct db *db, struct arena *a, int64_t host_id, struct server_pair **out,
 	size_t *out_n, struct error *err);

@@ -176,11 +176,11 @@ static int traits_set(struct db *db, const struct host_row *h, struct error *err
 int store_host_set_options(struct db *db, const struct host_row *h, struct error *err)
 {
 	static const char sql[] =
-		"UPDATE host SET zone = ?, rack = ?, fabric = ?, dedicated_cpus = ?, gpu_links = ?, "
+		"UPDATE host SET rack = ?, fabric = ?, dedicated_cpus = ?, gpu_links = ?, "
 		"disk_reserved_gib = ?, ram_reserved_mib = ?, vcpu_ratio_milli = ?, ram_ratio_milli = ?, "
 		"disk_ratio_milli = ? WHERE id = ?";
-	int rc = db_run(db, err, sql, "sssssiiiiii", h->zone, h->rack, h->fabric, h->dedicated_cpus,
-		h->gpu_links, h->disk_reserved_gib, h->ram_reserved_mib, (int64_t)h->vcpu_ratio_milli,
+	int rc = db_run(db, err, sql, "ssssiiiiii", h->rack, h->fabric, h->dedicated_cpus, h->gpu_links,
+		h->disk_reserved_gib, h->ram_reserved_mib, (int64_t)h->vcpu_ratio_milli,
 		(int64_t)h->ram_ratio_milli, (int64_t)h->disk_ratio_milli, h->id);
 
 	if (rc == 0)

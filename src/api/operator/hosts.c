@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Hosts: what the row says, what the connection says, and what placement has given away. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/operator/operator.h"
 #include "base/util.h"
+#include "domain/cpu_traits.h"
 #include "flow/flow.h"
-#include "store/devices.h"
-#include "store/hosts.h"
+#include "flow/topology.h"
+#include "store/host_use.h"
 
 enum { RATIO_MAX = 1000 };
 
@@ -35,6 +37,10 @@ static void write_use(struct api_call *c, int64_t host_id)
 	jw_kv_int(&c->out, "ram_used_mib", u.ram_used_mib);
 	jw_kv_int(&c->out, "disk_gib", u.disk_total_gib);
 	jw_kv_int(&c->out, "disk_used_gib", u.disk_used_gib);
+	jw_kv_int(&c->out, "dedicated_cpus_total", u.dedicated_total);
+	jw_kv_int(&c->out, "dedicated_cpus_used", u.dedicated_used);
+	jw_kv_int(&c->out, "huge_pages_mib", u.huge_total_mib);
+	jw_kv_int(&c->out, "huge_pages_used_mib", u.huge_used_mib);
 	jw_kv_int(&c->out, "gpus_total", u.gpus_total);
 	jw_kv_int(&c->out, "gpus_used", u.gpus_used);
 	jw_kv_int(&c->out, "servers", u.servers);
@@ -44,6 +50,18 @@ static void kv_ratio(struct api_call *c, const char *key, int32_t milli)
 {
 	jw_key(&c->out, key);
 	jw_double(&c->out, milli / 1000.0);
+}
+
+static void write_words(struct api_call *c, const char *key, const char *words, bool features)
+{
+	char *rest = NULL;
+
+	jw_key(&c->out, key);
+	jw_array(&c->out);
+	for (char *w = strtok_r(arena_strdup(c->arena, words), " ", &rest); w; w = strtok_r(NULL, " ", &rest))
+		if (!features || cpu_trait(w))
+			jw_str(&c->out, features ? cpu_trait(w) : w);
+	jw_end_array(&c->out);
 }
 
 /* The object is left open for what a single host adds. */
@@ -67,6 +85,12 @@ static void write_host(struct api_call *c, const struct host_row *h)
 	kv_ratio(c, "ram_ratio", h->ram_ratio_milli);
 	kv_ratio(c, "disk_ratio", h->disk_ratio_milli);
 	jw_kv_int(b, "ram_reserved_mib", h->ram_reserved_mib);
+	jw_kv_int(b, "disk_reserved_gib", h->disk_reserved_gib);
+	jw_kv_str(b, "rack", h->rack);
+	jw_kv_str(b, "fabric", h->fabric);
+	jw_kv_str(b, "dedicated_cpus", h->dedicated_cpus);
+	jw_kv_str(b, "gpu_links", h->gpu_links);
+	write_words(c, "traits", h->traits, false);
 	jw_kv_str(b, "type", h->hv_type);
 	jw_kv_str(b, "arch", h->arch);
 	jw_kv_str(b, "cpu_model", h->cpu_model);
@@ -97,8 +121,69 @@ int host_list(struct api_call *c, struct error *err)
 	return 0;
 }
 
-static void write_cells(struct api_call *c, const struct host_cell_row *cells, size_t n)
+/* What servers with cells hold there. */
+static void write_cell_use(struct api_call *c, int64_t cell, const struct host_use_cell *use, size_t n)
 {
+	static const struct {
+		const char *key;
+		int64_t page_kib;
+	} sizes[] = { { "ram_used_mib", 4 }, { "pages_2m_used", 2048 }, { "pages_1g_used", 1048576 } };
+
+	for (size_t k = 0; k < ARRAY_LEN(sizes); k++) {
+		int64_t mib = 0;
+
+		for (size_t i = 0; i < n; i++)
+			if (use[i].cell == cell && use[i].page_kib == sizes[k].page_kib)
+				mib += use[i].ram_mib;
+		jw_kv_int(&c->out, sizes[k].key, k ? mib * 1024 / sizes[k].page_kib : mib);
+	}
+}
+
+static void kv_cpus(struct api_call *c, const char *key, const struct cpuset *set)
+{
+	CLEANUP(buf_finish) struct buf text = { 0 };
+
+	cpuset_write(set, &text);
+	jw_kv_str(&c->out, key, buf_text(&text));
+}
+
+/* "0,32;1,33": a core between each two ';'. */
+static void write_cell_cpus(struct api_call *c, const struct host_cell_row *cell,
+	const struct cpuset *dedicated, const struct cpuset *used)
+{
+	struct cpuset all = { { 0 } }, mine = *dedicated, taken = *used;
+	int64_t cores = *cell->cpu_list != '\0';
+	char *end;
+
+	for (const char *p = cell->cpu_list; *p; p = *end ? end + 1 : end) {
+		cpuset_add(&all, (int)strtol(p, &end, 10));
+		cores += *end == ';';
+		if (end == p)
+			break;
+	}
+	cpuset_common(&mine, &all);
+	cpuset_common(&taken, &all);
+	jw_kv_int(&c->out, "cores", cores);
+	kv_cpus(c, "cpu_list", &all);
+	kv_cpus(c, "dedicated_cpus", &mine);
+	kv_cpus(c, "dedicated_used", &taken);
+}
+
+static int write_cells(struct api_call *c, const struct host_row *h, struct error *err)
+{
+	struct cpuset dedicated, used = { { 0 } };
+	struct host_cell_row *cells;
+	struct host_use_cell *use;
+	struct host_use_cpu *cpus;
+	size_t n, use_n, cpus_n;
+
+	if (store_host_cells(c->db, c->arena, h->id, &cells, &n, err) < 0 ||
+		store_host_use_cells(c->db, c->arena, h->id, &use, &use_n, err) < 0 ||
+		store_host_use_cpus(c->db, c->arena, h->id, &cpus, &cpus_n, err) < 0 ||
+		topology_dedicated(c->db, h, &dedicated, err) < 0)
+		return -1;
+	for (size_t i = 0; i < cpus_n; i++)
+		cpuset_add(&used, (int)cpus[i].cpu);
 	jw_key(&c->out, "cells");
 	jw_array(&c->out);
 	for (size_t i = 0; i < n; i++) {
@@ -106,55 +191,25 @@ static void write_cells(struct api_call *c, const struct host_cell_row *cells, s
 		jw_kv_int(&c->out, "id", cells[i].cell);
 		jw_kv_int(&c->out, "ram_mib", cells[i].ram_mib);
 		jw_kv_int(&c->out, "cpus", cells[i].cpus);
+		write_cell_cpus(c, &cells[i], &dedicated, &used);
+		jw_kv_int(&c->out, "pages_2m", cells[i].pages_2m);
+		jw_kv_int(&c->out, "pages_1g", cells[i].pages_1g);
+		write_cell_use(c, cells[i].cell, use, use_n);
 		jw_end_object(&c->out);
 	}
 	jw_end_array(&c->out);
-}
-
-static void write_devices(struct api_call *c, const struct device_row *devices, size_t n)
-{
-	struct buf *b = &c->out;
-
-	jw_key(b, "devices");
-	jw_array(b);
-	for (size_t i = 0; i < n; i++) {
-		const struct device_row *d = &devices[i];
-
-		jw_object(b);
-		jw_kv_str(b, "id", d->uid);
-		jw_kv_str(b, "address", d->address);
-		jw_kv_str(b, "model", d->model);
-		jw_kv_str(b, "vendor", d->vendor);
-		jw_kv_str(b, "product", d->product);
-		jw_key(b, "vendor_id");
-		jw_strf(b, "%04x", (unsigned)d->vendor_id);
-		jw_key(b, "product_id");
-		jw_strf(b, "%04x", (unsigned)d->product_id);
-		jw_kv_int(b, "numa_cell", d->numa_cell);
-		jw_kv_int(b, "iommu_group", d->iommu_group);
-		jw_kv_str(b, "driver", d->driver);
-		jw_kv_bool(b, "present", d->present);
-		jw_kv_str(b, "server_id", d->server_id ? d->server_uid : NULL);
-		jw_end_object(b);
-	}
-	jw_end_array(b);
+	return 0;
 }
 
 static int reply_host(struct api_call *c, const struct host_row *h, struct error *err)
 {
-	struct host_cell_row *cells;
-	struct device_row *devices;
-	size_t cells_n, devices_n;
-
-	if (store_host_cells(c->db, c->arena, h->id, &cells, &cells_n, err) < 0 ||
-		store_device_list(c->db, c->arena, h->id, &devices, &devices_n, err) < 0)
-		return -1;
 	c->target = h->uid;
 	jw_object(&c->out);
 	jw_key(&c->out, "host");
 	write_host(c, h);
-	write_cells(c, cells, cells_n);
-	write_devices(c, devices, devices_n);
+	write_words(c, "cpu_traits", topology_emulated(h) ? "" : h->cpu_features, true);
+	if (write_cells(c, h, err) < 0 || gpus_of_host(c, h, err) < 0 || calendar_of_host(c, h->id, err) < 0)
+		return -1;
 	jw_end_object(&c->out);
 	jw_end_object(&c->out);
 	return 0;
@@ -224,6 +279,114 @@ int host_create(struct api_call *c, struct error *err)
 		store_host_load(c->db, c->arena, id, &h, err) < 0)
 		return -1;
 	c->status = 201;
+	return reply_host(c, &h, err);
+}
+
+enum host_field {
+	HOST_RACK,
+	HOST_FABRIC,
+	HOST_DEDICATED,
+	HOST_LINKS,
+	HOST_TRAITS,
+	HOST_RAM_RESERVED,
+	HOST_DISK_RESERVED,
+	HOST_VCPU_RATIO,
+	HOST_RAM_RATIO,
+	HOST_DISK_RATIO
+};
+
+struct host_update_body {
+	const char *rack, *fabric, *dedicated_cpus, *gpu_links;
+	struct bind_list traits;
+	int64_t ram_reserved_mib, disk_reserved_gib;
+	double vcpu_ratio, ram_ratio, disk_ratio;
+};
+
+static const struct bind_field trait_item = { .type = BIND_STR, .min = 1, .max = 63 };
+
+static const struct bind_field host_update_fields[] = {
+	[HOST_RACK] = BIND(host_update_body, rack, "rack", BIND_STR, 0, 0, 63),
+	[HOST_FABRIC] = BIND(host_update_body, fabric, "fabric", BIND_STR, 0, 0, 63),
+	[HOST_DEDICATED] = BIND(host_update_body, dedicated_cpus, "dedicated_cpus", BIND_STR, 0, 0, 4096),
+	[HOST_LINKS] = BIND(host_update_body, gpu_links, "gpu_links", BIND_STR, 0, 1, 4096),
+	[HOST_TRAITS] = { .name = "traits",
+		.type = BIND_ARR,
+		.offset = offsetof(struct host_update_body, traits),
+		.max = 64,
+		.items = &trait_item },
+	[HOST_RAM_RESERVED] =
+		BIND(host_update_body, ram_reserved_mib, "ram_reserved_mib", BIND_INT, 0, 0, 1 << 30),
+	[HOST_DISK_RESERVED] =
+		BIND(host_update_body, disk_reserved_gib, "disk_reserved_gib", BIND_INT, 0, 0, 1 << 30),
+	[HOST_VCPU_RATIO] = BIND(host_update_body, vcpu_ratio, "vcpu_ratio", BIND_NUM, 0, 0, RATIO_MAX),
+	[HOST_RAM_RATIO] = BIND(host_update_body, ram_ratio, "ram_ratio", BIND_NUM, 0, 0, RATIO_MAX),
+	[HOST_DISK_RATIO] = BIND(host_update_body, disk_ratio, "disk_ratio", BIND_NUM, 0, 0, RATIO_MAX),
+};
+
+const struct bind_table host_update_body = { .top = "host",
+	BIND_TABLE(host_update_body, host_update_fields) };
+
+static const char *words(struct api_call *c, const struct bind_list *list)
+{
+	const char *const *items = list->items;
+	CLEANUP(buf_finish) struct buf b = { 0 };
+
+	for (size_t i = 0; i < list->n; i++) /* a blank in one would make two of it */
+		buf_printf(&b, "%s%s", i ? " " : "", strchr(items[i], ' ') ? "?" : items[i]);
+	return arena_strdup(c->arena, buf_text(&b));
+}
+
+/* What came takes the place of what the row says. */
+static int host_merge(struct api_call *c, struct host_row *h, struct error *err)
+{
+	const struct host_update_body *in = c->in;
+	const struct {
+		enum host_field field;
+		const char *value, **row;
+	} texts[] = {
+		{ HOST_RACK, in->rack, &h->rack },
+		{ HOST_FABRIC, in->fabric, &h->fabric },
+		{ HOST_DEDICATED, in->dedicated_cpus, &h->dedicated_cpus },
+		{ HOST_LINKS, in->gpu_links, &h->gpu_links },
+	};
+	const struct {
+		enum host_field field;
+		const char *name;
+		double value;
+		int32_t *row;
+	} ratios[] = {
+		{ HOST_VCPU_RATIO, "vcpu_ratio", in->vcpu_ratio, &h->vcpu_ratio_milli },
+		{ HOST_RAM_RATIO, "ram_ratio", in->ram_ratio, &h->ram_ratio_milli },
+		{ HOST_DISK_RATIO, "disk_ratio", in->disk_ratio, &h->disk_ratio_milli },
+	};
+	uint64_t came = c->seen.present;
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (came >> texts[i].field & 1)
+			*texts[i].row = texts[i].value;
+	for (size_t i = 0; i < ARRAY_LEN(ratios); i++)
+		if (came >> ratios[i].field & 1 &&
+			ratio(ratios[i].value, ratios[i].name, ratios[i].row, err) < 0)
+			return -1;
+	if (came >> HOST_TRAITS & 1)
+		h->traits = words(c, &in->traits);
+	if (came >> HOST_RAM_RESERVED & 1)
+		h->ram_reserved_mib = in->ram_reserved_mib;
+	if (came >> HOST_DISK_RESERVED & 1)
+		h->disk_reserved_gib = in->disk_reserved_gib;
+	return 0;
+}
+
+int host_update(struct api_call *c, struct error *err)
+{
+	struct host_row h;
+
+	if (store_host_get(c->db, c->arena, api_param(c, "host"), &h, err) < 0)
+		return -1;
+	c->target = h.uid;
+	if (host_merge(c, &h, err) < 0 || flow_host_change(c->api->flows, c->db, c->arena, &h, err) < 0 ||
+		store_host_load(c->db, c->arena, h.id, &h, err) < 0)
+		return -1;
 	return reply_host(c, &h, err);
 }
 

@@ -14,7 +14,17 @@ int host_list(struct api_call *c, struct error *err);
 int host_show(struct api_call *c, struct error *err);
 int host_create(struct api_call *c, struct error *err);
 int host_action(struct api_call *c, struct error *err);
+int host_update(struct api_call *c, struct error *err);
 int host_delete(struct api_call *c, struct error *err);
+extern const struct bind_table host_update_body;
+
+int gpu_list(struct api_call *c, struct error *err);
+int gpu_show(struct api_call *c, struct error *err);
+int gpu_action(struct api_call *c, struct error *err);
+extern const struct bind_table gpu_action_body;
+/* Writes the member "devices". */
+struct host_row;
+int gpus_of_host(struct api_call *c, const struct host_row *h, struct error *err);
 
 int flow_list(struct api_call *c, struct error *err);
 int flow_show(struct api_call *c, struct error *err);
@@ -33,6 +43,25 @@ extern const struct bind_table explain_body;
 int operator_server_list(struct api_call *c, struct error *err);
 int operator_server_show(struct api_call *c, struct error *err);
 int operator_server_console(struct api_call *c, struct error *err);
+
+int reservation_list(struct api_call *c, struct error *err);
+int reservation_show(struct api_call *c, struct error *err);
+int reservation_create(struct api_call *c, struct error *err);
+int reservation_change(struct api_call *c, struct error *err);
+int reservation_cancel(struct api_call *c, struct error *err);
+int maintenance_list(struct api_call *c, struct error *err);
+int maintenance_show(struct api_call *c, struct error *err);
+int maintenance_create(struct api_call *c, struct error *err);
+int maintenance_change(struct api_call *c, struct error *err);
+int maintenance_cancel(struct api_call *c, struct error *err);
+int calendar_show(struct api_call *c, struct error *err);
+int eviction_list(struct api_call *c, struct error *err);
+
+extern const struct bind_table reservation_create_body, reservation_change_body, maintenance_create_body,
+	maintenance_change_body;
+
+/* The key "calendar" of a host: what was, is and will be. */
+int calendar_of_host(struct api_call *c, int64_t host_id, struct error *err);
 
 /* Key and a time as ISO text, or null for 0. */
 void operator_kv_time(struct api_call *c, const char *key, int64_t us);

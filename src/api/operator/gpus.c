@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* GPUs of all hosts: what they are, how they are tied together and cut, who has them, and whether they may be
+ * given. */
+#include <string.h>
+
+#include "api/operator/operator.h"
+#include "base/util.h"
+#include "domain/gpu_products.h"
+#include "flow/flow.h"
+#include "flow/topology.h"
+
+/* ---- views ---- */
+
+static const char *gpu_state(const struct device_row *d)
+{
+	if (strcmp(d->custody, "quarantined") == 0)
+		return "quarantined";
+	if (!d->present)
+		return "absent";
+	if (strcmp(d->health, "ok") != 0)
+		return "faulty";
+	if (d->server_id)
+		return "assigned";
+	if (d->parts)
+		return "partly";
+	if (strcmp(d->custody, "clean") != 0)
+		return "to be reset";
+	return d->model[0] ? "free" : "unknown";
+}
+
+static void write_ids(struct api_call *c, const struct device_row *d)
+{
+	struct buf *b = &c->out;
+
+	jw_key(b, "vendor_id");
+	jw_strf(b, "%04x", (unsigned)d->vendor_id);
+	jw_key(b, "product_id");
+	jw_strf(b, "%04x", (unsigned)d->product_id);
+}
+
+static void write_companions(struct api_call *c, const struct device_row *d)
+{
+	char *rest = NULL;
+
+	jw_key(&c->out, "companions");
+	jw_array(&c->out);
+	for (char *p = strtok_r(arena_strdup(c->arena, d->companions), ",", &rest); p;
+		p = strtok_r(NULL, ",", &rest))
+		jw_str(&c->out, p);
+	jw_end_array(&c->out);
+}
+
+/* What it can be cut into as it is cut now; of one that is given whole, what it could be. */
+static void write_cuts(struct api_call *c, const struct device_row *d)
+{
+	const struct gpu_product *product = gpu_product_find(d->vendor_id, d->product_id);
+	const struct placement_geometry *g = topology_geometry(d);
+	struct buf *b = &c->out;
+
+	jw_kv_str(b, "cut", d->cut);
+	jw_key(b, "cuts");
+	jw_array(b);
+	jw_str(b, GPU_CUT_WHOLE);
+	if (*d->mdev_types)
+		jw_str(b, GPU_CUT_MDEV);
+	if (product && product->geometry)
+		jw_str(b, product->geometry);
+	jw_end_array(b);
+	jw_key(b, "profiles");
+	jw_array(b);
+	for (size_t i = 0; g && i < g->profiles_n; i++)
+		jw_str(b, g->profiles[i].name);
+	jw_end_array(b);
+}
+
+static void write_mdev_types(struct api_call *c, const struct device_row *d)
+{
+	struct gpu_mdev_type types[GPU_MDEV_TYPES_MAX];
+	size_t n = gpu_mdev_types(d->mdev_types, types);
+	struct buf *b = &c->out;
+
+	jw_key(b, "mdev_types");
+	jw_array(b);
+	for (size_t i = 0; i < n; i++) {
+		jw_object(b);
+		jw_kv_str(b, "id", types[i].id);
+		jw_kv_str(b, "name", types[i].name);
+		jw_kv_int(b, "instances", types[i].instances);
+		jw_end_object(b);
+	}
+	jw_end_array(b);
+}
+
+/* Sets of indexes that it is in, each as "0-3". */
+static void write_links(struct api_call *c, size_t index, const uint64_t *links, size_t n)
+{
+	struct buf *b = &c->out;
+
+	jw_key(b, "links");
+	jw_array(b);
+	for (size_t i = 0; i < n; i++) {
+		CLEANUP(buf_finish) struct buf text = { 0 };
+
+		if (index >= 64 || !(links[i] >> index & 1))
+			continue;
+		cpuset_write(&(struct cpuset) { .bits = { links[i] } }, &text);
+		jw_str(b, buf_text(&text));
+	}
+	jw_end_array(b);
+}
+
+static void write_gpu(struct api_call *c, const struct host_row *h, const struct device_row *d, size_t index,
+	size_t links_n, const uint64_t *links)
+{
+	struct buf *b = &c->out;
+
+	jw_object(b);
+	jw_kv_str(b, "id", d->uid);
+	jw_kv_str(b, "host", h->name);
+	jw_kv_int(b, "index", (int64_t)index);
+	jw_kv_str(b, "address", d->address);
+	jw_kv_str(b, "model", d->model);
+	jw_kv_str(b, "vendor", d->vendor);
+	jw_kv_str(b, "product", d->product);
+	write_ids(c, d);
+	jw_kv_int(b, "memory_mib", d->memory_mib);
+	jw_kv_int(b, "numa_cell", d->numa_cell);
+	jw_kv_int(b, "iommu_group", d->iommu_group);
+	write_companions(c, d);
+	write_links(c, index, links, links_n);
+	jw_kv_str(b, "driver", d->driver);
+	jw_kv_bool(b, "present", d->present);
+	jw_kv_str(b, "state", gpu_state(d));
+	jw_kv_str(b, "health", d->health);
+	jw_kv_str(b, "custody", d->custody);
+	jw_kv_str(b, "reason", d->custody_reason);
+	write_cuts(c, d);
+	jw_kv_int(b, "parts_used", d->parts);
+	jw_kv_str(b, "server_id", d->server_id ? d->server_uid : NULL);
+}
+
+/* The devices begin with those of the host. */
+static size_t write_host_gpus(
+	struct api_call *c, const struct host_row *h, const struct device_row *devices, size_t n)
+{
+	uint64_t links[PLACEMENT_LINKS_MAX];
+	size_t links_n = topology_links(h, devices, n, links), i = 0;
+
+	for (; i < n && devices[i].host_id == h->id; i++) {
+		write_gpu(c, h, &devices[i], i, links_n, links);
+		jw_end_object(&c->out);
+	}
+	return i;
+}
+
+int gpus_of_host(struct api_call *c, const struct host_row *h, struct error *err)
+{
+	struct device_row *devices;
+	size_t n;
+
+	if (store_device_list(c->db, c->arena, h->id, &devices, &n, err) < 0)
+		return -1;
+	jw_key(&c->out, "devices");
+	jw_array(&c->out);
+	write_host_gpus(c, h, devices, n);
+	jw_end_array(&c->out);
+	return 0;
+}
+
+/* ---- requests ---- */
+
+static int list_of(struct api_call *c, const struct host_row *hosts, size_t hosts_n, struct error *err)
+{
+	for (size_t i = 0; i < hosts_n; i++) {
+		struct device_row *devices;
+		size_t n;
+
+		if (store_device_list(c->db, c->arena, hosts[i].id, &devices, &n, err) < 0)
+			return -1;
+		write_host_gpus(c, &hosts[i], devices, n);
+	}
+	return 0;
+}
+
+int gpu_list(struct api_call *c, struct error *err)
+{
+	const char *name = api_query(c, "host");
+	struct host_row one, *hosts = &one;
+	size_t n = 1;
+
+	if (name ? store_host_get(c->db, c->arena, name, &one, err) < 0
+		 : store_host_list(c->db, c->arena, &hosts, &n, err) < 0)
+		return -1;
+	jw_object(&c->out);
+	jw_key(&c->out, "gpus");
+	jw_array(&c->out);
+	if (list_of(c, hosts, n, err) < 0)
+		return -1;
+	jw_end_array(&c->out);
+	jw_end_object(&c->out);
+	return 0;
+}
+
+static int write_parts(struct api_call *c, const struct device_row *d, struct error *err)
+{
+	struct device_part *parts;
+	struct buf *b = &c->out;
+	size_t n;
+
+	if (store_device_parts(c->db, c->arena, d->id, &parts, &n, err) < 0)
+		return -1;
+	jw_key(b, "parts");
+	jw_array(b);
+	for (size_t i = 0; i < n; i++) {
+		jw_object(b);
+		jw_kv_str(b, "profile", parts[i].profile);
+		jw_kv_int(b, "start", parts[i].start);
+		jw_kv_int(b, "slots", parts[i].slots);
+		jw_kv_int(b, "share", parts[i].share);
+		jw_kv_str(b, "server_id", parts[i].server_uid);
+		jw_end_object(b);
+	}
+	jw_end_array(b);
+	return 0;
+}
+
+static int reply_gpu(struct api_call *c, const struct device_row *d, struct error *err)
+{
+	uint64_t links[PLACEMENT_LINKS_MAX];
+	struct device_row *devices;
+	size_t n, index = 0;
+	struct host_row h;
+
+	if (store_host_load(c->db, c->arena, d->host_id, &h, err) < 0 ||
+		store_device_list(c->db, c->arena, h.id, &devices, &n, err) < 0)
+		return -1;
+	while (index < n && devices[index].id != d->id)
+		index++;
+	if (index == n)
+		return error_internal(err, "device %lld is not on its host", (long long)d->id);
+	c->target = d->uid;
+	jw_object(&c->out);
+	jw_key(&c->out, "gpu");
+	write_gpu(c, &h, &devices[index], index, topology_links(&h, devices, n, links), links);
+	write_mdev_types(c, &devices[index]);
+	if (write_parts(c, d, err) < 0)
+		return -1;
+	jw_end_object(&c->out);
+	jw_end_object(&c->out);
+	return 0;
+}
+
+int gpu_show(struct api_call *c, struct error *err)
+{
+	struct device_row d;
+
+	return store_device_get(c->db, c->arena, api_param(c, "gpu"), &d, err) < 0 ? -1
+										   : reply_gpu(c, &d, err);
+}
+
+struct gpu_args {
+	const char *text;
+};
+
+static const struct bind_field reason_fields[] = {
+	BIND(gpu_args, text, "reason", BIND_STR, 0, 0, 255),
+};
+static const struct bind_table reason_table = { BIND_TABLE(gpu_args, reason_fields) };
+
+static const struct bind_field cut_fields[] = {
+	BIND(gpu_args, text, "as", BIND_STR, BIND_REQUIRED, 1, 63),
+};
+static const struct bind_table cut_table = { BIND_TABLE(gpu_args, cut_fields) };
+
+struct gpu_action_body {
+	const struct gpu_args *args;
+};
+
+static const struct {
+	struct bind_field field;
+	enum gpu_change change;
+} gpu_actions[] = {
+#define ACTION(key, flags_, table_, change_)                                                          \
+	{                                                                                             \
+		{ .name = (key), .type = BIND_OBJ, .flags = (flags_), .table = &(table_) }, (change_) \
+	}
+	ACTION("quarantine", BIND_NULL, reason_table, GPU_QUARANTINE),
+	ACTION("fault", BIND_NULL, reason_table, GPU_FAULT),
+	ACTION("clear", BIND_NULL, reason_table, GPU_CLEAR),
+	ACTION("cut", 0, cut_table, GPU_CUT),
+#undef ACTION
+};
+
+const struct bind_table gpu_action_body = { BIND_ROWS(gpu_action_body, gpu_actions), .flags = BIND_ONE };
+
+int gpu_action(struct api_call *c, struct error *err)
+{
+	const struct gpu_action_body *in = c->in;
+	struct device_row d;
+	size_t i = 0;
+
+	while (!(c->seen.present >> i & 1))
+		i++;
+	if (store_device_get(c->db, c->arena, api_param(c, "gpu"), &d, err) < 0)
+		return -1;
+	c->action = arena_printf(c->arena, "gpu.%s", gpu_actions[i].field.name);
+	c->target = d.uid;
+	if (flow_gpu_change(c->api->flows, c->db, &d, gpu_actions[i].change, in->args ? in->args->text : NULL,
+		    err) < 0)
+		return -1;
+	return reply_gpu(c, &d, err);
+}
