@@ -60,35 +60,76 @@ static int better(const struct rating *a, const struct rating *b)
 	return links ? links : b->left - a->left;
 }
 
-/* The partition of the interconnect that leaves most to others; 0: none serves. */
-static uint64_t best_link(const struct task *t)
+/* Takes the partition of the interconnect that leaves most to others. False: none serves. */
+static bool take_best_link(struct task *t, struct rating *rating)
 {
-	uint64_t best = 0;
-	struct rating most;
+	struct task best, with;
+	bool found = false;
 
 	for (size_t i = 0; i < t->h->links_n; i++) {
+		uint64_t set = t->h->links[i];
 		struct rating r;
 
-		if (!task_fits_link(t, t->h->links[i]))
+		if (__builtin_popcountll(set) != t->whole_n)
 			continue;
-		r = rate(t->h, t->h->links[i]);
-		if (!best || better(&r, &most) > 0) {
-			best = t->h->links[i];
-			most = r;
+		with = *t;
+		with.linked = true;
+		task_take_link(&with, set);
+		if (!task_fits_bound(&with))
+			continue;
+		r = rate(t->h, set);
+		if (!found || better(&r, rating) > 0) {
+			best = with;
+			*rating = r;
+			found = true;
 		}
 	}
-	return best;
+	if (found)
+		*t = best;
+	return found;
+}
+
+static bool link_free(const struct host *h, size_t i, int size, uint64_t stay)
+{
+	return __builtin_popcountll(h->links[i]) == size && !(h->links[i] & ~stay);
+}
+
+/* Keeps the free partitions of that many GPUs whole: all but one of them. */
+static bool keep_all_but(struct task *t, int size, uint64_t stay, size_t but)
+{
+	uint64_t keep = 0;
+
+	for (size_t i = 0; i < t->h->links_n; i++)
+		keep |= i != but && link_free(t->h, i, size, stay) ? t->h->links[i] : 0;
+	return task_drop(t, t->whole | t->shares, keep);
+}
+
+/* All if it can be, else all but one, else one after the other. */
+static void keep_size(struct task *t, int size, uint64_t stay)
+{
+	size_t n = t->h->links_n;
+
+	if (keep_all_but(t, size, stay, n))
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (link_free(t->h, i, size, stay) && keep_all_but(t, size, stay, i))
+			return;
+	while (n-- > 0)
+		if (link_free(t->h, n, size, stay))
+			task_drop(t, t->whole | t->shares, t->h->links[n]);
 }
 
 /* Keeps free partitions whole, the largest first: those of few GPUs are broken only for want of others. */
 static void keep_links(struct task *t)
 {
-	uint64_t stay = free_gpus(t->h);
+	uint64_t stay = free_gpus(t->h), sizes = 0; /* bit: one less than the GPUs of a partition */
 
-	for (int size = PLACEMENT_GPUS_MAX; size > 0; size--)
-		for (size_t i = t->h->links_n; i-- > 0;)
-			if (__builtin_popcountll(t->h->links[i]) == size && !(t->h->links[i] & ~stay))
-				task_drop(t, t->whole | t->shares, t->h->links[i]);
+	for (size_t i = 0; i < t->h->links_n; i++)
+		if (t->h->links[i] && !(t->h->links[i] & ~stay))
+			sizes |= UINT64_C(1) << (__builtin_popcountll(t->h->links[i]) - 1);
+	for (int size = PLACEMENT_GPUS_MAX; size > 1; size--)
+		if (bit(sizes, (size_t)size - 1))
+			keep_size(t, size, stay);
 }
 
 /* Drops one by one what is not needed: of GPUs for shares the emptiest first, of others the last. */
@@ -110,7 +151,14 @@ static void drop_rest(struct task *t)
 	}
 }
 
-/* As few cells as can be; of these the ones with the fewest GPUs, so that whole cells stay free. */
+/* As few cells as can be. */
+static void limit_cells(struct task *t)
+{
+	for (t->few_cells = true, t->cells_max = 0; !task_fits_bound(t); t->cells_max++)
+		;
+}
+
+/* Of the cells those with the fewest GPUs, so that whole cells stay free. */
 static void choose_cells(struct task *t)
 {
 	struct gpu_cell cells[GPU_CELLS_MAX];
@@ -122,43 +170,40 @@ static void choose_cells(struct task *t)
 
 	for (size_t c = 0; c < n; c++)
 		unknown |= (unsigned)(t->bind != BIND_NONE && !cells[c].cell) << c;
-	for (int size = 0; size <= (int)n && least == INT_MAX; size++)
-		for (unsigned set = set_first(size); set < 1u << n; set = set_next(set)) {
-			int left = 0;
+	for (unsigned set = set_first(t->cells_max); set < 1u << n; set = set_next(set)) {
+		int left = 0;
 
-			for (size_t c = 0; c < n; c++)
-				if (set >> c & 1)
-					left += __builtin_popcountll(
-						beside(t->h, (size_t)__builtin_ctzll(cells[c].gpus)) & stay);
-			if (set & unknown || left >= least || !task_within(t, cells, n, set, &within))
-				continue;
-			best = within;
-			least = left;
-		}
+		for (size_t c = 0; c < n; c++)
+			if (set >> c & 1)
+				left += __builtin_popcountll(
+					beside(t->h, (size_t)__builtin_ctzll(cells[c].gpus)) & stay);
+		if (set & unknown || left >= least || !task_within(t, cells, n, set, &within))
+			continue;
+		best = within;
+		least = left;
+	}
 	*t = best;
 }
 
 static void choose_whole(struct task *t)
 {
-	struct task before;
+	struct task linked;
 	struct rating with, without;
-	uint64_t link;
 
-	choose_cells(t);
-	before = *t;
-	keep_links(t);
-	drop_rest(t);
-	/* A partition of its own does not harm where it leaves as much to others. */
-	link = best_link(&before);
-	if (!link)
-		return;
-	with = rate(t->h, link);
-	without = rate(t->h, task_any(t, t->whole));
-	if (!before.linked && better(&with, &without) < 0)
-		return;
-	*t = before;
-	task_take_link(t, link);
-	drop_rest(t);
+	limit_cells(t);
+	linked = *t;
+	if (!t->linked) {
+		keep_links(t);
+		choose_cells(t);
+		drop_rest(t);
+		without = rate(t->h, task_any(t, t->whole));
+	}
+	/* Unasked, a partition of its own does no harm where it leaves as much to others. */
+	if (take_best_link(&linked, &with) && (t->linked || better(&with, &without) >= 0)) {
+		*t = linked;
+		drop_rest(t);
+	}
+	t->few_cells = false;
 }
 
 /* Each GPU goes to one of the wants that it serves. */

@@ -59,6 +59,8 @@ struct task {
 	unsigned whole, shares, parts;         /* the wants of these kinds */
 	int total, whole_n;                    /* GPUs wanted, and those of them wanted whole */
 	enum bind bind;
+	bool few_cells; /* in no more cells than: */
+	int cells_max;
 	uint32_t near;           /* cells that GPUs chosen so far are in */
 	bool linked;             /* the whole ones are one partition of the interconnect */
 	bool grouped;            /* IOMMU groups are taken whole or not at all */

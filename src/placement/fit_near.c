@@ -44,6 +44,7 @@ bool task_within(const struct task *t, const struct gpu_cell *cells, size_t n, u
 		}
 	*out = *t;
 	out->bind = BIND_NONE;
+	out->few_cells = false;
 	for (size_t k = 0; k < t->n; k++)
 		out->can[k] &= keep;
 	return task_fits(out) && (t->bind == BIND_NONE || guest_covers(t->guest, covered));
@@ -70,16 +71,20 @@ bool task_fits_bound(const struct task *t)
 	int rank = 0;
 	struct task within;
 
-	if (t->bind == BIND_NONE)
+	if (t->bind == BIND_NONE && !t->few_cells)
 		return task_fits(t);
 	n = task_cells(t, cells);
-	for (size_t c = 0; c < n; c++) /* grows to one of the largest that can be covered */
-		if (!cells[c].cell || cells[c].cell & t->near) {
+	for (size_t c = 0; c < n; c++) /* grows to one of the largest sets that can be covered */
+		if (t->bind == BIND_NONE) {
+			rank++;
+		} else if (!cells[c].cell || cells[c].cell & t->near) {
 			others |= 1u << c;
 		} else if (guest_covers(t->guest, most | cells[c].cell)) {
 			most |= cells[c].cell;
 			rank++;
 		}
+	if (t->few_cells && rank > t->cells_max)
+		rank = t->cells_max;
 	for (unsigned set = set_first(rank); set < 1u << n; set = set_next(set))
 		if (!(set & others) && task_within(t, cells, n, set, &within))
 			return true;
