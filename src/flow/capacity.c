@@ -8,6 +8,7 @@
 #include "domain/flavor.h"
 #include "flow/claims.h"
 #include "flow/internal.h"
+#include "flow/preempt.h"
 #include "flow/topology.h"
 #include "store/allocations.h"
 #include "store/devices.h"
@@ -312,7 +313,7 @@ int capacity_placement_rebuild(const struct flow_engine *e, const struct placeme
 			    like ? connected_in(verdicts, known, hosts[i].id) : l && link_placed(l), err))
 			return -1;
 	}
-	if (take_rows(db, &a, p, err))
+	if (take_rows(db, &a, p, err) || waiters_hold(db, p, err))
 		return -1;
 	placement_forget(p);
 	return 0;

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "flow/calendar.h"
 #include "flow/image_file.h"
 #include "flow/internal.h"
 #include "flow/move.h"
@@ -222,6 +223,8 @@ static void member_settle(void *ctx, bool done)
 	if (done && !e->destroyed) {
 		notes_done(e);
 		image_files_done(e);
+		if (e->calendar.changed)
+			calendar_look(e);
 	}
 }
 
@@ -382,7 +385,7 @@ int flow_engine_create(const struct flow_config *config, struct flow_engine **ou
 	};
 
 	e->cfg = *config;
-	e->refs = 3; /* its timers */
+	e->refs = 4; /* its timers */
 	links_create(e);
 	if (capacity_create(e, store_ro(config->store), err) || flows_load(e, err)) {
 		flow_engine_destroy(e);
@@ -419,6 +422,7 @@ void flow_engine_start(struct flow_engine *e)
 	e->started = true;
 	links_start(e);
 	shelf_start(e);
+	calendar_look(e);
 	console_history_start(e);
 	each_flow(e, resume_one);
 	run_timer(e);
@@ -454,6 +458,7 @@ void flow_engine_stop(struct flow_engine *e, unsigned grace_ms, void (*stopped)(
 	e->stopped_ctx = ctx;
 	loop_timer_stop(&e->timer);
 	loop_timer_stop(&e->shelf);
+	loop_timer_stop(&e->calendar.timer);
 	/* the report comes in a later turn, also when there is nothing to wait for */
 	loop_timer_set(e->cfg.loop, &e->grace, e->running || e->committing ? grace_ms : 0, grace_over);
 }
@@ -478,6 +483,11 @@ static void shelf_closed(struct loop_timer *t)
 	engine_unref(CONTAINER_OF(t, struct flow_engine, shelf));
 }
 
+static void calendar_closed(struct loop_timer *t)
+{
+	engine_unref(CONTAINER_OF(t, struct flow_engine, calendar.timer));
+}
+
 static void grace_closed(struct loop_timer *t)
 {
 	engine_unref(CONTAINER_OF(t, struct flow_engine, grace));
@@ -499,6 +509,7 @@ void flow_engine_destroy(struct flow_engine *e)
 	loop_timer_close(&e->timer, timer_closed);
 	loop_timer_close(&e->grace, grace_closed);
 	loop_timer_close(&e->shelf, shelf_closed);
+	loop_timer_close(&e->calendar.timer, calendar_closed);
 }
 
 void flow_engine_hooks(struct flow_engine *e, const struct flow_hooks *hooks)

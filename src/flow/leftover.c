@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a server left on a host where it does not live any more: the old place of a move, or a home on a host
- * that was declared dead. The flow's subject is the allocation. It waits until the host can be heard, clears
- * domain and disks, and only then gives back what was held: until there is proof, it may still run there. */
+ * that was declared dead; or where it lives, parts of GPUs of another flavor. The flow's subject is the
+ * allocation. It waits until the host can be heard, clears domain, parts and disks, and only then gives back
+ * what was held: until there is proof, it may still run there. */
 #include "flow/console.h"
 #include "flow/move.h"
+#include "flow/preempt.h"
 
 #include "base/log.h"
 #include "base/util.h"
@@ -14,6 +16,7 @@ struct leftover {
 	struct server s;
 	struct move move; /* id 0: none */
 	const char *image_dir;
+	bool parts_only; /* of a flavor that it does not have any more, where it lives */
 };
 
 static enum flow_verdict remove_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
@@ -29,7 +32,8 @@ static enum flow_verdict remove_load(struct flow_engine *e, struct db *ro, struc
 		store_move_load(ro, &act->arena, f->held.id, &f->move, err) < 0)
 		return FLOW_FAIL;
 	act->host_id = f->held.host_id;
-	if (f->s.deleted_us || f->s.host_id != f->held.host_id)
+	f->parts_only = !f->s.deleted_us && f->s.host_id == f->held.host_id && f->held.id != f->s.id;
+	if (f->s.deleted_us || f->s.host_id != f->held.host_id || f->parts_only)
 		return FLOW_NEXT;
 	error_internal(err, "server %s lives where its left-overs should be cleared away", f->s.uid);
 	return FLOW_FAIL;
@@ -39,10 +43,13 @@ static int remove_act(struct act *act, const struct hv_driver *drv, struct hv_co
 {
 	const struct leftover *f = act->facts;
 
-	console_last_read(act, drv, conn, f->s.uid);
-	if (drv->domain_remove(conn, f->s.uid, err) || act_abandoned(act, err) ||
-		server_parts_remove(f->s.uid, drv, conn, err))
+	if (!f->parts_only)
+		console_last_read(act, drv, conn, f->s.uid);
+	if (!f->parts_only && server_remove(f->s.uid, NULL, 0, drv, conn, err))
 		return -1;
+	for (size_t i = 0; i < f->held.parts_n; i++)
+		if (act_abandoned(act, err) || drv->mdev_remove(conn, f->held.parts[i].uid, err))
+			return -1;
 	if (f->move.id)
 		move_files_remove(f->image_dir, f->move.uid);
 	return FLOW_NEXT;
@@ -52,7 +59,7 @@ static int remove_end(struct flow_engine *e, struct db *db, struct act *act, str
 {
 	const struct leftover *f = act->facts;
 
-	return move_unhold(e, db, f->held.id, err);
+	return move_unhold(e, db, f->held.id, err) || waiter_room(e, db, f->held.host_id, err) ? -1 : 0;
 }
 
 static const struct flow_step remove_steps[] = {

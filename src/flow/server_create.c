@@ -12,13 +12,13 @@
 #include "domain/flavor.h"
 #include "domain/ipam.h"
 #include "domain/names.h"
-#include "flow/claims.h"
+#include "flow/preempt.h"
 #include "flow/server.h"
 #include "flow/server_groups.h"
 #include "flow/server_parts.h"
+#include "flow/server_room.h"
 #include "store/quotas.h"
 #include "store/server_list.h"
-#include "store/usage.h"
 
 enum { COUNT_MAX = 1000, MAC_TRIES = 8, GIB_SHIFT = 30 };
 
@@ -34,50 +34,6 @@ static enum flow_verdict disks_load(struct flow_engine *e, struct db *ro, struct
 	f = act->facts;
 	v = server_image_wait(ro, act, f->s.root_image_id, err);
 	return v == FLOW_NEXT ? server_drive_load(e, ro, act, err) : v;
-}
-
-int server_define(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
-{
-	const struct server_facts *f = act->facts;
-	char name[32];
-	struct hv_nic *nics = ARENA_ARRAY(&act->arena, struct hv_nic, f->ports_n + 1);
-	struct hv_hostdev *hostdevs = ARENA_ARRAY(&act->arena, struct hv_hostdev, f->gpus_n + 1);
-	struct hv_domain d = {
-		.uuid = f->s.uid,
-		.name = name,
-		.title = f->s.name,
-		.vcpus = (int)f->s.vcpus,
-		.ram_mib = f->s.ram_mib,
-		.nics = nics,
-		.nics_n = f->ports_n,
-		.hostdevs = hostdevs,
-		.hostdevs_n = f->gpus_n,
-		.project_id = f->project_uid,
-		.flavor_name = f->s.flavor_name,
-		.cloud_id = f->cloud_id,
-		.epoch = f->s.epoch,
-	};
-
-	d.disks = server_disks(&act->arena, &f->s, &d.disks_n);
-	snprintf(name, sizeof name, "instance-%08llx", (unsigned long long)f->s.id);
-	for (size_t i = 0; i < f->gpus_n; i++) {
-		str_copy(hostdevs[i].address, sizeof hostdevs[i].address, f->gpus[i]);
-		hostdevs[i].guest_cell = -1;
-	}
-	for (size_t i = 0; i < f->ports_n; i++)
-		nics[i] = (struct hv_nic) { f->ports[i].mac, f->ports[i].is_bridge, f->ports[i].source,
-			f->ports[i].mtu };
-	return drv->domain_define(conn, &d, err);
-}
-
-int server_spawn_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
-{
-	const struct server_facts *f = act->facts;
-
-	if (server_define(act, drv, conn, err) || act_abandoned(act, err) ||
-		drv->domain_start(conn, f->s.uid, err))
-		return -1;
-	return FLOW_NEXT;
 }
 
 static int create_end(struct flow_engine *e, struct db *db, struct act *act, struct error *err)
@@ -133,6 +89,9 @@ struct making { /* one request's worth */
 	struct placement_choice *choices;
 	bool placed;
 	struct error no_host;
+	/* not placed, but preemptible servers leave for those that find no place as it is */
+	struct preempt_plan *plans;
+	int64_t *ids; /* of the rows */
 };
 
 static int check_members(struct making *m, int64_t limit, struct error *err)
@@ -224,6 +183,9 @@ static int place(struct making *m, struct placement_request *req, struct error *
 	fill_request(m, req);
 	if (server_rules_fill(m->db, m->a, &rules, &m->wants, 0, req, err))
 		return -1;
+	if (req->preemptible && req->reservation)
+		return error_set(
+			err, ERR_BAD_REQUEST, "A preemptible server cannot use the GPUs of a reservation.");
 	m->choices = ARENA_ARRAY(m->a, struct placement_choice, n);
 	if (placement_choose(m->e->placement, req, n, m->choices, &m->no_host) == 0) {
 		m->placed = true;
@@ -233,6 +195,41 @@ static int place(struct making *m, struct placement_request *req, struct error *
 		return 0;
 	*err = m->no_host;
 	return -1;
+}
+
+/* Where there is no room, servers that are preemptible may leave for it: for one, or for several that need not
+ * be close to each other; for all of them, or for none. */
+static void plan_waits(struct making *m, const struct placement_request *req)
+{
+	struct placement *p = m->e->placement;
+	size_t n = (size_t)m->want->count, mark = placement_mark(p);
+	struct preempt_plan *plans = ARENA_ARRAY(m->a, struct preempt_plan, n);
+	struct error ignored;
+
+	if (req->preemptible || (n > 1 && (req->policy != PLACEMENT_NO_GROUP || req->scope)))
+		return;
+	m->ids = ARENA_ARRAY(m->a, int64_t, n);
+	m->plans = plans;
+	for (size_t i = 0; i < n && m->plans; i++) {
+		struct preempt_plan *x = &plans[i];
+
+		m->ids[i] = store_next_id(m->e->cfg.store);
+		if (placement_victims(p, req, NULL, &x->choice, x->leavers, PREEMPT_MAX, &x->n, &ignored))
+			m->plans = NULL;
+		else if (x->n)
+			placement_host_hold(p, x->choice.host_id, m->ids[i]);
+		else if (placement_take(p, m->ids[i], req, &x->choice, false, &ignored))
+			m->plans = NULL;
+	}
+	placement_undo(p, mark);
+}
+
+/* NULL: there is none yet, or none at all. */
+static const struct placement_choice *choice_of(const struct making *m, int i)
+{
+	if (m->placed)
+		return &m->choices[i];
+	return m->plans && !m->plans[i].n ? &m->plans[i].choice : NULL;
 }
 
 static void fill_names(const struct making *m, struct server *s, int i)
@@ -256,11 +253,11 @@ static void fill_names(const struct making *m, struct server *s, int i)
 
 static void fill_row(const struct making *m, struct server *s, int i)
 {
-	const struct placement_choice *c = m->placed ? &m->choices[i] : NULL;
+	const struct placement_choice *c = choice_of(m, i);
 	const struct link *l = c ? link_find(m->e, c->host_id) : NULL;
 
 	*s = m->want->base;
-	s->id = store_next_id(m->e->cfg.store);
+	s->id = m->plans ? m->ids[i] : store_next_id(m->e->cfg.store);
 	fill_names(m, s, i);
 	s->launch_index = i;
 	s->root_image_id = s->image_id;
@@ -277,6 +274,10 @@ static void fill_row(const struct making *m, struct server *s, int i)
 		s->host_id = c->host_id;
 		if (!s->zone[0] && l)
 			s->zone = arena_strdup(m->a, link_zone(l));
+		return;
+	}
+	if (m->plans) {
+		s->task_state = TASK_SCHEDULING;
 		return;
 	}
 	s->vm_state = VM_ERROR;
@@ -341,29 +342,33 @@ static int make_rules(const struct making *m, const struct server *s, struct err
 	return 0;
 }
 
-/* What a placed server holds, and the flow that brings it to life. */
-static int make_holdings(const struct making *m, const struct server *s, const struct placement_request *req,
-	const struct placement_choice *c, int64_t action_id, struct error *err)
+static int make_nics(const struct making *m, const struct server *s, struct error *err)
 {
-	int64_t now_us = m->origin->now_us;
-
-	if (claim_take(m->e, m->db, m->a, s->id, s->id, req, c, err))
-		return -1;
 	for (size_t i = 0; i < m->want->nics_n; i++)
 		if (make_nic(m, s, &m->want->nics[i], err))
 			return -1;
-	if (store_usage_open(m->db, s, "building", (int)m->gpus, now_us, err))
+	return 0;
+}
+
+/* It has a place, or waits for one, or there is none for it. */
+static int make_holdings(const struct making *m, const struct server *s, const struct placement_request *req,
+	int i, int64_t action_id, struct error *err)
+{
+	const struct server_room room = {
+		.req = req,
+		.choice = choice_of(m, i),
+		.action_id = action_id,
+		.request_id = m->origin->request_id,
+		.now_us = m->origin->now_us,
+	};
+
+	if (!room.choice && !m->plans)
+		return store_server_action_finish(m->db, action_id, room.now_us, s->fault_message, err);
+	if (make_nics(m, s, err))
 		return -1;
-	if (s->image_id && image_stage_ensure(m->e, m->db, m->a, c->host_id, s->image_id,
-				   m->origin->request_id, now_us, err))
-		return -1;
-	return flow_begin(m->e, m->db,
-		&(struct flow_start) { .kind = &kind_server_create,
-			.subject_id = s->id,
-			.action_id = action_id,
-			.request_id = m->origin->request_id,
-			.now_us = now_us },
-		err);
+	if (room.choice)
+		return server_create_begin(m->e, m->db, m->a, s, &room, err);
+	return waiter_begin(m->e, m->db, s, req, &m->plans[i], action_id, m->origin, err);
 }
 
 static int make_one(const struct making *m, const struct placement_request *req, int i, const char **out_uid,
@@ -382,9 +387,7 @@ static int make_one(const struct making *m, const struct placement_request *req,
 		return -1;
 	capacity_count_server(m->e->quota, &s, m->gpus, 1);
 	*out_uid = s.uid;
-	if (m->placed)
-		return make_holdings(m, &s, req, &m->choices[i], action_id, err);
-	return store_server_action_finish(m->db, action_id, o->now_us, s.fault_message, err);
+	return make_holdings(m, &s, req, i, action_id, err);
 }
 
 static int making_wants(struct making *m, struct error *err)
@@ -432,6 +435,8 @@ int flow_server_create(struct flow_engine *e, struct db *db, struct arena *a,
 			err, ERR_BAD_REQUEST, "the number of servers must be from 1 to %d", COUNT_MAX);
 	if (making_wants(&m, err) || check_quota(&m, err) || check_image(&m, err) || place(&m, &req, err))
 		return -1;
+	if (!m.placed)
+		plan_waits(&m, &req);
 	uids = ARENA_ARRAY(a, const char *, (size_t)want->count);
 	for (int i = 0; i < want->count; i++)
 		if (make_one(&m, &req, i, &uids[i], err))

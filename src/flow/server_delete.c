@@ -5,19 +5,26 @@
 #include "base/util.h"
 #include "flow/console.h"
 #include "flow/move.h"
+#include "flow/preempt.h"
 #include "flow/server.h"
 #include "flow/server_parts.h"
-#include "store/allocations.h"
+#include "store/allocation_place.h"
 #include "store/server_groups.h"
 #include "store/server_power.h"
 
 /* A host that the operator declared dead is not waited for: what is left there is cleared when it comes back.
  */
-static enum flow_verdict remove_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
+enum flow_verdict server_load_removal(
+	struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
 {
-	enum flow_verdict v = server_load_row(e, ro, act, err);
+	struct server_facts *f;
 
-	return v == FLOW_NEXT && host_is_dead(e, ro, act->host_id) ? FLOW_DONE : v;
+	if (server_load_row(e, ro, act, err) != FLOW_NEXT)
+		return FLOW_FAIL;
+	f = act->facts;
+	if (store_allocation_mdevs(ro, &act->arena, f->s.id, &f->mdevs, &f->mdevs_n, err))
+		return FLOW_FAIL;
+	return host_is_dead(e, ro, act->host_id) ? FLOW_DONE : FLOW_NEXT;
 }
 
 static int remove_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
@@ -26,9 +33,7 @@ static int remove_act(struct act *act, const struct hv_driver *drv, struct hv_co
 
 	console_last_read(act, drv, conn, f->s.uid);
 	/* also what its row does not speak of: of a copy or a resize that gave way */
-	return drv->domain_remove(conn, f->s.uid, err) || server_parts_remove(f->s.uid, drv, conn, err)
-		       ? -1
-		       : FLOW_NEXT;
+	return server_remove(f->s.uid, f->mdevs, f->mdevs_n, drv, conn, err) ? -1 : FLOW_NEXT;
 }
 
 static int remove_end(struct flow_engine *e, struct db *db, struct act *act, struct error *err)
@@ -45,7 +50,7 @@ static int remove_end(struct flow_engine *e, struct db *db, struct act *act, str
 }
 
 static const struct flow_step delete_steps[] = {
-	{ "remove", remove_load, remove_act, NULL, TASK_DELETING, LINK_OPS, TIME_CALL },
+	{ "remove", server_load_removal, remove_act, NULL, TASK_DELETING, LINK_OPS, TIME_CALL },
 };
 
 const struct flow_kind kind_server_delete = {
@@ -83,7 +88,10 @@ int server_delete_finish(struct flow_engine *e, struct db *db, const struct serv
 	capacity_count_server(e->quota, s, gpus, -1);
 	if (ports)
 		quota_index_add(e->quota, s->project_id, QUOTA_PORTS, -ports);
-	return 0;
+	return preempt_left(e, db, s->id, err) || waiter_gone(e, db, s->id, err) ||
+			       (s->host_id && waiter_room(e, db, s->host_id, err))
+		       ? -1
+		       : 0;
 }
 
 int server_delete_takeover(struct flow_engine *e, struct db *db, int64_t server_id, struct error *err)

@@ -137,6 +137,14 @@ static size_t intersect(int64_t *ids, size_t n, const int64_t *other, size_t oth
 	return kept;
 }
 
+/* The capacity block whose GPUs it may use. */
+static void fill_reservation(const struct server_rules *rules, struct placement_request *req)
+{
+	for (size_t i = 0; i < rules->hints_n; i++)
+		if (rules->hints[i].kind == HINT_RESERVATION)
+			req->reservation = rules->hints[i].other_id;
+}
+
 static int fill_aggregates(struct db *db, struct arena *a, const struct flavor_wants *wants,
 	struct placement_request *req, struct error *err)
 {
@@ -162,6 +170,7 @@ int server_rules_fill(struct db *db, struct arena *a, const struct server_rules 
 {
 	if (rules->group_id && fill_group(db, a, rules->group_id, server_id, req, err) < 0)
 		return -1;
+	fill_reservation(rules, req);
 	return fill_hints(db, a, rules, req, err) < 0 ? -1 : fill_aggregates(db, a, wants, req, err);
 }
 

@@ -6,6 +6,7 @@
  * `snapshot` copies the root disk, with what it is made over, to a volume of its own; `upload` brings that to
  * the directory of images. Whatever goes wrong leaves the server as it is, and no image. */
 #include "base/util.h"
+#include "flow/preempt.h"
 #include "flow/server_parts.h"
 #include "store/images.h"
 #include "store/quotas.h"
@@ -14,12 +15,16 @@
 
 enum { MIB_SHIFT = 20 };
 
-/* How many bytes the project's limits leave for it. */
-static int bytes_left(
-	const struct flow_engine *e, struct db *db, int64_t project_id, int64_t *out, struct error *err)
+/* How many bytes the project's limits leave for it. A server that is made to leave is kept in any case. */
+static int bytes_left(const struct flow_engine *e, struct db *db, const struct act *act, int64_t project_id,
+	int64_t *out, struct error *err)
 {
 	int64_t limit, images, mib;
+	int leaves = preempt_begun(db, act->flow->subject_id, err);
 
+	*out = INT64_MAX;
+	if (leaves)
+		return leaves < 0 ? -1 : 0;
 	*out = e->cfg.image_size_max ? e->cfg.image_size_max : INT64_MAX;
 	if (store_quota_limit(db, project_id, QUOTA_IMAGE_MIB, &limit, err) ||
 		store_image_use(db, project_id, &images, &mib, err))
@@ -50,7 +55,7 @@ enum flow_verdict server_image_load(struct flow_engine *e, struct db *ro, struct
 	made->wanted = !made->image.deleted;
 	made->path = arena_printf(&act->arena, "%s/%s", e->cfg.image_dir, made->image.uid);
 	((struct server_facts *)act->facts)->made = made;
-	return bytes_left(e, ro, made->image.project_id, &made->max, err) ? FLOW_FAIL : FLOW_NEXT;
+	return bytes_left(e, ro, act, made->image.project_id, &made->max, err) ? FLOW_FAIL : FLOW_NEXT;
 }
 
 static int flatten(
@@ -161,7 +166,7 @@ int server_image_finish(
 	int rc = 0;
 
 	*out_made = false;
-	if (bytes_left(e, db, m->image.project_id, &left, err))
+	if (bytes_left(e, db, act, m->image.project_id, &left, err))
 		return -1;
 	if (m->wanted && i.size > left)
 		return refuse(e, db, act, err);

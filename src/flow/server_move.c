@@ -3,6 +3,7 @@
  * end. What happens on hosts is in server_resize.c, server_live.c, server_evacuate.c and leftover.c. */
 #include "flow/claims.h"
 #include "flow/move.h"
+#include "flow/preempt.h"
 
 #include <string.h>
 
@@ -164,6 +165,8 @@ int move_switch(struct flow_engine *e, struct db *db, struct arena *a, struct se
 		other.id = m->id;
 		s->zone = zone_of(e, a, s, home.host_id);
 	}
+	if (s->host_id != home.host_id && preempt_left(e, db, s->id, err))
+		return -1;
 	s->host_id = home.host_id;
 	s->epoch++;
 	m->other = was;
@@ -187,9 +190,9 @@ int move_close(struct flow_engine *e, struct db *db, const struct server *s, con
 	count_peak(e, s, &m->other, -1);
 	if (rc == 0)
 		return 0;
-	/* who is deleted may still run on a host that is dead */
-	if (other.host_id == s->host_id && !s->want_delete)
-		return move_unhold(e, db, m->id, err);
+	/* who is deleted may still run on a host that is dead; parts of GPUs have to go on the host first */
+	if (other.host_id == s->host_id && !s->want_delete && !other.parts_n)
+		return move_unhold(e, db, m->id, err) || waiter_room(e, db, s->host_id, err) ? -1 : 0;
 	return leftover_begin(e, db, m->id, request_id, now_us, err);
 }
 

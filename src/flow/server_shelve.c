@@ -6,17 +6,14 @@
  *shelved_offloaded offload    offload unshelve   (placed anew; waits for the image) disks --> spawn, or on
  *its host: spawn */
 #include "base/util.h"
-#include "domain/flavor.h"
-#include "flow/claims.h"
 #include "flow/console.h"
 #include "flow/move.h"
-#include "flow/server_groups.h"
+#include "flow/preempt.h"
 #include "flow/server_parts.h"
+#include "flow/server_room.h"
 #include "placement/placement.h"
 #include "store/allocations.h"
 #include "store/server_power.h"
-
-enum { GIB_SHIFT = 30 };
 
 static int drop_shelved_image(struct flow_engine *e, struct db *db, int64_t image_id, struct error *err)
 {
@@ -49,6 +46,7 @@ static int shelve_undo(struct flow_engine *e, struct db *db, struct server *s, b
 		s->power_state = POWER_SHUTDOWN;
 	}
 	return server_shelved_forget(e, db, s, err) || store_server_save(db, s, err) ||
+			       preempt_stayed(e, db, s->id, err) ||
 			       store_usage_switch(db, s, vm_state_text(s->vm_state),
 				       capacity_gpus(s->extra_specs), s->updated_us, err)
 		       ? -1
@@ -60,8 +58,9 @@ static int shelve_commit(struct flow_engine *e, struct db *db, struct act *act,
 {
 	struct server s;
 	bool made;
+	int leaves = preempt_begun(db, act->flow->subject_id, err);
 
-	if (server_image_finish(e, db, act, &made, err) ||
+	if (leaves < 0 || server_image_finish(e, db, act, &made, err) ||
 		(made && server_settle(e, db, act, VM_SHELVED, err)) ||
 		store_server_load(db, &act->arena, act->flow->subject_id, &s, err))
 		return -1;
@@ -69,19 +68,10 @@ static int shelve_commit(struct flow_engine *e, struct db *db, struct act *act,
 		*out_verdict = FLOW_DONE;
 		return shelve_undo(e, db, &s, true, err);
 	}
-	if (e->cfg.shelved_offload_s)
+	if (e->cfg.shelved_offload_s && !leaves)
 		*out_verdict = FLOW_DONE;
 	s.shelved_us = act->now_us;
 	return store_server_save(db, &s, err);
-}
-
-/* A dead host is not asked: what is left there is cleared when it comes back. */
-static enum flow_verdict offload_load(
-	struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
-{
-	enum flow_verdict v = server_load_row(e, ro, act, err);
-
-	return v == FLOW_NEXT && host_is_dead(e, ro, act->host_id) ? FLOW_DONE : v;
 }
 
 static int offload_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
@@ -89,20 +79,20 @@ static int offload_act(struct act *act, const struct hv_driver *drv, struct hv_c
 	const struct server_facts *f = act->facts;
 
 	console_last_read(act, drv, conn, f->s.uid);
-	if (drv->domain_remove(conn, f->s.uid, err) || act_abandoned(act, err))
-		return -1;
-	return server_parts_remove(f->s.uid, drv, conn, err) ? -1 : FLOW_NEXT;
+	return server_remove(f->s.uid, f->mdevs, f->mdevs_n, drv, conn, err) ? -1 : FLOW_NEXT;
 }
 
 static int offload_commit(struct flow_engine *e, struct db *db, struct act *act,
 	enum flow_verdict *out_verdict, struct error *err)
 {
 	struct server s, nothing;
+	int64_t host_id;
 
 	(void)out_verdict;
 	if (store_server_load(db, &act->arena, act->flow->subject_id, &s, err) ||
 		(!act->link_epoch && leftover_make(e, db, &s, act->flow->request_id, act->now_us, err)))
 		return -1;
+	host_id = s.host_id;
 	s.vm_state = VM_SHELVED_OFFLOADED;
 	s.task_state = TASK_NONE;
 	s.power_state = POWER_SHUTDOWN;
@@ -114,7 +104,7 @@ static int offload_commit(struct flow_engine *e, struct db *db, struct act *act,
 		store_usage_switch(db, &nothing, vm_state_text(s.vm_state), 0, act->now_us, err))
 		return -1;
 	placement_release(e->placement, s.id);
-	return 0;
+	return preempt_left(e, db, s.id, err) || waiter_room(e, db, host_id, err) ? -1 : 0;
 }
 
 enum { STEP_SNAPSHOT = 2, STEP_OFFLOAD = 4 };
@@ -126,7 +116,8 @@ static int shelve_fail(
 	struct server s;
 
 	if (f->step == STEP_OFFLOAD) /* it is shelved all the same */
-		return server_fail_kept(e, db, f, why, err);
+		return server_fail_kept(e, db, f, why, err) || preempt_stayed(e, db, f->subject_id, err) ? -1
+													 : 0;
 	if (store_server_load(db, &a, f->subject_id, &s, err))
 		return -1;
 	return shelve_undo(e, db, &s, f->step >= STEP_SNAPSHOT, err);
@@ -162,7 +153,8 @@ static int unshelve_end(struct flow_engine *e, struct db *db, struct act *act, s
 	return server_shelved_forget(e, db, &s, err) || store_server_save(db, &s, err) ? -1 : 0;
 }
 
-/* What there is of it on the new host goes again, and it waits on. */
+/* What there is of it on the new host goes again, and it waits on. One that did not get there what it was
+ * promised is shown as that. */
 static int unshelve_fail(
 	struct flow_engine *e, struct db *db, struct flow *f, const struct error *why, struct error *err)
 {
@@ -173,7 +165,8 @@ static int unshelve_fail(
 		.now_us = engine_now(e),
 	};
 
-	(void)why;
+	if (hv_domain_broken(why))
+		return server_fail(e, db, f, why, err);
 	return store_server_task(db, f->subject_id, TASK_SHELVING_OFFLOADING, start.now_us, err) ||
 			       flow_begin(e, db, &start, err)
 		       ? -1
@@ -196,10 +189,10 @@ static const struct flow_step shelve_steps[] = {
 	STEP("off", server_load_row, server_off_act, NULL, TASK_SHELVING),
 	[STEP_SNAPSHOT] = COPY("snapshot", server_snapshot_act, NULL, TASK_SHELVING_IMAGE_PENDING_UPLOAD),
 	COPY("upload", server_upload_act, shelve_commit, TASK_SHELVING_IMAGE_UPLOADING),
-	[STEP_OFFLOAD] = STEP("offload", offload_load, offload_act, offload_commit, TASK_SHELVING_OFFLOADING),
+	[STEP_OFFLOAD] = STEP("offload", server_load_removal, offload_act, offload_commit, TASK_SHELVING_OFFLOADING),
 };
 static const struct flow_step offload_steps[] = {
-	STEP("offload", offload_load, offload_act, offload_commit, TASK_SHELVING_OFFLOADING),
+	STEP("offload", server_load_removal, offload_act, offload_commit, TASK_SHELVING_OFFLOADING),
 };
 static const struct flow_step unshelve_steps[] = {
 	STEP("disks", unshelve_load, server_disks_act, NULL, TASK_UNSHELVING),
@@ -251,75 +244,59 @@ int flow_server_shelve_offload(struct flow_engine *e, struct db *db, struct serv
 	return server_start(e, db, s, &start, origin, err);
 }
 
-struct unshelving {
-	struct placement_request req;
-	struct placement_choice choice;
-	struct image_facts image;
-	int gpus;
-};
-
 static int check_shelved_image(
-	struct db *db, struct arena *a, const struct server *s, struct image_facts *out, struct error *err)
+	struct db *db, struct arena *a, const struct server *s, struct error *err)
 {
-	int rc = store_image_facts(db, a, s->shelved_image_id, out, err);
+	struct image_facts image;
+	int rc = store_image_facts(db, a, s->shelved_image_id, &image, err);
 
 	if (rc < 0)
 		return -1;
-	if (rc == 0 || out->deleted || !str_eq(out->status, "active"))
+	if (rc == 0 || image.deleted || !str_eq(image.status, "active"))
 		return error_set(err, ERR_CONFLICT,
 			"Cannot 'unshelve' instance %s: the image it was shelved in is %s", s->uid,
-			rc == 0 || out->deleted ? "deleted" : out->status);
+			rc == 0 || image.deleted ? "deleted" : image.status);
 	return 0;
 }
 
-static int place(struct flow_engine *e, struct db *db, struct arena *a, const struct server *s,
-	const struct server_unshelve *want, struct unshelving *u, struct error *err)
+/* Others leave a host for it, or there is nothing that would do. */
+static int unshelve_wait(struct flow_engine *e, struct db *db, struct arena *a, struct server *s,
+	const struct placement_request *req, const struct flow_origin *o, int64_t action_id, struct error *err)
 {
-	int64_t root_gib = (u->image.virtual_size + (1ll << GIB_SHIFT) - 1) >> GIB_SHIFT, *avoid;
-	struct flavor_wants *wants = ARENA_NEW(a, struct flavor_wants); /* the request points into it */
+	struct preempt_plan *plan = ARENA_NEW(a, struct preempt_plan);
+	struct error why = *err;
 
-	if (capacity_wants(s->extra_specs, wants, err))
-		return -1;
-	u->gpus = (int)flavor_wants_gpus(wants);
-	capacity_request(a, wants, s->vcpus, s->ram_mib,
-		(s->disk_gib ? s->disk_gib : root_gib) + server_blanks_gib(s), &u->req);
-	str_copy(u->req.zone, sizeof u->req.zone, want->zone ? want->zone : "");
-	str_copy(u->req.host, sizeof u->req.host, want->host ? want->host : "");
-	if (leftover_avoid(db, a, s->id, &avoid, &u->req.avoid_n, err))
-		return -1;
-	u->req.avoid = avoid;
-	if (server_rules_request(db, a, s->id, wants, &u->req, err))
-		return -1;
-	return placement_choose(e->placement, &u->req, 1, &u->choice, err);
-}
-
-/* All that it holds from now on. */
-static int take(struct flow_engine *e, struct db *db, struct arena *a, struct server *s,
-	const struct unshelving *u, const struct flow_origin *origin, struct error *err)
-{
-	if (claim_take(e, db, a, s->id, s->id, &u->req, &u->choice, err))
-		return -1;
-	return store_usage_switch(db, s, vm_state_text(s->vm_state), u->gpus, origin->now_us, err);
+	if (why.code != ERR_NO_HOST || req->preemptible ||
+		placement_victims(e->placement, req, NULL, &plan->choice, plan->leavers, PREEMPT_MAX,
+			&plan->n, err) ||
+		!plan->n)
+		return *err = why, -1;
+	s->task_state = TASK_UNSHELVING;
+	s->updated_us = o->now_us;
+	return store_server_save(db, s, err) || waiter_begin(e, db, s, req, plan, action_id, o, err)
+		       ? -1
+		       : 0;
 }
 
 static int unshelve_elsewhere(struct flow_engine *e, struct db *db, struct arena *a, struct server *s,
-	const struct server_unshelve *want, const struct flow_origin *origin, struct error *err)
+	const struct server_unshelve *want, const struct flow_origin *o, struct error *err)
 {
-	const struct server_start start = { .action = ACTION_UNSHELVE, .kind = &kind_server_unshelve };
-	struct unshelving u;
-	const struct link *l;
+	struct placement_choice *choice = ARENA_NEW(a, struct placement_choice);
+	struct placement_request req;
+	struct server_room room = {
+		.req = &req, .choice = choice, .request_id = o->request_id, .now_us = o->now_us
+	};
 
-	if (check_shelved_image(db, a, s, &u.image, err) || place(e, db, a, s, want, &u, err))
+	if (check_shelved_image(db, a, s, err) || server_unshelve_request(db, a, s, &req, err))
 		return -1;
-	s->host_id = u.choice.host_id;
-	s->root_image_id = s->shelved_image_id;
-	l = link_find(e, s->host_id);
-	if (l)
-		s->zone = arena_strdup(a, link_zone(l));
-	if (take(e, db, a, s, &u, origin, err) || image_stage_ensure(e, db, a, s->host_id, s->root_image_id,
-							  origin->request_id, origin->now_us, err))
+	str_copy(req.zone, sizeof req.zone, want->zone ? want->zone : "");
+	str_copy(req.host, sizeof req.host, want->host ? want->host : "");
+	if (store_server_action_start(db, s->id, server_action_rule(ACTION_UNSHELVE)->event, o->request_id,
+		    o->user_uid, o->project_uid, o->now_us, &room.action_id, err))
 		return -1;
-	return server_start(e, db, s, &start, origin, err);
+	if (placement_choose(e->placement, &req, 1, choice, err))
+		return unshelve_wait(e, db, a, s, &req, o, room.action_id, err);
+	return server_unshelve_go(e, db, a, s, &room, err);
 }
 
 int flow_server_unshelve(struct flow_engine *e, struct db *db, struct arena *a, struct server *s,

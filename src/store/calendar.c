@@ -216,6 +216,12 @@ int store_block_servers(struct db *db, int64_t block_id, int64_t *out, struct er
 		       : 0;
 }
 
+int store_block_count(struct db *db, int64_t *out, struct error *err)
+{
+	return db_int_query(db, err, out, "SELECT count(*) FROM block WHERE state IN " OPEN, NULL) < 0 ? -1
+												       : 0;
+}
+
 /* ---- planning ---- */
 
 /* A server makes way for the block if it is preemptible, or uses another block. */
@@ -388,19 +394,29 @@ int store_block_guests(struct db *db, struct arena *a, int64_t block_id, struct 
 
 #undef GUEST
 
-#define CLAIMED(table)                                                                            \
-	"AND NOT EXISTS (SELECT 1 FROM " table " x JOIN block_device y ON y.device_id = "         \
-	"x.device_id JOIN block b ON b.id = y.block_id WHERE x.allocation_id = l.id AND b.id != " \
-	"?1 AND b.state IN " OPEN ") "
+#define HOLDS(table, which)                                                                   \
+	"EXISTS (SELECT 1 FROM " table " x JOIN block_device y ON y.device_id = x.device_id " \
+	"JOIN block b ON b.id = y.block_id WHERE x.allocation_id = l.id AND " which ")"
 
 int store_block_free_servers(
 	struct db *db, struct arena *a, int64_t block_id, int64_t **out, size_t *out_n, struct error *err)
 {
-	static const char sql[] = "SELECT l.id FROM allocation l WHERE l.block_id = ?1 " CLAIMED(
-		"allocation_device") CLAIMED("allocation_part") "ORDER BY l.id";
+	static const char sql[] =
+		"SELECT l.id FROM allocation l JOIN block o ON o.id = l.block_id WHERE o.state NOT IN " OPEN
+		" AND (o.id = ?1 OR " HOLDS("allocation_device", "b.id = ?1") " OR " HOLDS(
+			"allocation_part", "b.id = ?1") ") AND NOT " HOLDS("allocation_device",
+			"b.state IN " OPEN) " AND NOT " HOLDS("allocation_part",
+			"b.state IN " OPEN) " ORDER BY l.id";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 
 	if (db_query(db, err, &st, sql, "i", block_id))
 		return -1;
 	return ids_read(st, a, out, out_n, err);
+}
+
+int store_block_leave(struct db *db, int64_t allocation_id, struct error *err)
+{
+	return db_run(db, err, "UPDATE allocation SET block_id = NULL WHERE id = ?", "i", allocation_id) < 0
+		       ? -1
+		       : 0;
 }

@@ -59,6 +59,9 @@ int store_block_hosts(struct db *db, struct arena *a, int64_t block_id, struct b
 /* Servers that use the block now. */
 int store_block_servers(struct db *db, int64_t block_id, int64_t *out, struct error *err);
 
+/* How many are open. */
+int store_block_count(struct db *db, int64_t *out, struct error *err);
+
 /* What calendar_plan needs to know: sound GPUs of the model, and who uses them after that time. *out_all:
  * GPUs of the model, sound or not. */
 int store_block_gpus(struct db *db, struct arena *a, const char *model, int64_t after_us,
@@ -86,8 +89,11 @@ struct block_guest { /* has GPUs of the block, and leaves for it */
 };
 int store_block_guests(struct db *db, struct arena *a, int64_t block_id, struct block_guest **out,
 	size_t *out_n, struct error *err);
-/* Servers of the block whose GPUs no other open block claims. */
+/* Allocations of servers that used this block, or another that is over, on GPUs that no open block claims any
+ * more. */
 int store_block_free_servers(
 	struct db *db, struct arena *a, int64_t block_id, int64_t **out, size_t *out_n, struct error *err);
+/* The allocation is of no block any more. */
+int store_block_leave(struct db *db, int64_t allocation_id, struct error *err);
 
 #endif

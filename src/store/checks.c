@@ -31,7 +31,8 @@ static const struct check_rule checks[] = {
 		"s.id)" },
 	{ "server-host", "SELECT s.uid, 'is ' || s.vm_state || ' and on no host' FROM server s "
 			 "WHERE s.deleted_us = 0 AND s.host_id IS NULL AND s.vm_state NOT IN "
-			 "('error', 'shelved_offloaded')" },
+			 "('error', 'shelved_offloaded') AND NOT EXISTS (SELECT 1 FROM waiter w WHERE "
+			 "w.server_id = s.id)" },
 	{ "server-shelved", "SELECT s.uid, 'is shelved and has no image to come back from' FROM server s "
 			    "WHERE s.deleted_us = 0 AND s.vm_state IN ('shelved', 'shelved_offloaded') "
 			    "AND s.shelved_image_id IS NULL" },
@@ -40,7 +41,8 @@ static const struct check_rule checks[] = {
 			 "WHERE s.deleted_us = 0 AND (s.task_state IS NOT NULL OR s.vm_state = 'building' OR "
 			 "s.want_delete = 1) "
 			 "AND NOT EXISTS (SELECT 1 FROM flow f WHERE f.subject_kind = 'server' AND "
-			 "f.subject_id = s.id)" },
+			 "f.subject_id = s.id) AND NOT EXISTS (SELECT 1 FROM waiter w WHERE w.server_id = "
+			 "s.id)" },
 	{ "server-deleted",
 		"SELECT s.uid, 'is deleted and still ' || s.vm_state FROM server s "
 		"WHERE s.deleted_us != 0 AND (s.vm_state != 'deleted' OR s.terminated_us IS NULL)" },
@@ -85,7 +87,38 @@ static const struct check_rule checks[] = {
 		"(SELECT 1 FROM flow f WHERE f.subject_kind = 'host_image' AND f.subject_id = h.id)" },
 	{ "action-open", "SELECT s.uid, 'its action ' || x.action || ' never ended' FROM server_action x "
 			 "JOIN server s ON s.id = x.server_id WHERE x.finish_us IS NULL AND NOT EXISTS "
-			 "(SELECT 1 FROM flow f WHERE f.subject_kind = 'server' AND f.subject_id = s.id)" },
+			 "(SELECT 1 FROM flow f WHERE f.subject_kind = 'server' AND f.subject_id = s.id) "
+			 "AND NOT EXISTS (SELECT 1 FROM eviction e WHERE e.action_id = x.id) AND NOT "
+			 "EXISTS (SELECT 1 FROM waiter w WHERE w.action_id = x.id)" },
+	{ "block-device",
+		"SELECT d.uid, 'is in two reservations at one time' FROM block_device x JOIN block b "
+		"ON b.id = x.block_id AND b.state IN ('planned', 'clearing', 'active') JOIN "
+		"block_device y ON y.device_id = x.device_id AND y.block_id > x.block_id JOIN block "
+		"c ON c.id = y.block_id AND c.state IN ('planned', 'clearing', 'active') AND "
+		"c.start_us < b.end_us AND b.start_us < c.end_us JOIN device d ON d.id = "
+		"x.device_id" },
+	{ "block-gpus",
+		"SELECT b.uid, 'has ' || count(x.device_id) || ' GPUs of ' || b.gpus FROM block b LEFT "
+		"JOIN block_device x ON x.block_id = b.id WHERE b.state IN ('planned', 'clearing', "
+		"'active') AND b.project_id IS NOT NULL GROUP BY b.id HAVING count(x.device_id) != "
+		"b.gpus" },
+	{ "block-window",
+		"SELECT h.name, 'is drained by a maintenance that is over' FROM block_host x JOIN block "
+		"b ON b.id = x.block_id JOIN host h ON h.id = x.host_id WHERE x.drained = 1 AND "
+		"b.state != 'active'" },
+	{ "eviction-host",
+		"SELECT s.uid, 'has to leave a host where it is not' FROM eviction e JOIN server s ON "
+		"s.id = e.server_id WHERE s.deleted_us != 0 OR s.host_id IS NOT e.host_id" },
+	{ "eviction-begun",
+		"SELECT s.uid, 'is being made to leave its host and nobody is at work on it' FROM eviction e "
+		"JOIN server s ON s.id = e.server_id WHERE e.begun = 1 AND NOT EXISTS (SELECT 1 FROM flow f "
+		"WHERE f.subject_kind = 'server' AND f.subject_id = s.id)" },
+	{ "waiter-host",
+		"SELECT s.uid, 'waits for a host and is on one' FROM waiter w JOIN server s ON s.id = "
+		"w.server_id WHERE s.deleted_us != 0 OR s.host_id IS NOT NULL" },
+	{ "waiter-alone",
+		"SELECT s.uid, 'waits for a host and nobody leaves it' FROM waiter w JOIN server s ON s.id = "
+		"w.server_id WHERE NOT EXISTS (SELECT 1 FROM eviction e WHERE e.for_server_id = s.id)" },
 	{ "group-member", "SELECT s.uid, 'is deleted and still in a group' FROM server_group_member m "
 			  "JOIN server s ON s.id = m.server_id WHERE s.deleted_us != 0" },
 	{ "group-project", "SELECT s.uid, 'is in a group of another project' FROM server_group_member m "

@@ -97,6 +97,14 @@ int store_eviction_list(struct db *db, struct arena *a, const struct eviction_fi
 	return rc;
 }
 
+int store_eviction_count(struct db *db, int64_t for_server_id, int64_t *out, struct error *err)
+{
+	return db_int_query(db, err, out, "SELECT count(*) FROM eviction WHERE for_server_id = ?", "i",
+		       for_server_id) < 0
+		       ? -1
+		       : 0;
+}
+
 /* ---- those who wait ---- */
 
 int store_waiter_insert(struct db *db, const struct waiter *w, struct error *err)
@@ -136,17 +144,31 @@ static struct waiter waiter_read(sqlite3_stmt *st, struct arena *a)
 	};
 }
 
-int store_waiter_get(struct db *db, struct arena *a, int64_t server_id, struct waiter *out, struct error *err)
+static int waiter_first(sqlite3_stmt *st, struct arena *a, struct waiter *out, struct error *err)
 {
-	CLEANUP(db_done) sqlite3_stmt *st = NULL;
-	int rc;
+	int rc = db_row(st, err);
 
-	if (db_query(db, err, &st, SELECT_WAITER "WHERE server_id = ?", "i", server_id))
-		return -1;
-	rc = db_row(st, err);
 	if (rc > 0)
 		*out = waiter_read(st, a);
 	return rc;
+}
+
+int store_waiter_get(struct db *db, struct arena *a, int64_t server_id, struct waiter *out, struct error *err)
+{
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+
+	if (db_query(db, err, &st, SELECT_WAITER "WHERE server_id = ?", "i", server_id))
+		return -1;
+	return waiter_first(st, a, out, err);
+}
+
+int store_waiter_on(struct db *db, struct arena *a, int64_t host_id, struct waiter *out, struct error *err)
+{
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+
+	if (db_query(db, err, &st, SELECT_WAITER "WHERE host_id = ?", "i", host_id))
+		return -1;
+	return waiter_first(st, a, out, err);
 }
 
 int store_waiter_list(

@@ -36,6 +36,9 @@ struct eviction_filter { /* 0: any */
 int store_eviction_list(struct db *db, struct arena *a, const struct eviction_filter *f,
 	struct eviction **out, size_t *out_n, struct error *err);
 
+/* How many leave for that server. */
+int store_eviction_count(struct db *db, int64_t for_server_id, int64_t *out, struct error *err);
+
 struct waiter {
 	int64_t server_id, host_id;
 	bool named; /* only that host was asked for */
@@ -52,6 +55,8 @@ int store_waiter_remove(struct db *db, int64_t server_id, struct error *err);
 /* 1 found, 0 not, -1. */
 int store_waiter_get(
 	struct db *db, struct arena *a, int64_t server_id, struct waiter *out, struct error *err);
+/* Who waits for the host: 1 found, 0 nobody, -1. */
+int store_waiter_on(struct db *db, struct arena *a, int64_t host_id, struct waiter *out, struct error *err);
 /* due_us: only those whose deadline has passed by then; 0: all. */
 int store_waiter_list(struct db *db, struct arena *a, int64_t due_us, struct waiter **out, size_t *out_n,
 	struct error *err);

@@ -88,6 +88,10 @@ static void read_server(sqlite3_stmt *st, struct arena *a, struct operator_serve
 		.fault_message = db_dup(st, 14, a),
 		.fault_details = db_dup(st, 15, a),
 		.fault_us = db_int(st, 16),
+		.preemptible = db_int(st, 17) != 0,
+		.leave_us = db_int(st, 18),
+		.waits_for = db_dup(st, 19, a),
+		.reservation = db_dup(st, 20, a),
 	};
 }
 
@@ -105,7 +109,12 @@ int store_operator_servers(struct db *db, struct arena *a, const char *uid, size
 		    "t.server_id = s.id), "
 		    "s.vcpus, s.ram_mib, s.created_us, s.power_state, s.power_seen_us, s.fault_message, "
 		    "s.fault_details, "
-		    "s.fault_us FROM server s JOIN project p ON p.id = s.project_id LEFT JOIN host h ON h.id "
+		    "s.fault_us, l.preemptible, e.leave_us, (SELECT k.name FROM waiter w JOIN host k ON k.id "
+		    "= "
+		    "w.host_id WHERE w.server_id = s.id), b.uid FROM server s LEFT JOIN allocation l ON l.id "
+		    "= s.id LEFT JOIN eviction e ON e.server_id = s.id LEFT JOIN block b ON b.id = "
+		    "l.block_id "
+		    "JOIN project p ON p.id = s.project_id LEFT JOIN host h ON h.id "
 		    "= s.host_id "
 		    "WHERE s.deleted_us = 0 AND (?1 IS NULL OR s.uid = ?1) ORDER BY s.id DESC LIMIT ?2",
 		    "si", uid, (int64_t)limit) < 0)

@@ -23,6 +23,10 @@ struct operator_server {
 	int64_t vcpus, ram_mib, created_us, power_seen_us, fault_us;
 	int power_state;
 	const char *fault_message, *fault_details;
+	bool preemptible;        /* as it holds room */
+	int64_t leave_us;        /* when it has to leave its host; 0: it has not */
+	const char *waits_for;   /* the host that is kept for it; NULL */
+	const char *reservation; /* whose GPUs it uses; NULL */
 };
 /* Live servers of all projects, newest first; uid: only that one (NULL: all). */
 int store_operator_servers(struct db *db, struct arena *a, const char *uid, size_t limit,

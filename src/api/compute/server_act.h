@@ -4,6 +4,7 @@
 #define API_COMPUTE_SERVER_ACT_H
 
 #include "api/compute/compute.h"
+#include "flow/server_snapshot.h"
 
 struct server_act {
 	struct server *s;
@@ -42,15 +43,8 @@ extern const struct bind_table server_vnc_console_args, server_spice_console_arg
 	server_rdp_console_args;
 server_act_fn server_act_console;
 
-/* server_images.c: the row of an image that is made of the server, in status saving. `extra`: the tenant's
- * properties. ERR_OVER_QUOTA. */
-struct server_snapshot {
-	const char *name, *type; /* image_type: snapshot or backup */
-	const struct server_pair *extra;
-	size_t extra_n;
-	const char *uid; /* out */
-	int64_t id;      /* out */
-};
+/* server_images.c: the row of an image that is made of the server, within its project's limits. `extra`: the
+ * tenant's properties. ERR_OVER_QUOTA. */
 int server_snapshot_make(struct api_call *c, const struct server *s, int64_t project_id,
 	struct server_snapshot *snapshot, struct error *err);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* os:scheduler_hints of a request for servers: the group that they join, and servers whose hosts they want or
- * keep away from. Other hints are refused. */
+ * keep away from, and the capacity block whose GPUs they use. Other hints are refused. */
 #ifndef API_COMPUTE_SERVER_HINTS_H
 #define API_COMPUTE_SERVER_HINTS_H
 
@@ -10,6 +10,7 @@ struct server_hints_body {
 	const char *group;
 	const char *same, *different;             /* one server's id, or */
 	struct bind_list all_same, all_different; /* several, const char * */
+	const char *reservation;
 };
 extern const struct bind_table server_hints_table;
 

@@ -6,125 +6,24 @@
 #include "api/compute/server_act.h"
 #include "api/compute/server_body.h"
 #include "api/image/internal.h"
-#include "base/crypto.h"
 #include "base/util.h"
-#include "store/host_images.h"
-#include "store/server_power.h"
 #include "store/snapshots.h"
 
 /* --- the row */
 
-struct properties {
-	struct image *image;
-	struct api_call *c;
-};
-
-static int set(struct properties *p, const char *key, const char *value, struct error *err)
-{
-	struct image *i = p->image;
-	size_t k = 0;
-
-	while (k < i->properties_n && strcmp(i->properties[k].key, key) != 0)
-		k++;
-	if (k == IMAGE_PROPERTIES_MAX)
-		return error_set(
-			err, ERR_BAD_REQUEST, "an image has at most %d properties", IMAGE_PROPERTIES_MAX);
-	if (k == i->properties_n)
-		i->properties_n++;
-	i->properties[k] = (struct image_property) { key, value };
-	return 0;
-}
-
-/* What was said of an earlier snapshot or backup is not true of this one. */
-static bool is_own(const char *key)
-{
-	static const char *const own[] = { SNAPSHOT_TYPE, SNAPSHOT_INSTANCE, SNAPSHOT_BACKUP_TYPE,
-		SNAPSHOT_ROTATION, "base_image_ref", "user_id", "owner_id", "image_state", "image_location" };
-
-	for (size_t i = 0; i < ARRAY_LEN(own); i++)
-		if (strcmp(own[i], key) == 0)
-			return true;
-	return false;
-}
-
-/* What the server's image says of its contents (os_type, hw_*, …) holds for its disk too. */
-static int inherit(struct properties *p, int64_t image_id, struct error *err)
-{
-	const struct image_viewer all = { .is_admin = true };
-	struct api_call *c = p->c;
-	struct image_facts facts;
-	struct image base;
-	int rc = image_id ? store_image_facts(c->db, c->arena, image_id, &facts, err) : 0;
-
-	if (rc < 0)
-		return -1;
-	if (rc == 0)
-		return 0;
-	if (!facts.deleted) {
-		if (store_image_get(c->db, c->arena, all, facts.uid, &base, err) < 0)
-			return -1;
-		p->image->min_ram_mib = base.min_ram_mib;
-		p->image->min_disk_gib = base.min_disk_gib;
-		for (size_t i = 0; i < base.properties_n; i++)
-			if (!is_own(base.properties[i].key) &&
-				set(p, base.properties[i].key, base.properties[i].value, err) < 0)
-				return -1;
-	}
-	return set(p, "base_image_ref", facts.uid, err);
-}
-
-static int describe(struct properties *p, const struct server *s, const struct server_snapshot *snapshot,
-	struct error *err)
-{
-	const char *owner;
-
-	if (inherit(p, s->image_id, err) < 0 ||
-		store_server_project(p->c->db, p->c->arena, s->project_id, &owner, err) < 0 ||
-		set(p, SNAPSHOT_TYPE, snapshot->type, err) < 0 ||
-		set(p, SNAPSHOT_INSTANCE, s->uid, err) < 0 ||
-		set(p, "user_id", p->c->who->user.uid ? p->c->who->user.uid : "", err) < 0 ||
-		set(p, "owner_id", owner, err) < 0)
-		return -1;
-	for (size_t i = 0; i < snapshot->extra_n; i++) {
-		const struct server_pair *x = &snapshot->extra[i];
-
-		if (image_attribute_known(x->key))
-			return error_set(err, ERR_BAD_REQUEST,
-				"metadata.%.64s: an image has an attribute of that name; set it on the image",
-				x->key);
-		if (set(p, x->key, x->value, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 int server_snapshot_make(struct api_call *c, const struct server *s, int64_t project_id,
 	struct server_snapshot *snapshot, struct error *err)
 {
-	char *uid = arena_alloc(c->arena, UUID_TEXT);
-	struct image i = {
-		.uid = uid,
-		.project_id = project_id,
-		.name = snapshot->name,
-		.status = "saving",
-		.visibility = "private",
-		.disk_format = "qcow2",
-		.container_format = "bare",
-		.created_us = c->now_us,
-		.updated_us = c->now_us,
-		.properties = ARENA_ARRAY(c->arena, struct image_property, IMAGE_PROPERTIES_MAX),
-	};
-	struct properties p = { &i, c };
-
-	uuid_make(c->api->loop->rng, uid);
-	i.id = store_next_id(c->api->store);
-	if (image_quota(c->db, project_id, 1, 0, NULL, err) < 0 || describe(&p, s, snapshot, err) < 0)
+	for (size_t i = 0; i < snapshot->extra_n; i++)
+		if (image_attribute_known(snapshot->extra[i].key))
+			return error_set(err, ERR_BAD_REQUEST,
+				"metadata.%.64s: an image has an attribute of that name; set it on the image",
+				snapshot->extra[i].key);
+	if (image_quota(c->db, project_id, 1, 0, NULL, err) < 0)
 		return -1;
-	if (s->disk_gib > i.min_disk_gib)
-		i.min_disk_gib = s->disk_gib;
-	snapshot->uid = uid;
-	snapshot->id = i.id;
-	return store_image_insert(c->db, &i, err);
+	snapshot->user_uid = c->who->user.uid ? c->who->user.uid : "";
+	return server_snapshot_insert(
+		c->api->flows, c->db, c->arena, s, project_id, snapshot, c->now_us, err);
 }
 
 /* --- the actions */

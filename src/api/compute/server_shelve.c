@@ -1,29 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* shelve, shelveOffload, unshelve. */
-#include <string.h>
-
 #include "api/compute/server_act.h"
 #include "api/compute/server_place.h"
 #include "base/util.h"
-#include "store/images.h"
-
-/* "<name>-shelved", cut between characters where that is too long. */
-static const char *image_name(struct api_call *c, const char *server_name)
-{
-	static const char suffix[] = "-shelved";
-	size_t n = strlen(server_name), max = IMAGE_NAME_MAX - (sizeof suffix - 1);
-
-	if (n > max) {
-		n = max;
-		while (n && ((unsigned char)server_name[n] & 0xc0) == 0x80)
-			n--;
-	}
-	return arena_printf(c->arena, "%.*s%s", (int)n, server_name, suffix);
-}
 
 int server_act_shelve(struct api_call *c, const struct server_act *a, struct error *err)
 {
-	struct server_snapshot snapshot = { .name = image_name(c, a->s->name), .type = "snapshot" };
+	struct server_snapshot snapshot = { .name = server_shelved_name(c->arena, a->s->name),
+		.type = "snapshot" };
 
 	if (server_action_allowed(ACTION_SHELVE, a->s->uid, a->s->vm_state, a->s->task_state, a->s->locked,
 		    api_is_admin(c), err) < 0 ||

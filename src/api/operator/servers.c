@@ -32,6 +32,10 @@ static void write_server(struct api_call *c, const struct operator_server *s)
 	jw_kv_str(b, "fault", s->fault_message);
 	jw_kv_str(b, "fault_details", s->fault_details);
 	operator_kv_time(c, "fault_at", s->fault_us);
+	jw_kv_bool(b, "preemptible", s->preemptible);
+	operator_kv_time(c, "leave_at", s->leave_us);
+	jw_kv_str(b, "waits_for_host", s->waits_for);
+	jw_kv_str(b, "reservation_id", s->reservation);
 	jw_end_object(b);
 }
 
