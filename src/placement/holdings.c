@@ -240,13 +240,18 @@ bool placement_held(const struct placement *p, int64_t server_id, struct placeme
 	struct placement_choice *out)
 {
 	int64_t at = map_get(&p->by_server, server_id);
-	const struct holding *h;
-	const struct claim *c;
 
 	if (at == MAP_NONE)
 		return false;
-	h = &p->holdings[at];
-	c = h->claim;
+	holding_tell(p, &p->holdings[at], req, out);
+	return true;
+}
+
+void holding_tell(const struct placement *p, const struct holding *h, struct placement_request *req,
+	struct placement_choice *out)
+{
+	const struct claim *c = h->claim;
+
 	*req = (struct placement_request) { .vcpus = h->vcpus,
 		.ram_mib = h->ram_mib,
 		.disk_gib = h->disk_gib,
@@ -255,7 +260,7 @@ bool placement_held(const struct placement *p, int64_t server_id, struct placeme
 		.reservation = h->reservation };
 	*out = (struct placement_choice) { .host_id = h->host };
 	if (!c)
-		return true;
+		return;
 	for (size_t i = 0; i < c->gpus_n; i++) {
 		struct placement_gpu_choice *g = &out->gpus[out->gpus_n++];
 
@@ -271,5 +276,4 @@ bool placement_held(const struct placement *p, int64_t server_id, struct placeme
 	for (size_t i = 0; i < c->cpus_n; i++)
 		out->cpus[out->cpus_n++] = c->cpus[i];
 	out->cpus_isolated = c->isolated;
-	return true;
 }

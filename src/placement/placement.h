@@ -292,9 +292,9 @@ struct placement_may {
 	void *ctx;
 };
 
-/* The fewest (then the smallest, then the newest: highest ids) servers of one host that have to go so that the
- * request fits there, and what it gets then. may NULL: preemptible ones. -1 with ERR_NO_HOST. Also a placement
- * of its own where nothing has to go (*out_n 0). */
+/* The fewest (then the smallest, then the newest: highest ids) servers of one host that have to go so that
+ * the request fits there, and what it gets then. may NULL: preemptible ones. -1 with ERR_NO_HOST. Also a
+ * placement of its own where nothing has to go (*out_n 0). */
 int placement_victims(const struct placement *p, const struct placement_request *req,
 	const struct placement_may *may, struct placement_choice *out, int64_t *victims, size_t max,
 	size_t *out_n, struct error *err);
@@ -304,6 +304,26 @@ int placement_victims(const struct placement *p, const struct placement_request 
 size_t placement_mark(const struct placement *p);
 void placement_undo(struct placement *p, size_t mark);
 void placement_forget(struct placement *p);
+
+/* What happened since a mark, in order, with what was before: enough to do it again and to take it back. */
+enum placement_event_kind { PLACEMENT_TAKEN, PLACEMENT_RELEASED, PLACEMENT_HOST_TOLD, PLACEMENT_HOST_HELD };
+
+struct placement_event { /* valid during the call */
+	enum placement_event_kind kind;
+	int64_t id; /* the server's, or the host's */
+	/* TAKEN: what it got; RELEASED: what it had; as placement_held tells it */
+	const struct placement_request *request;
+	const struct placement_choice *choice;
+	const struct placement_host *host,
+		*before;               /* HOST_TOLD; NULL: not there. Ratios are worked in: 1000 */
+	int64_t held_for, held_before; /* HOST_HELD */
+};
+typedef int placement_event_fn(void *ctx, const struct placement_event *ev, struct error *err);
+/* -1 as soon as fn says so. */
+int placement_events(
+	const struct placement *p, size_t mark, placement_event_fn *fn, void *ctx, struct error *err);
+/* Every host as it is, in no order. */
+int placement_each_host(const struct placement *p, placement_event_fn *fn, void *ctx, struct error *err);
 
 struct placement_usage {
 	int64_t vcpus_total, vcpus_used, ram_total_mib, ram_used_mib, disk_total_gib, disk_used_gib;

@@ -217,6 +217,9 @@ struct holding holding_make(const struct placement *p, const struct host *h, int
 	const struct placement_request *req, const struct placement_choice *choice);
 void holding_finish(struct holding *h);
 void holding_add(struct placement *p, const struct holding *h);
+/* As it was taken. */
+void holding_tell(const struct placement *p, const struct holding *h, struct placement_request *req,
+	struct placement_choice *out);
 struct holding holding_copy(const struct holding *h);
 /* Takes it out of the book and gives back what it held. False: the server held nothing. */
 bool holding_pull(struct placement *p, int64_t server_id, struct holding *out);
