@@ -29,8 +29,7 @@ enum flow_verdict server_load_domain(struct flow_engine *e, struct db *ro, struc
 		return FLOW_FAIL;
 	f = act->facts;
 	if (store_server_port_list(ro, &act->arena, f->s.id, &f->ports, &f->ports_n, err) ||
-		(capacity_gpus(f->s.extra_specs) &&
-			store_allocation_addresses(ro, &act->arena, f->s.id, &f->gpus, &f->gpus_n, err)) ||
+		server_promise_load(ro, &act->arena, &f->s, f->s.id, &f->promise, err) ||
 		store_server_project(ro, &act->arena, f->s.project_id, &f->project_uid, err))
 		return FLOW_FAIL;
 	return FLOW_NEXT;

@@ -25,8 +25,9 @@ struct server_facts { /* read before an act, in its arena */
 	struct server s;
 	struct server_port *ports;
 	size_t ports_n;
-	const char **gpus; /* PCI addresses */
-	size_t gpus_n;
+	struct hv_domain promise; /* what its host owes it, and nothing else */
+	const char **mdevs;       /* those that its allocation has, where it is to be removed */
+	size_t mdevs_n;
 	struct server_pair *metadata;
 	size_t metadata_n;
 	bool has_image;
@@ -127,10 +128,23 @@ int server_disks_remove(
 int server_parts_remove(
 	const char *uid, const struct hv_driver *drv, struct hv_conn *conn, struct error *err);
 
+/* ---- server_spawn.c: the domain ---- */
+
+/* What a host owes the server by one of its allocations: processors, memory, cells, pins, devices. */
+int server_promise_load(struct db *db, struct arena *a, const struct server *s, int64_t allocation_id,
+	struct hv_domain *out, struct error *err);
 /* The domain as it is to be, which does not start it. */
 int server_define(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err);
-/* Defines the domain and starts it: the act of create, start and reboot. */
+/* Defines the domain, starts it, and sees that it has what it was promised: the act of create, start and
+ * reboot. If not, it is stopped again, and the error is that of hv_domain_broken. */
 int server_spawn_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err);
+/* For a step that removes all there is of it on its host: what server_remove wants. A dead host: FLOW_DONE.
+ */
+enum flow_verdict server_load_removal(
+	struct flow_engine *e, struct db *ro, struct act *act, struct error *err);
+/* The domain goes, with what the rows say of its mediated devices, and all volumes. */
+int server_remove(const char *uid, const char *const *mdevs, size_t mdevs_n, const struct hv_driver *drv,
+	struct hv_conn *conn, struct error *err);
 /* The config drive's bytes. On a lane. */
 int server_config_make(const struct server_facts *f, struct buf *out, struct error *err);
 

@@ -285,7 +285,8 @@ struct hv_driver {
 	 */
 	int (*domain_read)(struct hv_conn *c, struct arena *a, const char *uuid, struct hv_domain *out,
 		struct error *err);
-	/* Stops and undefines; only a domain with our mark (or none by that uuid: fine), else ERR_CONFLICT.
+	/* Stops it, removes its mediated devices, and undefines it; only a domain with our mark (or none by
+	 * that uuid: fine), else ERR_CONFLICT.
 	 */
 	int (*domain_remove)(struct hv_conn *c, const char *uuid, struct error *err);
 	/* The mediated device is there; until the host reboots, or it is removed. Made on the device itself,
@@ -367,6 +368,8 @@ struct hv_driver {
 /* Has the domain what it was promised? What was left open may be anyhow. If not, *err says the first
  * difference in its detail ("vCPU 3 may run on 0-31, not on 5"). */
 bool hv_domain_kept(const struct hv_domain *promised, const struct hv_domain *has, struct error *err);
+/* Was it this that the error says? */
+bool hv_domain_broken(const struct error *why);
 
 /* By the URI's scheme: "sim" or libvirt. NULL with ERR_BAD_REQUEST when unknown or malformed. */
 const struct hv_driver *hv_driver_for(const char *uri, struct error *err);

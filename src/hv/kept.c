@@ -6,6 +6,13 @@
 #include "base/util.h"
 #include "hv/hv.h"
 
+static const char message[] = "The host did not give the server what it was promised.";
+
+bool hv_domain_broken(const struct error *why)
+{
+	return why->code == ERR_CONFLICT && strcmp(why->msg, message) == 0;
+}
+
 static bool broken(struct error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static bool broken(struct error *err, const char *fmt, ...)
 {
@@ -15,7 +22,7 @@ static bool broken(struct error *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	error_set(err, ERR_CONFLICT, "The host did not give the server what it was promised.");
+	error_set(err, ERR_CONFLICT, "%s", message);
 	error_detail(err, "%s", text);
 	return false;
 }

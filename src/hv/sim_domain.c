@@ -201,6 +201,8 @@ int sim_domain_remove(struct hv_conn *c, const char *uuid, struct error *err)
 	if ((rc = sim_find_ours(k.w, uuid, &d, err)) == 0 && d) {
 		if (sim_power_on(d->power))
 			sim_world_power(k.w, d, HV_POWER_SHUTOFF, true);
+		for (size_t i = 0; i < d->has.mdevs_n; i++)
+			sim_world_mdev_remove(k.w, d->has.mdevs[i].uuid);
 		sim_world_dom_remove(k.w, d);
 	}
 	return sim_end(&k, rc, err);

@@ -17,6 +17,7 @@ struct place_part {           /* of a GPU */
 	const char *address;  /* the GPU's */
 	const char *profile;  /* "": a share alone */
 	const char *cut;      /* the device's: mdev (then profile is the type), or the name of a geometry */
+	const char *types;    /* of mediated devices that the device offers: its mdev_types */
 	int64_t start, slots; /* -1, 0: a share alone */
 	int64_t share;        /* of the GPU, in thousandths */
 	int64_t guest_cell;
@@ -32,8 +33,8 @@ struct allocation_place {
 	size_t gpus_n;
 	const struct place_part *parts; /* by address and start */
 	size_t parts_n;
-	/* Where some CPUs of the host are for dedicated use: the others, for what is not pinned. None: all.
-	 */
+	/* Where it has cells, or some CPUs of the host are for dedicated use: all CPUs but those, for what is
+	 * not pinned. None: all, or they are not known. */
 	const int16_t *shared;
 	const int16_t *shared_cell; /* the host's cell of each */
 	size_t shared_n;
@@ -42,5 +43,8 @@ struct allocation_place {
 /* By the allocation's key; all in the arena. 1 found, 0 nothing, -1. */
 int store_allocation_place(
 	struct db *db, struct arena *a, int64_t id, struct allocation_place *out, struct error *err);
+/* The uuids of its mediated devices. */
+int store_allocation_mdevs(
+	struct db *db, struct arena *a, int64_t id, const char ***out, size_t *out_n, struct error *err);
 
 #endif

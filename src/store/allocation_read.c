@@ -242,7 +242,8 @@ static int parts_read(
 	struct db *db, struct arena *a, int64_t id, size_t n, struct allocation_place *p, struct error *err)
 {
 	static const char sql[] =
-		"SELECT p.uid, d.address, p.profile, d.cut, p.start, p.slots, p.share, p.guest_cell "
+		"SELECT p.uid, d.address, p.profile, d.cut, p.start, p.slots, p.share, p.guest_cell, "
+		"d.mdev_types "
 		"FROM allocation_part p JOIN device d ON d.id = p.device_id WHERE p.allocation_id = ? "
 		"ORDER BY d.address, p.start, p.id";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
@@ -261,6 +262,7 @@ static int parts_read(
 			.slots = db_int(st, 5),
 			.share = db_int(st, 6),
 			.guest_cell = db_int(st, 7),
+			.types = db_dup(st, 8, a),
 		};
 	p->parts = parts;
 	return rc < 0 ? -1 : 0;
@@ -275,7 +277,7 @@ static int shared_read(struct db *db, struct arena *a, struct allocation_place *
 	struct host_room room;
 	int rc = store_host_room(db, p->host_id, &room, err);
 
-	if (rc <= 0 || cpuset_empty(&room.pins))
+	if (rc <= 0 || (cpuset_empty(&room.pins) && !p->cells_n))
 		return rc < 0 ? -1 : 0;
 	if (db_query(db, err, &st, sql, "i", p->host_id))
 		return -1;
@@ -310,31 +312,30 @@ int store_allocation_place(
 		.cpus = row.cpus,
 		.cpus_n = row.cpus_n,
 	};
-	if (gpus_read(db, a, id, row.devices_n, &p, err) || parts_read(db, a, id, row.parts_n, &p, err) ||
-		shared_read(db, a, &p, err))
+	if ((row.devices_n && gpus_read(db, a, id, row.devices_n, &p, err)) ||
+		(row.parts_n && parts_read(db, a, id, row.parts_n, &p, err)) || shared_read(db, a, &p, err))
 		return -1;
 	*out = p;
 	return 1;
 }
 
-int store_allocation_addresses(
+int store_allocation_mdevs(
 	struct db *db, struct arena *a, int64_t id, const char ***out, size_t *out_n, struct error *err)
 {
-	static const char sql[] =
-		"SELECT d.address FROM allocation_device x JOIN device d ON d.id = x.device_id "
-		"WHERE x.allocation_id = ? ORDER BY d.address";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
-	const char *found[256];
+	int64_t count = 0;
 	size_t n = 0;
 	int rc = 0;
 
-	if (db_query(db, err, &st, sql, "i", id))
+	if (db_int_query(db, err, &count, "SELECT count(*) FROM allocation_part WHERE allocation_id = ?", "i",
+		    id) < 0)
 		return -1;
-	while (n < ARRAY_LEN(found) && (rc = db_row(st, err)) > 0)
-		found[n++] = db_dup(st, 0, a);
-	if (rc < 0)
+	*out = ARENA_ARRAY(a, const char *, (size_t)count);
+	if (count &&
+		db_query(db, err, &st, "SELECT uid FROM allocation_part WHERE allocation_id = ?", "i", id))
 		return -1;
-	*out = n ? arena_copy(a, found, n * sizeof *found) : NULL;
+	while (n < (size_t)count && (rc = db_row(st, err)) > 0)
+		(*out)[n++] = db_dup(st, 0, a);
 	*out_n = n;
-	return 0;
+	return rc < 0 ? -1 : 0;
 }

@@ -70,8 +70,5 @@ int store_allocation_list(struct db *db, struct arena *a, int64_t server_id, str
 /* Keys of what is left on a host by servers that do not live there, and of no open move. */
 int store_allocation_left(
 	struct db *db, struct arena *a, int64_t host_id, int64_t **out, size_t *out_n, struct error *err);
-/* PCI addresses of the devices that it holds, by address. */
-int store_allocation_addresses(
-	struct db *db, struct arena *a, int64_t id, const char ***out, size_t *out_n, struct error *err);
 
 #endif

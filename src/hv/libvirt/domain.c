@@ -11,6 +11,7 @@
 #include "hv/libvirt/conn.h"
 #include "hv/libvirt/domxml.h"
 #include "hv/libvirt/treexml.h"
+#include "hv/libvirt/xmlr.h"
 
 /* --- states --------------------------------------------------------------------------------------------- */
 
@@ -155,7 +156,8 @@ static int check(const struct hv_domain *d, struct error *err)
 			return error_set(err, ERR_BAD_REQUEST, "a disk's format must be qcow2 or raw");
 	for (size_t i = 0; i < d->hostdevs_n; i++)
 		if (!treexml_address(d->hostdevs[i].address, NULL))
-			return error_set(err, ERR_BAD_REQUEST, "not a PCI address: %.32s", d->hostdevs[i].address);
+			return error_set(
+				err, ERR_BAD_REQUEST, "not a PCI address: %.32s", d->hostdevs[i].address);
 	for (size_t i = 0; i < d->mdevs_n; i++)
 		if (!uuid_valid(d->mdevs[i].uuid))
 			return error_set(err, ERR_BAD_REQUEST, "not the id of a mediated device");
@@ -319,6 +321,27 @@ static int undefine(virDomainPtr dom)
 	return rc;
 }
 
+/* The definition goes after the mediated devices that it names: as long as one is there, it says which. */
+static int remove_mdevs(struct hv_conn *c, virDomainPtr dom, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	CLEANUP(free_ptr) char *xml = virDomainGetXMLDesc(dom, VIR_DOMAIN_XML_INACTIVE);
+	CLEANUP(xr_free) xmlDocPtr doc = NULL;
+	struct hv_domain d = { 0 };
+
+	if (!xml)
+		return conn_last() == VIR_ERR_NO_DOMAIN ? 0 : conn_fail(c, "describe the server", err);
+	if (!strstr(xml, "<hostdev "))
+		return 0;
+	if (!(doc = xr_parse(xml, strlen(xml), err)) ||
+		treexml_read(&a, xr_child(xmlDocGetRootElement(doc), "devices"), &d, err) < 0)
+		return -1;
+	for (size_t i = 0; i < d.mdevs_n; i++)
+		if (lv_mdev_remove(c, d.mdevs[i].uuid, err) < 0)
+			return -1;
+	return 0;
+}
+
 int lv_domain_remove(struct hv_conn *c, const char *uuid, struct error *err)
 {
 	CLEANUP(dom_free) virDomainPtr dom = NULL;
@@ -331,6 +354,8 @@ int lv_domain_remove(struct hv_conn *c, const char *uuid, struct error *err)
 		if (lv_is_active(seen.power) && virDomainDestroy(dom) < 0 &&
 			conn_last() != VIR_ERR_NO_DOMAIN &&
 			arrived(c, dom, HV_POWER_SHUTOFF, "stop the server", err) < 0)
+			return -1;
+		if (remove_mdevs(c, dom, err) < 0)
 			return -1;
 		if (undefine(dom) < 0 && conn_last() != VIR_ERR_NO_DOMAIN)
 			return conn_fail(c, "remove the server", err);
