@@ -6,6 +6,7 @@ void fit_refresh(struct host *h)
 {
 	for (size_t i = 0; i < h->cells_n; i++)
 		cpus_refresh(&h->cells[i]);
+	gpus_refresh(h);
 }
 
 static bool lacks(int64_t w, int64_t h, int64_t *want, int64_t *have)
@@ -21,7 +22,7 @@ static enum placement_rule check_amounts(
 {
 	if (!s->dedicated && lacks(s->vcpus, h->vcpus - h->vcpus_used, want, have))
 		return RULE_VCPUS;
-	if (!shape_huge(s) && lacks(s->ram_mib, h->ram_mib - h->ram_used_mib, want, have))
+	if (pages_small(s->page_kib) && lacks(s->ram_mib, h->ram_mib - h->ram_used_mib, want, have))
 		return RULE_RAM;
 	if (lacks(s->disk_gib, h->disk_gib - h->disk_used_gib, want, have))
 		return RULE_DISK;

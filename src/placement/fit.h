@@ -25,7 +25,7 @@ struct shape {
 	int32_t dedicated, preemptible, exclusive;
 };
 
-/* Derives the sums that a check reads; whenever anything of the host's cells has changed. */
+/* Derives what a check reads of the host's cells and IOMMU groups; whenever anything of them has changed. */
 void fit_refresh(struct host *h);
 
 /* Pages that memory takes; what is charged to a cell. */

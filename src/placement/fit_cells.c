@@ -26,7 +26,7 @@ static int cell_page(const struct cell *c, int page_kib, int64_t ram_mib)
 {
 	bool gib = page_kib == PAGE_1G || (page_kib == PAGE_LARGE && ram_mib % 1024 == 0);
 
-	if (page_kib == PAGE_ANY || page_kib == PAGE_4K)
+	if (pages_small(page_kib))
 		return ram_mib <= small_free(c) ? PAGE_4K : -1;
 	if (gib && pages_of(ram_mib, PAGE_1G) <= pages_free(c, PAGES_1G))
 		return PAGE_1G;
@@ -40,7 +40,7 @@ static int64_t cell_memory(const struct cell *c, int page_kib)
 {
 	int64_t mib = 0;
 
-	if (page_kib == PAGE_ANY || page_kib == PAGE_4K)
+	if (pages_small(page_kib))
 		return small_free(c);
 	if (page_kib != PAGE_1G)
 		mib += pages_free(c, PAGES_2M) * 2;
@@ -60,7 +60,7 @@ static void guest_init(struct guest *g, const struct shape *s)
 	memset(g->fits, 0, sizeof g->fits);
 	if (g->n)
 		memcpy(g->cells, s->cells, g->n * sizeof *g->cells);
-	else if (s->dedicated || shape_huge(s))
+	else if (s->dedicated || !pages_small(s->page_kib))
 		g->cells[g->n++] = (struct placement_guest_cell) { (int)s->vcpus, s->ram_mib };
 }
 
@@ -140,7 +140,7 @@ static enum placement_rule check_sums(
 		return RULE_CPUS;
 	*want = s->ram_mib;
 	*have = mib;
-	return shape_huge(s) && *have < *want ? RULE_PAGES : RULE_OK;
+	return !pages_small(s->page_kib) && *have < *want ? RULE_PAGES : RULE_OK;
 }
 
 enum placement_rule guest_check(

@@ -18,7 +18,7 @@ static uint64_t free_gpus(const struct host *h)
 {
 	uint64_t set = 0;
 
-	for (size_t i = 0; i < gpus_count(h); i++)
+	for (size_t i = 0; i < h->gpus_there; i++)
 		set |= (uint64_t)(gpu_free(&h->gpus[i]) && !h->gpus[i].parts) << i;
 	return set;
 }
@@ -27,7 +27,7 @@ static uint64_t beside(const struct host *h, size_t gpu)
 {
 	uint64_t set = 0;
 
-	for (size_t i = 0; i < gpus_count(h); i++)
+	for (size_t i = 0; i < h->gpus_there; i++)
 		set |= (uint64_t)(h->gpus[i].cell == h->gpus[gpu].cell) << i;
 	return set;
 }

@@ -5,73 +5,81 @@
 
 #include "placement/fit_local.h"
 
-static bool model_matches(const struct shape_gpu *w, const struct gpu *g)
-{
-	return w->models == UINT64_MAX || (g->model < 64 && bit(w->models, g->model));
-}
-
 /* A GPU that can be cut is given in partitions only; one that is shared can be given whole while nobody has a
  * share of it. */
-static bool serves(const struct shape_gpu *w, const struct gpu *g)
+static bool serves_whole(const struct gpu *g)
 {
-	if (w->profile[0])
-		return part_serves(g, w->profile);
-	if (g->geometry || g->slots_used)
-		return false;
-	if (w->share < PLACEMENT_SHARE)
-		return g->shared && g->share_used + w->share <= PLACEMENT_SHARE;
-	return g->share_used == 0 && g->parts == 0;
+	return !g->geometry && !g->parts;
 }
 
-static bool may_use(const struct shape *s, const struct gpu *g)
+static bool serves_share(const struct gpu *g, int share)
 {
-	if (s->reservation)
-		return g->reserved == s->reservation && g->reserved_begun;
-	return !g->reserved || (s->preemptible && !g->reserved_begun);
+	return g->shared && !g->geometry && !g->slots_used && g->share_used + share <= PLACEMENT_SHARE;
+}
+
+/* The GPUs for want k, of those. */
+static uint64_t serving(const struct task *t, size_t k, uint64_t of)
+{
+	const struct shape_gpu *w = &t->s->gpus[k];
+	uint64_t set = 0;
+
+	for (; of; of &= of - 1) {
+		const struct gpu *g = &t->h->gpus[__builtin_ctzll(of)];
+		bool can = gpu_of(g, w->models);
+
+		if (t->whole >> k & 1)
+			can = can && serves_whole(g);
+		else if (t->shares >> k & 1)
+			can = can && serves_share(g, w->share);
+		else
+			can = can && part_serves(g, w->profile);
+		set |= can ? of & -of : 0;
+	}
+	return set;
 }
 
 /* The GPUs for each want; those of blocks as well, or as the request may. */
 static void find_gpus(struct task *t, bool blocks)
 {
-	memset(t->can, 0, sizeof t->can);
-	for (size_t i = 0; i < gpus_count(t->h); i++) {
-		const struct gpu *g = &t->h->gpus[i];
+	uint64_t open = 0;
 
-		if (!gpu_free(g) || (!blocks && !may_use(t->s, g)))
-			continue;
-		for (size_t k = 0; k < t->n; k++)
-			if (model_matches(&t->s->gpus[k], g) && serves(&t->s->gpus[k], g))
-				t->can[k] |= UINT64_C(1) << i;
+	for (size_t i = 0; i < t->h->gpus_there; i++) {
+		const struct gpu *g = &t->h->gpus[i];
+		bool may = gpu_free(g) && (blocks || gpu_open_to(g, t->s->reservation, t->s->preemptible));
+
+		open |= (uint64_t)may << i;
 	}
+	for (size_t k = 0; k < t->n; k++)
+		t->can[k] = serving(t, k, open);
 }
 
 static uint64_t iommu_group(const struct host *h, size_t i)
 {
 	uint64_t set = UINT64_C(1) << i;
 
-	for (size_t j = 0; h->gpus[i].iommu_group >= 0 && j < gpus_count(h); j++)
+	for (size_t j = 0; h->gpus[i].iommu_group >= 0 && j < h->gpus_there; j++)
 		if (h->gpus[j].iommu_group == h->gpus[i].iommu_group && !h->gpus[j].gone)
 			set |= UINT64_C(1) << j;
 	return set;
 }
 
-/* GPUs whose IOMMU group has others. Most hosts have none: then the remainders of the numbers tell. */
-static uint64_t grouped_gpus(const struct host *h)
+/* Most hosts have no such groups: then the remainders of their numbers tell. */
+void gpus_refresh(struct host *h)
 {
-	uint64_t seen = 0, set = 0;
+	uint64_t seen = 0;
 	bool twice = false;
 
-	for (size_t i = 0; i < gpus_count(h); i++)
+	for (size_t i = 0; i < h->gpus_there; i++)
 		if (h->gpus[i].iommu_group >= 0 && !h->gpus[i].gone) {
-			twice |= bit(seen, h->gpus[i].iommu_group % 64);
-			seen |= UINT64_C(1) << h->gpus[i].iommu_group % 64;
+			twice |= bit(seen, (unsigned)h->gpus[i].iommu_group % 64);
+			seen |= UINT64_C(1) << (unsigned)h->gpus[i].iommu_group % 64;
 		}
-	for (size_t i = 0; twice && i < gpus_count(h); i++) {
+	h->grouped = 0;
+	for (size_t i = 0; twice && i < h->gpus_there; i++) {
 		uint64_t group = iommu_group(h, i);
 
-		set |= group & (group - 1) ? group : 0;
+		h->grouped |= group & (group - 1) ? group : 0;
 	}
-	return set;
 }
 
 /* One GPU alone needs no partition where the host does not list such. */
@@ -92,12 +100,7 @@ static const enum bind binds[] = {
 
 void task_init(struct task *t, const struct host *h, const struct shape *s, const struct guest *g)
 {
-	*t = (struct task) { .h = h,
-		.s = s,
-		.guest = g,
-		.n = (size_t)s->gpus_n,
-		.grouped = true,
-		.grouped_set = grouped_gpus(h) };
+	*t = (struct task) { .h = h, .s = s, .guest = g, .n = (size_t)s->gpus_n, .grouped = true };
 	for (size_t k = 0; k < t->n; k++) {
 		const struct shape_gpu *w = &s->gpus[k];
 
@@ -217,14 +220,14 @@ static void tally_group(struct tally *y, const struct task *t, uint64_t group)
 
 static bool fits_groups(const struct task *t)
 {
-	uint64_t left = task_any(t, t->whole | t->shares), alone = left & ~t->grouped_set;
+	uint64_t left = task_any(t, t->whole | t->shares), alone = left & ~t->h->grouped;
 	struct tally y;
 	int count = 0;
 
 	tally_init(&y, t);
 	for (; alone; alone &= alone - 1)
 		tally_gpu(&y, t, (size_t)__builtin_ctzll(alone), t->whole | t->shares, true);
-	for (left &= t->grouped_set; left;) {
+	for (left &= t->h->grouped; left;) {
 		uint64_t group = iommu_group(t->h, (size_t)__builtin_ctzll(left));
 
 		tally_group(&y, t, group);
@@ -246,7 +249,7 @@ bool task_fits_link(const struct task *t, uint64_t set)
 
 	if (__builtin_popcountll(set) != t->whole_n || set & ~task_any(t, t->whole))
 		return false;
-	for (uint64_t left = t->grouped ? set & t->grouped_set : 0; left; left &= left - 1)
+	for (uint64_t left = t->grouped ? set & t->h->grouped : 0; left; left &= left - 1)
 		groups |= iommu_group(t->h, (size_t)__builtin_ctzll(left));
 	if (groups & ~set)
 		return false;
@@ -283,7 +286,7 @@ bool task_fits(const struct task *t)
 	if (hall(t, &count, &have))
 		return false;
 	/* All 64 that there can be are whole groups for sure. */
-	return !t->grouped || !(task_any(t, t->whole) & t->grouped_set) || t->whole_n == PLACEMENT_GPUS_MAX ||
+	return !t->grouped || !(task_any(t, t->whole) & t->h->grouped) || t->whole_n == PLACEMENT_GPUS_MAX ||
 	       fits_groups(t);
 }
 

@@ -20,11 +20,6 @@ struct guest {
 	uint32_t fits[PLACEMENT_GUEST_CELLS_MAX];
 };
 
-static inline bool shape_huge(const struct shape *s)
-{
-	return s->page_kib == PAGE_LARGE || s->page_kib > PAGE_4K;
-}
-
 /* The first of RULE_CPUS, RULE_PAGES, RULE_NUMA that fails, or RULE_OK; and the server's cells. */
 enum placement_rule guest_check(
 	const struct host *h, const struct shape *s, struct guest *g, int64_t *want, int64_t *have);
@@ -45,6 +40,8 @@ void cpus_pick(const struct cell *c, int threads, int n, int16_t *out);
 
 /* ---- GPUs ---- */
 
+void gpus_refresh(struct host *h);
+
 /* Where GPUs have to be. */
 enum bind { BIND_NONE, BIND_CELLS /* of the server */, BIND_LEGACY /* there, or in no known one */ };
 
@@ -64,7 +61,6 @@ struct task {
 	uint32_t near;           /* cells that GPUs chosen so far are in */
 	bool linked;             /* the whole ones are one partition of the interconnect */
 	bool grouped;            /* IOMMU groups are taken whole or not at all */
-	uint64_t grouped_set;    /* GPUs that are not alone in theirs */
 	const struct laid *laid; /* partitions chosen so far; NULL: none */
 };
 
@@ -84,11 +80,6 @@ struct gpu_cell {
 static inline bool bit(uint64_t set, size_t i)
 {
 	return set >> i & 1;
-}
-
-static inline size_t gpus_count(const struct host *h)
-{
-	return h->gpus_n < PLACEMENT_GPUS_MAX ? h->gpus_n : PLACEMENT_GPUS_MAX;
 }
 
 void task_init(struct task *t, const struct host *h, const struct shape *s, const struct guest *g);

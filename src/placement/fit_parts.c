@@ -3,15 +3,8 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "placement/claims.h"
 #include "placement/fit_local.h"
-
-static int profile_find(const struct placement_geometry *g, const char *name)
-{
-	for (size_t i = 0; i < g->profiles_n; i++)
-		if (strcmp(g->profiles[i].name, name) == 0)
-			return (int)i;
-	return -1;
-}
 
 static uint32_t slots_at(const struct placement_profile *p, int start)
 {
@@ -74,7 +67,7 @@ static int room(const struct task *t, size_t gpu, int profile)
 bool part_serves(const struct gpu *g, const char *profile)
 {
 	return g->geometry && g->geometry->slots <= SLOTS_MAX && (!g->parts || g->slots_used) &&
-	       profile_find(g->geometry, profile) >= 0;
+	       geometry_profile(g->geometry, profile) >= 0;
 }
 
 int parts_room(const struct task *t, size_t k)
@@ -87,7 +80,7 @@ int parts_room(const struct task *t, size_t k)
 
 		if (t->h->gpus[gpu].geometry != seen) {
 			seen = t->h->gpus[gpu].geometry;
-			profile = profile_find(seen, t->s->gpus[k].profile);
+			profile = geometry_profile(seen, t->s->gpus[k].profile);
 		}
 		n += room(t, gpu, profile);
 	}
@@ -173,7 +166,7 @@ static void add_gpu(struct table *y, const struct task *t, size_t gpu)
 	for (size_t k = 0; k < t->n; k++) {
 		bool may = t->parts >> k & 1 && bit(t->can[k], gpu);
 
-		profile[k] = may ? profile_find(g, t->s->gpus[k].profile) : -1;
+		profile[k] = may ? geometry_profile(g, t->s->gpus[k].profile) : -1;
 		if (bound >= 0 && profile[k] != bound)
 			profile[k] = -1;
 	}
@@ -276,7 +269,7 @@ static bool next_place(const struct task *t, size_t k, const struct place *after
 		struct place p = { .gpu = (size_t)__builtin_ctzll(left) };
 		const struct placement_geometry *g = t->h->gpus[p.gpu].geometry;
 
-		p.profile = profile_find(g, t->s->gpus[k].profile);
+		p.profile = geometry_profile(g, t->s->gpus[k].profile);
 		if (room(t, p.gpu, p.profile) == 0 || like_earlier(t, p.gpu))
 			continue;
 		for (; p.start < g->slots; p.start++) {
@@ -334,7 +327,7 @@ static int slots_of(const struct task *t, size_t k)
 	if (!(t->parts >> k & 1) || !t->can[k])
 		return 0;
 	g = t->h->gpus[__builtin_ctzll(t->can[k])].geometry;
-	return g->profiles[profile_find(g, t->s->gpus[k].profile)].slots;
+	return g->profiles[geometry_profile(g, t->s->gpus[k].profile)].slots;
 }
 
 /* The largest first: they have the fewest places. */
@@ -344,7 +337,7 @@ void parts_choose(const struct task *task, struct placement_gpu_choice *const *o
 	struct laid laid;
 	unsigned left = t.parts;
 
-	for (size_t i = 0; i < gpus_count(t.h); i++) {
+	for (size_t i = 0; i < t.h->gpus_there; i++) {
 		laid.used[i] = t.h->gpus[i].slots_used;
 		laid.profile[i] = (int16_t)(t.h->gpus[i].geometry ? bound_profile(&t, i) : -1);
 	}

@@ -54,6 +54,7 @@ struct host {
 	int64_t vcpus_used, ram_used_mib, disk_used_gib;
 	struct gpu *gpus; /* owned; those that are there by id (64 at most), then the gone ones */
 	size_t gpus_n, gpus_there;
+	uint64_t grouped;   /* by bit: those that are not alone in their IOMMU group; by fit_refresh */
 	size_t gpus_free;   /* of those that are there: healthy, and nothing of them is taken */
 	struct cell *cells; /* owned; by id */
 	size_t cells_n;

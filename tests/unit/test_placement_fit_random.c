@@ -81,6 +81,7 @@ static void add_gpus(struct random_host *r)
 
 	r->h.gpus = r->gpus;
 	r->h.gpus_n = (size_t)(rnd(3) ? GPUS : rnd(GPUS));
+	r->h.gpus_there = r->h.gpus_n;
 	for (size_t i = 0; i < r->h.gpus_n; i++) {
 		struct gpu *g = &r->gpus[i];
 
@@ -327,7 +328,7 @@ static void aligned_host(struct random_host *r)
 	memset(r, 0, sizeof *r);
 	r->h = (struct host) { .id = 1, .vcpus = 64, .ram_mib = 65536, .disk_gib = 100 };
 	r->h.gpus = r->gpus;
-	r->h.gpus_n = GPUS_ALIGNED;
+	r->h.gpus_n = r->h.gpus_there = GPUS_ALIGNED;
 	r->h.links = r->links;
 	for (int i = 0; i < GPUS_ALIGNED; i++)
 		r->gpus[i] = (struct gpu) { .id = i + 1,
