@@ -34,10 +34,14 @@ int move_rehold(struct flow_engine *e, struct db *db, const struct allocation_ro
 	const struct allocation_row *b, struct error *err);
 /* A move begins: the project's quota counts the larger of the server's flavor and the other. */
 void move_count(struct flow_engine *e, const struct server *s, const struct move_flavor *other);
-/* move_share.c: a resize on the same host. A full row becomes what it takes beside the one that is held;
- * alike: any GPU does that is like those of the row. And the switch: home is by the flavor `is` from now on. */
-int move_beside(struct db *db, struct arena *a, const struct allocation_row *held, bool alike,
-	struct allocation_row *row, struct error *err);
+/* move_share.c: a resize on the same host. Chooses there as if nothing of the server that both flavors can
+ * share were taken; takes what was chosen beside what is held; and the switch of the rows: home is by the
+ * flavor `is` from now on. */
+int move_choose_beside(struct flow_engine *e, const struct allocation_row *held,
+	const struct placement_request *req, struct placement_choice *out, struct error *err);
+int move_take_beside(struct flow_engine *e, struct db *db, struct arena *a, int64_t id,
+	const struct allocation_row *held, const struct placement_request *req,
+	const struct placement_choice *c, struct error *err);
 void move_share(struct arena *a, const struct move_flavor *was, const struct move_flavor *is,
 	struct allocation_row *home, struct allocation_row *other);
 /* The end of a flow: the server in this state, with no task; power as Nova counts it. */

@@ -229,42 +229,11 @@ static int fill(struct request *r, const char *host, struct error *err)
 	return server_rules_request(r->db, r->a, r->s->id, &r->wants, req, err);
 }
 
-/* Nothing that is tied to a place within the host is asked for. */
-static bool asks_plain(const struct placement_request *req)
-{
-	for (size_t i = 0; i < req->gpus_n; i++)
-		if (req->gpus[i].profile[0] || (req->gpus[i].share && req->gpus[i].share != PLACEMENT_SHARE))
-			return false;
-	return !req->cells_n && !req->dedicated && !req->page_kib;
-}
-
-/* What floats is counted once for both flavors, what has a place of its own twice: but for GPUs. */
-static int make_room(struct request *r, struct error *err)
-{
-	struct allocation_row held = r->held;
-	struct placement_request req;
-	struct placement_choice c;
-
-	placement_release(r->e->placement, r->s->id);
-	if (claim_is_plain(&held) && asks_plain(&r->req))
-		return 0;
-	held.devices_n = 0;
-	claim_held(&held, &req, &c);
-	return placement_take(r->e->placement, r->s->id, &req, &c, true, err);
-}
-
-/* As if nothing of it that both flavors can share were on its host: does the other one fit there? */
+/* Does the other flavor fit on its host? */
 static bool fits_here(struct request *r, struct error *err)
 {
-	size_t mark = placement_mark(r->e->placement);
-	int rc = fill(r, r->source.name, err);
-
-	if (rc == 0)
-		rc = make_room(r, err);
-	if (rc == 0)
-		rc = placement_choose(r->e->placement, &r->req, 1, &r->choice, err);
-	placement_undo(r->e->placement, mark);
-	return rc == 0;
+	return fill(r, r->source.name, err) == 0 &&
+	       move_choose_beside(r->e, &r->held, &r->req, &r->choice, err) == 0;
 }
 
 static int no_host(const struct error *why, struct error *err)
@@ -314,18 +283,9 @@ static int choose(struct request *r, struct error *err)
 
 static int take(struct request *r, struct error *err)
 {
-	bool alike = asks_plain(&r->req) && r->req.link == PLACEMENT_WHATEVER;
-	struct allocation_row other;
-
-	if (r->choice.host_id != r->s->host_id)
-		return claim_take(r->e, r->db, r->a, r->m.id, r->s->id, &r->req, &r->choice, err);
-	claim_row(r->a, r->e->placement, r->e->cfg.loop->rng, &r->req, &r->choice, &other);
-	other.id = r->m.id;
-	other.server_id = r->s->id;
-	return move_beside(r->db, r->a, &r->held, alike, &other, err) ||
-			       claim_take_row(r->e, r->db, &other, err)
-		       ? -1
-		       : 0;
+	if (r->choice.host_id == r->s->host_id)
+		return move_take_beside(r->e, r->db, r->a, r->m.id, &r->held, &r->req, &r->choice, err);
+	return claim_take(r->e, r->db, r->a, r->m.id, r->s->id, &r->req, &r->choice, err);
 }
 
 static void fill_move(struct request *r)

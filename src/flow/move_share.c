@@ -122,6 +122,8 @@ static int keep_devices(struct db *db, struct arena *a, const struct allocation_
 	struct device_row *known;
 	size_t n;
 
+	if (!row->devices_n || !held->devices_n)
+		return 0;
 	if (store_device_list(db, a, held->host_id, &known, &n, err))
 		return -1;
 	for (size_t i = 0; i < row->devices_n; i++)
@@ -144,11 +146,54 @@ static int keep_devices(struct db *db, struct arena *a, const struct allocation_
 	return 0;
 }
 
-int move_beside(struct db *db, struct arena *a, const struct allocation_row *held, bool alike,
-	struct allocation_row *row, struct error *err)
+/* Nothing that is tied to a place within the host is asked for. */
+static bool asks_plain(const struct placement_request *req)
 {
-	if (alike && row->devices_n && held->devices_n && keep_devices(db, a, held, row, err))
+	for (size_t i = 0; i < req->gpus_n; i++)
+		if (req->gpus[i].profile[0] || (req->gpus[i].share && req->gpus[i].share != PLACEMENT_SHARE))
+			return false;
+	return !req->cells_n && !req->dedicated && !req->page_kib;
+}
+
+/* Whole GPUs count once for both in any case; what floats does when that is all there is. */
+static int make_room(struct flow_engine *e, const struct allocation_row *held,
+	const struct placement_request *wanted, struct error *err)
+{
+	struct allocation_row rest = *held;
+	struct placement_request req;
+	struct placement_choice c;
+
+	placement_release(e->placement, held->id);
+	if (claim_is_plain(held) && asks_plain(wanted))
+		return 0;
+	rest.devices_n = 0;
+	claim_held(&rest, &req, &c);
+	return placement_take(e->placement, held->id, &req, &c, true, err);
+}
+
+int move_choose_beside(struct flow_engine *e, const struct allocation_row *held,
+	const struct placement_request *req, struct placement_choice *out, struct error *err)
+{
+	size_t mark = placement_mark(e->placement);
+	int rc = make_room(e, held, req, err);
+
+	if (rc == 0)
+		rc = placement_choose(e->placement, req, 1, out, err);
+	placement_undo(e->placement, mark);
+	return rc;
+}
+
+int move_take_beside(struct flow_engine *e, struct db *db, struct arena *a, int64_t id,
+	const struct allocation_row *held, const struct placement_request *req,
+	const struct placement_choice *c, struct error *err)
+{
+	struct allocation_row row;
+
+	claim_row(a, e->placement, e->cfg.loop->rng, req, c, &row);
+	row.id = id;
+	row.server_id = held->server_id;
+	if (asks_plain(req) && req->link == PLACEMENT_WHATEVER && keep_devices(db, a, held, &row, err))
 		return -1;
-	beside(a, row, held);
-	return 0;
+	beside(a, &row, held);
+	return claim_take_row(e, db, &row, err);
 }
