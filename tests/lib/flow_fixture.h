@@ -30,6 +30,23 @@ enum { GUARD_MS = 60000, BEAT_MS = 10, WORLDS_MAX = 64 };
 #define CLOUD_ID "0c10d000-0000-4000-8000-000000000001"
 #define IMAGE_UID "1a9e0000-0000-4000-8000-000000000001"
 
+/* The clock that rows go by: the system's, and as far ahead as a test says. */
+static int64_t clock_ahead_us;
+
+static inline int64_t test_wall(void *ctx)
+{
+	(void)ctx;
+	return clock_wall(&clock_system) + clock_ahead_us;
+}
+
+static inline int64_t test_mono(void *ctx)
+{
+	(void)ctx;
+	return clock_mono(&clock_system);
+}
+
+static const struct clock test_clock = { .wall_us = test_wall, .mono_us = test_mono };
+
 struct cloud {
 	char dir[64], db_path[96], image_dir[96];
 	struct store *store;
@@ -219,7 +236,7 @@ static inline void cloud_open(struct cloud *c)
 	struct tick_member member;
 	struct error err = { 0 };
 
-	assert_int_equal(loop_init(&c->loop, &clock_system, &rng_system, &err), 0);
+	assert_int_equal(loop_init(&c->loop, &test_clock, &rng_system, &err), 0);
 	uv_prepare_init(&c->loop.uv, &c->turn);
 	c->turn.data = c;
 	if (store_open(&store, &c->store, &err))
@@ -405,7 +422,7 @@ static inline struct flow_origin origin_now(void)
 {
 	struct flow_origin o = test_origin;
 
-	o.now_us = clock_wall(&clock_system);
+	o.now_us = clock_wall(&test_clock);
 	return o;
 }
 
@@ -413,6 +430,7 @@ struct want { /* for do_create; zero fields get defaults */
 	int64_t vcpus, ram_mib, disk_gib, ephemeral_gib, swap_mib;
 	const char *extra_specs, *host, *fixed_ip, *pass;
 	int count;
+	int64_t reservation; /* the block whose GPUs it uses */
 	bool drive, no_image;
 	char uid[8][UUID_TEXT]; /* out: the first eight */
 };
@@ -424,6 +442,7 @@ static inline int do_create(struct cloud *c, struct db *db, void *arg, struct er
 	struct flow_origin o = origin_now();
 	struct server_nic_want nic = { .network_id = c->network, .fixed_ip = w->fixed_ip };
 	struct server_pair meta = { "role", "db" };
+	struct server_hint hint = { HINT_RESERVATION, w->reservation };
 	const char *tag = "blue", **uids;
 	struct server_create want = {
 		.base = {
@@ -453,6 +472,8 @@ static inline int do_create(struct cloud *c, struct db *db, void *arg, struct er
 		.nics = &nic,
 		.nics_n = 1,
 		.host = w->host,
+		.hints = &hint,
+		.hints_n = w->reservation != 0,
 		.count = w->count ? w->count : 1,
 		.numbered = w->count > 1,
 	};
