@@ -65,7 +65,7 @@ void fit_pick(const struct host *h, const struct shape *s, struct placement_choi
 	int64_t want, have;
 	uint32_t near = 0;
 
-	out->gpus_n = out->cells_n = out->cpus_n = 0;
+	out->gpus_n = out->cells_n = out->cpus_n = out->idle_n = 0;
 	out->cpus_isolated = false;
 	guest_check(h, s, &guest, &want, &have);
 	if (s->gpus_n)

@@ -166,17 +166,17 @@ static void choose_cells(struct task *t)
 	uint64_t stay = free_gpus(t->h);
 	struct task best, within;
 	unsigned unknown = 0; /* not to be chosen */
-	int least = INT_MAX;
+	int least = INT_MAX, gpus[GPU_CELLS_MAX];
 
-	for (size_t c = 0; c < n; c++)
+	for (size_t c = 0; c < n; c++) {
 		unknown |= (unsigned)(t->bind != BIND_NONE && !cells[c].cell) << c;
+		gpus[c] = __builtin_popcountll(beside(t->h, (size_t)__builtin_ctzll(cells[c].gpus)) & stay);
+	}
 	for (unsigned set = set_first(t->cells_max); set < 1u << n; set = set_next(set)) {
 		int left = 0;
 
-		for (size_t c = 0; c < n; c++)
-			if (set >> c & 1)
-				left += __builtin_popcountll(
-					beside(t->h, (size_t)__builtin_ctzll(cells[c].gpus)) & stay);
+		for (unsigned of = set; of; of &= of - 1)
+			left += gpus[__builtin_ctz(of)];
 		if (set & unknown || left >= least || !task_within(t, cells, n, set, &within))
 			continue;
 		best = within;

@@ -182,12 +182,12 @@ static void tally_copy(struct tally *to, const struct tally *from)
 /* Adds to `to`: as in `from`, and one more for want k. */
 static void tally_give(struct tally *to, const struct tally *from, const struct task *t, size_t k)
 {
-	size_t stride = from->stride[k], dim = (size_t)t->count[k] + 1;
+	size_t stride = from->stride[k], block = stride * ((size_t)t->count[k] + 1);
 
-	for (size_t i = stride; i < from->size; i++)
-		if (!stride)
-			to->sets[i] |= from->sets[i] << 1;
-		else if (i / stride % dim)
+	for (size_t i = 0; !stride && i < from->size; i++)
+		to->sets[i] |= from->sets[i] << 1;
+	for (size_t at = 0; stride && at < from->size; at += block)
+		for (size_t i = at + stride; i < at + block; i++)
 			to->sets[i] |= from->sets[i - stride];
 }
 

@@ -96,7 +96,8 @@ void task_take_link(struct task *t, uint64_t set);
 
 /* The bit of the cell of that number; 0: there is none. */
 uint32_t host_cell_bit(const struct host *h, int number);
-/* The cells of the GPUs that could serve; room for GPU_CELLS_MAX. More are seen as one. */
+/* The cells of the GPUs that could serve, those with the most first; room for GPU_CELLS_MAX. More are seen as
+ * one. */
 size_t task_cells(const struct task *t, struct gpu_cell *out);
 /* The task with the GPUs of a set of cells alone; false: they are not enough, or the server's do not fit
  * there. */

@@ -14,8 +14,14 @@ uint32_t host_cell_bit(const struct host *h, int number)
 	return 0;
 }
 
+static int count(const struct gpu_cell *c, uint64_t of)
+{
+	return __builtin_popcountll(c->gpus & of);
+}
+
 size_t task_cells(const struct task *t, struct gpu_cell *out)
 {
+	uint64_t ones = task_any(t, t->whole | t->shares);
 	size_t n = 0;
 
 	for (uint64_t left = task_any(t, ~0u); left; left &= left - 1) {
@@ -29,6 +35,13 @@ size_t task_cells(const struct task *t, struct gpu_cell *out)
 			out[n++] = (struct gpu_cell) { .number = number, .cell = cell };
 		out[c].gpus |= UINT64_C(1) << i;
 	}
+	for (size_t i = 1; i < n; i++)
+		for (size_t c = i; c > 0 && count(&out[c], ones) > count(&out[c - 1], ones); c--) {
+			struct gpu_cell less = out[c - 1];
+
+			out[c - 1] = out[c];
+			out[c] = less;
+		}
 	return n;
 }
 
@@ -62,29 +75,56 @@ unsigned set_next(unsigned set)
 	return set ? up | (set ^ up) / low >> 2 : UINT_MAX;
 }
 
-bool task_fits_bound(const struct task *t)
+/* Grows to one of the largest sets of cells that can be chosen: these are the first. Returns how many, and
+ * which cells are not to be chosen. */
+static int find_rank(const struct task *t, const struct gpu_cell *cells, size_t n, unsigned *others)
 {
-	struct gpu_cell cells[GPU_CELLS_MAX];
 	uint32_t most = t->near;
-	unsigned others = 0; /* cells that cannot be chosen */
-	size_t n;
 	int rank = 0;
-	struct task within;
 
-	if (t->bind == BIND_NONE && !t->few_cells)
-		return task_fits(t);
-	n = task_cells(t, cells);
-	for (size_t c = 0; c < n; c++) /* grows to one of the largest sets that can be covered */
+	*others = 0;
+	for (size_t c = 0; c < n; c++)
 		if (t->bind == BIND_NONE) {
 			rank++;
 		} else if (!cells[c].cell || cells[c].cell & t->near) {
-			others |= 1u << c;
+			*others |= 1u << c;
 		} else if (guest_covers(t->guest, most | cells[c].cell)) {
 			most |= cells[c].cell;
 			rank++;
 		}
-	if (t->few_cells && rank > t->cells_max)
-		rank = t->cells_max;
+	return t->few_cells && rank > t->cells_max ? t->cells_max : rank;
+}
+
+/* Could the GPUs that are given one by one be as many, in the cells that have most of them? */
+static bool enough(const struct task *t, const struct gpu_cell *cells, size_t n, int rank, unsigned others)
+{
+	uint64_t any = task_any(t, t->whole | t->shares), have = 0;
+	int want = 0;
+
+	for (size_t k = 0; k < t->n; k++)
+		want += t->parts >> k & 1 ? 0 : t->count[k];
+	for (size_t c = 0; c < n; c++)
+		if (others >> c & 1 || rank-- > 0)
+			have |= cells[c].gpus & any;
+	return __builtin_popcountll(have) >= want;
+}
+
+bool task_fits_bound(const struct task *t)
+{
+	struct gpu_cell cells[GPU_CELLS_MAX];
+	unsigned others;
+	size_t n;
+	int rank;
+	struct task within;
+
+	if (!task_fits(t))
+		return false;
+	if (t->bind == BIND_NONE && !t->few_cells)
+		return true;
+	n = task_cells(t, cells);
+	rank = find_rank(t, cells, n, &others);
+	if (!enough(t, cells, n, rank, others))
+		return false;
 	for (unsigned set = set_first(rank); set < 1u << n; set = set_next(set))
 		if (!(set & others) && task_within(t, cells, n, set, &within))
 			return true;

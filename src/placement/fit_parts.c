@@ -136,9 +136,9 @@ static void row_give(const struct table *y, int8_t *to, const int8_t *from, size
 				to[i] = (int8_t)(from[i] + 1);
 		return;
 	}
-	for (size_t i = stride; i < y->size; i++)
-		if (i / stride % ((size_t)count + 1) && from[i - stride] > to[i])
-			to[i] = from[i - stride];
+	for (size_t at = 0, block = stride * ((size_t)count + 1); at < y->size; at += block)
+		for (size_t i = at + stride; i < at + block; i++)
+			to[i] = from[i - stride] > to[i] ? from[i - stride] : to[i];
 }
 
 /* Fills the rows of one GPU with partitions of these profiles, by want. Its last row is the result. */
@@ -191,9 +191,10 @@ static bool fit_together(const struct task *t)
 {
 	struct table y;
 	size_t largest = table_init(&y, t);
+	uint64_t left = task_any(t, t->parts);
 
-	for (uint64_t any = task_any(t, t->parts); any; any &= any - 1)
-		add_gpu(&y, t, (size_t)__builtin_ctzll(any));
+	for (; left && y.rows[0][y.size - 1] < t->count[largest]; left &= left - 1)
+		add_gpu(&y, t, (size_t)__builtin_ctzll(left));
 	return y.rows[0][y.size - 1] >= t->count[largest];
 }
 
