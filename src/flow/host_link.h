@@ -83,6 +83,7 @@ void link_look_at(struct link *l, const char *uuid);
 struct host_look { /* a look over a host: made on a lane, judged on the loop */
 	int64_t host_id, started_us, epoch;
 	bool has_inventory;
+	bool placed; /* placement takes the host for connected already */
 	struct arena arena;
 	struct hv_inventory inventory;
 	struct hv_seen *seen; /* sorted by uuid */
@@ -94,6 +95,7 @@ struct db;
 int observe_differs(struct flow_engine *e, struct db *ro, const struct host_look *look, struct error *err);
 /* Brings the rows in line (inside a unit): what was seen is written, what follows of it done. */
 int observe_apply(struct flow_engine *e, struct db *db, const struct host_look *look, struct error *err);
+int inventory_apply(struct flow_engine *e, struct db *db, const struct host_look *look, struct error *err);
 void observe_sort(struct host_look *look);
 /* Domains that carry our mark and whose servers are deleted are cleared away (on the loop). */
 void observe_orphans(struct flow_engine *e, const struct host_look *look);

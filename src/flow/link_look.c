@@ -118,6 +118,7 @@ static void look_done(struct host_call *c, int rc, const struct error *err)
 		look_over(k, NULL);
 	} else {
 		if (k->look.has_inventory) {
+			k->look.placed = !k->first && link_placed(l);
 			l->down_told = false; /* the unit says that it is up */
 			l->telling++;
 		}
