@@ -50,15 +50,15 @@ struct console_set {
 
 /* --- one log: on a lane --------------------------------------------------------------------------------- */
 
-/* A character that is cut off at the end waits for its rest. */
+/* A character that is cut off at the end waits for its rest; bytes that begin none wait for nothing. */
 static size_t whole_characters(const char *p, size_t n)
 {
-	for (size_t back = 1; back <= 3 && back < n; back++) {
+	for (size_t back = 1; back <= 3 && back <= n; back++) {
 		unsigned char c = (unsigned char)p[n - back];
 
-		if (c >= 0xc0)
+		if (c >= 0xc2 && c <= 0xf4)
 			return back < (c >= 0xf0 ? 4u : c >= 0xe0 ? 3u : 2u) ? n - back : n;
-		if (c < 0x80)
+		if (c < 0x80 || c >= 0xc0)
 			break;
 	}
 	return n;
@@ -87,7 +87,7 @@ static struct history_mark from_log(const struct hv_log_mark *m, int64_t host_id
 	return out;
 }
 
-/* The bytes of an unfinished character are left to the next look. */
+/* The bytes of an unfinished character are left to the look that finds its rest. */
 static void trim(struct hv_log *log)
 {
 	size_t n = whole_characters(log->text.data, log->text.len), cut = log->text.len - n;
@@ -103,6 +103,7 @@ struct piece { /* of a log, on its way from a host into the history */
 	struct history *history;
 	int64_t host_id, now_us;
 	const char *uid;
+	bool last; /* nothing comes after it */
 	bool more; /* out: there is more */
 };
 
@@ -124,7 +125,7 @@ static int read_piece(struct piece *p, const struct hv_driver *drv, struct hv_co
 		return -1;
 	step.other_after = from_log(&log.before, step.other.host_id);
 	step.came = step.other_after.offset != step.other.offset;
-	if (log.text.len)
+	if (log.text.len && (!p->last || log.more))
 		trim(&log);
 	step.after = from_log(&log.mark, p->host_id);
 	text = (struct history_text) {
@@ -145,6 +146,7 @@ void console_last_read(
 		.host_id = act->host_id,
 		.now_us = act->now_us,
 		.uid = uid,
+		.last = true,
 		.more = true };
 	struct error err;
 

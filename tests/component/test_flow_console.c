@@ -206,16 +206,24 @@ static void test_what_is_lost_is_told(void **state)
 	buf_finish(&w.r.text);
 }
 
+static bool looked_at(struct cloud *c, void *arg)
+{
+	return sim_calls(c->worlds[0], SIM_CONSOLE_FOLLOW) >= *(uint64_t *)arg;
+}
+
 static void test_characters_stay_whole(void **state)
 {
 	struct cloud *c = *state;
 	struct wanted w = { 0 };
 	struct want vm = { 0 };
 	const char *uid = vm.uid[0];
+	uint64_t looks;
 
 	make_on(c, &vm, "host0");
 	until(c, &w, uid, "sim: ready\n");
 	print_text(c, 0, uid, "x\xe1\xba");
+	looks = sim_calls(c->worlds[0], SIM_CONSOLE_FOLLOW) + 4;
+	cloud_until(c, looked_at, &looks);
 	until(c, &w, uid, "x");
 	print_text(c, 0, uid, "\xbfy");
 	until(c, &w, uid, "x\xe1\xba\xbfy");
@@ -248,7 +256,7 @@ static void test_restart_goes_on(void **state)
 	buf_finish(&w.r.text);
 }
 
-/* Nobody looked since it was made: its end itself keeps what was printed. */
+/* Nobody looked since it was made: its end itself keeps what was printed, to the last byte. */
 static void test_last_words(void **state)
 {
 	struct cloud *c = *state;
@@ -257,10 +265,10 @@ static void test_last_words(void **state)
 	const char *uid = vm.uid[0];
 
 	make_on(c, &vm, "host0");
-	print_text(c, 0, uid, "last words");
+	print_text(c, 0, uid, "last words\xe1\xba");
 	cloud_ok(c, do_delete, (void *)(uintptr_t)uid);
 	cloud_until_server(c, uid, VM_DELETED);
-	assert_int_equal(times(until(c, &w, uid, "last words"), "boot 1"), 1);
+	assert_int_equal(times(until(c, &w, uid, "last words\xe1\xba"), "boot 1"), 1);
 	buf_finish(&w.r.text);
 }
 
