@@ -117,6 +117,47 @@ static void test_inventory(void **state)
 	assert_int_equal(inv.pool_free_gib, 100);
 }
 
+/* What else a URI can make a host of; and what it cannot. */
+static void test_made_by_its_uri(void **state)
+{
+	static const char rich[] =
+		"sim://rich?vcpus=12&cells=2&threads=2&pages_2m=7&pages_1g=3&features=avx2.svm&gpus=4&iommu=2"
+		"&audio=1&mdev=nv-1:4:X-1-5C,nv-2:1";
+	static const char *const bad[] = { "sim://x?threads=0", "sim://x?gpu=10de", "sim://x?audio=2",
+		"sim://x?features=", "sim://x?what=1", "sim://x?vcpus" };
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct hv_target t = { .uri = rich };
+	struct hv_inventory inv;
+	struct hv_conn *c;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(sim()->connect(&t, NULL, NULL, &c, &err), 0);
+	assert_int_equal(sim()->inventory(c, &a, &inv, &err), 0);
+	assert_int_equal(inv.cores, 3);
+	assert_int_equal(inv.threads, 2);
+	assert_string_equal(inv.cpu_features, "avx2 svm");
+	assert_int_equal(inv.cells[1].cpus, 6);
+	assert_int_equal(inv.cells[1].cpu_n, 6);
+	/* the threads of core 3, then of core 4 */
+	assert_int_equal(inv.cells[1].cpu[0].id, 3);
+	assert_int_equal(inv.cells[1].cpu[1].id, 9);
+	assert_int_equal(inv.cells[1].cpu[1].core, 3);
+	assert_int_equal(inv.cells[1].cpu[2].core, 4);
+	assert_int_equal(inv.cells[1].pages_2m, 7);
+	assert_int_equal(inv.cells[1].pages_1g, 3);
+	assert_int_equal(inv.devices[0].iommu_group, inv.devices[1].iommu_group);
+	assert_int_not_equal(inv.devices[1].iommu_group, inv.devices[2].iommu_group);
+	assert_string_equal(inv.devices[2].companions, "0000:12:00.1");
+	assert_string_equal(inv.devices[3].mdev_types, "nv-1=4:X-1-5C;nv-2=1");
+	sim()->close(c);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		t.uri = bad[i];
+		assert_int_equal(sim()->connect(&t, NULL, NULL, &c, &err), -1);
+		assert_int_equal(err.code, ERR_BAD_REQUEST);
+	}
+}
+
 /* --- a life ------------------------------------------------------------------------------------------------
  */
 
@@ -863,6 +904,7 @@ int main(void)
 		SIM_TEST(test_uris),
 		SIM_TEST(test_names),
 		SIM_TEST(test_inventory),
+		SIM_TEST(test_made_by_its_uri),
 		SIM_TEST(test_life_twice),
 		SIM_TEST(test_volumes),
 		SIM_TEST(test_kept_bytes_are_bounded),
