@@ -155,6 +155,8 @@ init() {
   if [ "${KVM:-0}" != 1 ] && [ -e /dev/kvm ] && ! grep -qE '^(flags|Features)\s*:.*\b(vmx|svm)\b' /proc/cpuinfo; then
     : >"$D/no-kvm"; mount --bind "$D/no-kvm" /dev/kvm; mount -o remount,bind,ro /dev/kvm
   fi
+  # where guests with huge pages find them; a machine has some when it was told to set them aside
+  if [ -d /sys/kernel/mm/hugepages ]; then mkdir -p /run/huge; mount -t hugetlbfs none /run/huge || true; fi
   trap : TERM INT HUP
   libvirtd -d --listen
   mv "$D/pid.new" "$D/pid"

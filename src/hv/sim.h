@@ -100,6 +100,8 @@ enum sim_breach {
 	SIM_LESS_DEVICES /* the last of its mediated devices, or of its PCI devices */
 };
 void sim_breach(const char *world, enum sim_breach how);
+/* What it has in truth, on or off, in the arena. False: there is none. */
+bool sim_domain_has(const char *world, const char *uuid, struct arena *a, struct hv_domain *out);
 /* Mediated devices that there are. */
 size_t sim_mdev_count(const char *world);
 bool sim_mdev_exists(const char *world, const char *uuid);

@@ -289,11 +289,11 @@ static void *in_arena(struct arena *a, const void *p, size_t n, size_t size)
 }
 
 /* How a host breaks its word: what is asked for last is not what is there. */
-static void breach(enum sim_breach how, const struct hv_domain *d, struct hv_domain *out)
+static void breach(enum sim_breach how, struct hv_domain *d)
 {
 	switch (how) {
 	case SIM_LESS_MEMORY:
-		out->ram_mib /= 2;
+		d->ram_mib /= 2;
 		break;
 	case SIM_OTHER_PIN:
 		if (d->pins_n)
@@ -309,18 +309,17 @@ static void breach(enum sim_breach how, const struct hv_domain *d, struct hv_dom
 			((struct hv_guest_cell *)d->cells)[0].page_kib = 4;
 		break;
 	case SIM_LESS_DEVICES:
-		if (out->mdevs_n)
-			out->mdevs_n--;
-		else if (out->hostdevs_n)
-			out->hostdevs_n--;
+		if (d->mdevs_n)
+			d->mdevs_n--;
+		else if (d->hostdevs_n)
+			d->hostdevs_n--;
 		break;
 	case SIM_KEEPS:
 		break;
 	}
 }
 
-static void read_dom(
-	struct arena *a, const struct sim_world *w, const struct sim_dom *s, struct hv_domain *out)
+static struct hv_domain read_dom(struct arena *a, const struct sim_dom *s)
 {
 	struct hv_domain d = sim_has_get(&s->has);
 
@@ -330,8 +329,20 @@ static void read_dom(
 	d.pins = in_arena(a, d.pins, d.pins_n, sizeof *d.pins);
 	d.hostdevs = in_arena(a, d.hostdevs, d.hostdevs_n, sizeof *d.hostdevs);
 	d.mdevs = in_arena(a, d.mdevs, d.mdevs_n, sizeof *d.mdevs);
-	*out = d;
-	breach(w->breach, &d, out);
+	return d;
+}
+
+bool sim_domain_has(const char *world, const char *uuid, struct arena *a, struct hv_domain *out)
+{
+	struct sim_world *w = sim_world_get(world);
+	const struct sim_dom *d;
+
+	pthread_mutex_lock(&w->lock);
+	d = sim_world_dom(w, uuid);
+	if (d)
+		*out = read_dom(a, d);
+	pthread_mutex_unlock(&w->lock);
+	return d != NULL;
 }
 
 int sim_domain_read(
@@ -343,7 +354,9 @@ int sim_domain_read(
 
 	if (sim_begin(c, SIM_DOMAIN_READ, &k, err) < 0)
 		return -1;
-	if ((rc = sim_find_running(k.w, uuid, &d, err)) == 0)
-		read_dom(a, k.w, d, out);
+	if ((rc = sim_find_running(k.w, uuid, &d, err)) == 0) {
+		*out = read_dom(a, d);
+		breach(k.w->breach, out);
+	}
 	return sim_end(&k, rc, err);
 }

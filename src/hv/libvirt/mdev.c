@@ -40,8 +40,7 @@ static int make(struct hv_conn *c, const char *parent, const struct hv_mdev *m, 
 	CLEANUP(buf_finish) struct buf text = { 0 };
 	CLEANUP(free_ptr) char *xml = NULL;
 	CLEANUP(node_free)
-	virNodeDevicePtr dev = virNodeDeviceLookupByName(c->link->conn, parent),
-			 made = NULL;
+	virNodeDevicePtr dev = virNodeDeviceLookupByName(c->link->conn, parent), made = NULL;
 
 	if (!dev || !(xml = virNodeDeviceGetXMLDesc(dev, 0)))
 		return conn_fail(c, "find the device that the server was promised a part of", err);
@@ -71,6 +70,17 @@ static int make_below(struct hv_conn *c, const struct hv_mdev *m, struct error *
 	return error_detail(err, "%s and its virtual functions have no room for %s", m->parent, m->type);
 }
 
+/* One that somebody defined for good may be there without being made. */
+static int awake(struct hv_conn *c, virNodeDevicePtr dev, struct error *err)
+{
+	int active = virNodeDeviceIsActive(dev);
+
+	if (active > 0 || (active < 0 && conn_last() == VIR_ERR_NO_SUPPORT) ||
+		virNodeDeviceCreate(dev, 0) == 0)
+		return 0;
+	return conn_fail(c, "start the server's part of a device", err);
+}
+
 int lv_mdev_ensure(struct hv_conn *c, const struct hv_mdev *m, struct error *err)
 {
 	CLEANUP(node_free) virNodeDevicePtr there = NULL, since = NULL;
@@ -80,10 +90,8 @@ int lv_mdev_ensure(struct hv_conn *c, const struct hv_mdev *m, struct error *err
 		return error_set(err, ERR_BAD_REQUEST, "not the id of a mediated device");
 	if (find(c, m->uuid, &there, err) < 0)
 		return -1;
-	if (there && (virNodeDeviceIsActive(there) == 1 || virNodeDeviceCreate(there, 0) == 0))
-		return 0;
 	if (there)
-		return conn_fail(c, "start the server's part of a device", err);
+		return awake(c, there, err);
 	if (make_below(c, m, err) == 0)
 		return 0;
 	return find(c, m->uuid, &since, &ignored) == 0 && since ? 0 : -1;
