@@ -132,6 +132,17 @@ static void keep_links(struct task *t)
 			keep_size(t, size, stay);
 }
 
+/* As many of them as can be, the last first. */
+static void drop_each(struct task *t, unsigned wants, uint64_t gpus)
+{
+	for (gpus &= task_any(t, wants); gpus;) {
+		int last = 63 - __builtin_clzll(gpus);
+
+		task_drop(t, wants, UINT64_C(1) << last);
+		gpus &= ~(UINT64_C(1) << last);
+	}
+}
+
 /* Drops one by one what is not needed: of GPUs for shares the emptiest first, of others the last. */
 static void drop_rest(struct task *t)
 {
@@ -269,6 +280,23 @@ static uint32_t put(const struct task *t, struct placement_choice *out)
 	return near;
 }
 
+/* None of a block, that will call them back; few of no known cell, where others are near; for shares none
+ * that nobody has a share of. */
+static void avoid_gpus(struct task *t)
+{
+	uint64_t reserved = 0, far = 0;
+
+	for (size_t i = 0; i < t->h->gpus_there; i++) {
+		const struct gpu *g = &t->h->gpus[i];
+
+		reserved |= (uint64_t)(g->reserved != t->s->reservation) << i;
+		far |= (uint64_t)(t->bind == BIND_LEGACY && !host_cell_bit(t->h, g->cell)) << i;
+	}
+	task_drop(t, ~0u, reserved);
+	drop_each(t, t->whole | t->shares, far);
+	task_drop(t, t->shares, free_gpus(t->h));
+}
+
 uint32_t gpus_choose(
 	const struct host *h, const struct shape *s, const struct guest *g, struct placement_choice *out)
 {
@@ -276,7 +304,7 @@ uint32_t gpus_choose(
 
 	task_init(&t, h, s, g);
 	keep_wishes(&t);
-	task_drop(&t, t.shares, free_gpus(h));
+	avoid_gpus(&t);
 	if (t.whole_n)
 		choose_whole(&t);
 	else

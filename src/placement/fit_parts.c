@@ -227,17 +227,15 @@ static void count_lost(const struct task *t, struct place *p)
 		int before = room(t, p->gpu, (int)i);
 		int after = g->alike && (int)i != p->profile ? 0 : room_beside(g, &g->profiles[i], then);
 
-		if (before - after > p->lost[SLOTS_MAX - g->profiles[i].slots])
-			p->lost[SLOTS_MAX - g->profiles[i].slots] = (uint8_t)(before - after);
+		p->lost[SLOTS_MAX - g->profiles[i].slots % (SLOTS_MAX + 1)] += before - after;
 	}
 }
 
 static int compare(const struct place *a, const struct place *b)
 {
-	int lost = memcmp(a->lost, b->lost, sizeof a->lost);
-
-	if (lost)
-		return lost;
+	for (size_t i = 0; i < ARRAY_LEN(a->lost); i++)
+		if (a->lost[i] != b->lost[i])
+			return a->lost[i] - b->lost[i];
 	if (a->gpu != b->gpu)
 		return a->gpu < b->gpu ? -1 : 1;
 	return a->start - b->start;
