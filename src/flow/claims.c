@@ -111,6 +111,7 @@ void claim_held(const struct allocation_row *row, struct placement_request *req,
 	/* it is large: of its arrays only what counts is written */
 	out->host_id = row->host_id;
 	out->gpus_n = out->cells_n = out->cpus_n = 0;
+	out->idle_n = 0;
 	out->cpus_isolated = row->cpus_isolated;
 	for (size_t i = 0; i < row->devices_n && out->gpus_n < PLACEMENT_GPUS_MAX; i++)
 		out->gpus[out->gpus_n++] = (struct placement_gpu_choice) { .id = row->devices[i].id,
@@ -124,6 +125,8 @@ void claim_held(const struct allocation_row *row, struct placement_request *req,
 			(int)row->cells[i].vcpus, row->cells[i].ram_mib, (int)row->cells[i].page_kib };
 	for (size_t i = 0; i < row->cpus_n && i < PLACEMENT_PINS_MAX; i++)
 		out->cpus[out->cpus_n++] = row->cpus[i];
+	for (size_t i = 0; i < row->idle_n && i < PLACEMENT_PINS_MAX; i++)
+		out->idle[out->idle_n++] = row->idle[i];
 }
 
 bool claim_is_plain(const struct allocation_row *row)
@@ -146,14 +149,16 @@ int claim_take(struct flow_engine *e, struct db *db, struct arena *a, int64_t id
 	return 0;
 }
 
-int claim_take_row(struct flow_engine *e, struct db *db, const struct allocation_row *row, struct error *err)
+int claim_take_row(struct flow_engine *e, struct db *db, struct arena *a, const struct allocation_row *row,
+	struct error *err)
 {
+	struct allocation_row written;
 	struct placement_request req;
 	struct placement_choice c;
 
-	claim_held(row, &req, &c);
-	if (placement_take(e->placement, row->id, &req, &c, true, err) ||
-		store_allocation_insert(db, row, err))
+	/* as it was written: with the threads that stay idle */
+	if (store_allocation_insert(db, row, err) || store_allocation_get(db, a, row->id, &written, err) < 0)
 		return error_wrap(err, "placement");
-	return 0;
+	claim_held(&written, &req, &c);
+	return placement_take(e->placement, row->id, &req, &c, true, err);
 }

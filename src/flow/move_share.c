@@ -31,7 +31,7 @@ static const struct allocation_device *device_in(const struct allocation_device 
 static void beside(struct arena *a, struct allocation_row *row, const struct allocation_row *held)
 {
 	int64_t vcpus = min64(row->float_vcpus, held->float_vcpus),
-		ram = min64(row->float_ram_mib, held->float_ram_mib);
+		ram = row->cells_n || held->cells_n ? 0 : min64(row->float_ram_mib, held->float_ram_mib);
 	struct allocation_device *own = ARENA_ARRAY(a, struct allocation_device, row->devices_n + 1),
 				 *also = ARENA_ARRAY(a, struct allocation_device, row->devices_n + 1);
 	size_t own_n = 0, also_n = 0;
@@ -156,31 +156,23 @@ static bool asks_plain(const struct placement_request *req)
 }
 
 /* Whole GPUs count once for both in any case; what floats does when that is all there is. */
-static int make_room(struct flow_engine *e, const struct allocation_row *held,
-	const struct placement_request *wanted, struct error *err)
+int move_choose_beside(struct flow_engine *e, struct db *db, const struct decision_asked *who,
+	const struct allocation_row *held, const struct placement_request *req, struct placement_choice *out,
+	struct error *err)
 {
+	struct decision_asked asked = *who;
 	struct allocation_row rest = *held;
-	struct placement_request req;
-	struct placement_choice c;
+	struct placement_choice choice;
+	struct placement_request kept;
 
-	placement_release(e->placement, held->id);
-	if (claim_is_plain(held) && asks_plain(wanted))
-		return 0;
-	rest.devices_n = 0;
-	claim_held(&rest, &req, &c);
-	return placement_take(e->placement, held->id, &req, &c, true, err);
-}
-
-int move_choose_beside(struct flow_engine *e, const struct allocation_row *held,
-	const struct placement_request *req, struct placement_choice *out, struct error *err)
-{
-	size_t mark = placement_mark(e->placement);
-	int rc = make_room(e, held, req, err);
-
-	if (rc == 0)
-		rc = placement_choose(e->placement, req, 1, out, err);
-	placement_undo(e->placement, mark);
-	return rc;
+	asked.beside.id = held->id;
+	if (!claim_is_plain(held) || !asks_plain(req)) {
+		rest.devices_n = 0;
+		claim_held(&rest, &kept, &choice);
+		asked.beside.held = &kept;
+		asked.beside.choice = &choice;
+	}
+	return decision_choose(e, db, &asked, req, 1, out, err);
 }
 
 int move_take_beside(struct flow_engine *e, struct db *db, struct arena *a, int64_t id,
@@ -195,5 +187,5 @@ int move_take_beside(struct flow_engine *e, struct db *db, struct arena *a, int6
 	if (asks_plain(req) && req->link == PLACEMENT_WHATEVER && keep_devices(db, a, held, &row, err))
 		return -1;
 	beside(a, &row, held);
-	return claim_take_row(e, db, &row, err);
+	return claim_take_row(e, db, a, &row, err);
 }

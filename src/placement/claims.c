@@ -241,7 +241,7 @@ static int others_check(const struct host *h, const struct claim *c, struct erro
 			return error_set(err, ERR_CONFLICT,
 				"GPU %" PRId64 " of host %s is taken by other servers", g->id, h->name);
 	}
-	for (size_t i = 0; i < c->cpus_n; i++) {
+	for (size_t i = 0; i < c->cpus_n + c->idle_n; i++) {
 		const struct cpu *cpu = host_cpu(h, c->cpus[i]);
 
 		if (cpu && cpu->owner != NO_OWNER)
@@ -285,7 +285,7 @@ int claim_force(struct placement *p, struct host *h, const struct placement_requ
 			host_gpu_add_gone(h, c->gpus[i].gpu, words_have(&p->models, model));
 	for (size_t i = 0; i < c->cells_n; i++)
 		cell_have(h, c->cells[i].cell);
-	for (size_t i = 0; i < c->cpus_n; i++)
+	for (size_t i = 0; i < c->cpus_n + c->idle_n; i++)
 		if (!host_cpu(h, c->cpus[i]))
 			cell_cpu_add_gone(cell_have(h, cell_of_pin(c, i)), c->cpus[i]);
 	return 0;

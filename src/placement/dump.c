@@ -49,7 +49,8 @@ static void dump_cells(const struct host *h, struct buf *out)
 
 		for (size_t k = 0; k < c->cpus_n; k++) {
 			cpus += !c->cpus[k].gone;
-			taken += c->cpus[k].owner != NO_OWNER;
+			/* rows do not say where one lay that is gone */
+			taken += c->cpus[k].owner != NO_OWNER && !c->cpus[k].gone;
 		}
 		if (!c->gone || taken || c->ram_used_mib || c->pages_used[0] || c->pages_used[1])
 			buf_printf(out,
@@ -117,6 +118,8 @@ static void dump_claim(const struct placement *p, const struct claim *c, struct 
 		buf_printf(out, "%s%d", i ? "," : " cpus ", c->cpus[i]);
 	if (c->isolated)
 		buf_puts(out, " isolated");
+	for (size_t i = 0; i < c->idle_n; i++)
+		buf_printf(out, "%s%d", i ? "," : " idle ", c->cpus[c->cpus_n + i]);
 }
 
 static void dump_holding(const struct placement *p, const struct holding *s, struct buf *out)

@@ -14,7 +14,7 @@ static void gang_take(struct gang *g, size_t slot)
 	struct holding *held = &g->held[g->n];
 
 	choose_on(g->c->q, slot, &g->chosen[g->n]);
-	*held = holding_make(p, h, SCRATCH_OWNER, g->c->q->req, &g->chosen[g->n]);
+	*held = holding_make(p, h, SCRATCH_OWNER, g->c->q->req, &g->chosen[g->n], false);
 	host_charge(p, h, 1, held);
 	host_refresh(p, slot);
 	tree_renew(p, g->c->tree, slot);

@@ -65,22 +65,12 @@ static void charge_gpu(
 		g->profile = -1;
 }
 
-/* With the other threads of its core, where it is isolated. */
-static void charge_cpu(struct host *h, int sign, const struct claim *c, int16_t id, int64_t server)
+static void charge_cpu(struct host *h, int sign, int16_t id, int64_t server)
 {
-	const struct cpu *pinned;
-	struct cell *cell = cell_of_cpu(h, id, &pinned);
+	const struct cpu *found;
+	struct cell *cell = cell_of_cpu(h, id, &found);
 
-	for (size_t i = 0; i < cell->cpus_n; i++) {
-		struct cpu *cpu = &cell->cpus[i];
-
-		if (cpu != pinned && (!c->isolated || pinned->core < 0 || cpu->core != pinned->core))
-			continue;
-		if (sign > 0 && (cpu == pinned || cpu->owner == NO_OWNER))
-			cpu->owner = server;
-		else if (sign < 0 && cpu->owner == server)
-			cpu->owner = NO_OWNER;
-	}
+	cell->cpus[found - cell->cpus].owner = sign > 0 ? server : NO_OWNER;
 }
 
 static void charge_cell(struct host *h, int sign, const struct placement_cell_choice *of)
@@ -109,8 +99,8 @@ void host_charge(const struct placement *p, struct host *h, int sign, const stru
 		charge_gpu(p, h, sign, &c->gpus[i], held->server);
 	for (size_t i = 0; i < c->cells_n; i++)
 		charge_cell(h, sign, &c->cells[i]);
-	for (size_t i = 0; i < c->cpus_n; i++)
-		charge_cpu(h, sign, c, c->cpus[i], held->server);
+	for (size_t i = 0; i < c->cpus_n + c->idle_n; i++)
+		charge_cpu(h, sign, c->cpus[i], held->server);
 	if (c->gpus_n)
 		host_count_gpus(h);
 	if (c->cells_n || c->cpus_n)
@@ -119,14 +109,15 @@ void host_charge(const struct placement *p, struct host *h, int sign, const stru
 
 /* ---- one holding ---- */
 
-static struct claim *claim_new(size_t gpus, size_t cells, size_t cpus)
+static struct claim *claim_new(size_t gpus, size_t cells, size_t cpus, size_t idle)
 {
 	struct claim *c;
 	char *at;
 
 	if (!gpus && !cells && !cpus)
 		return NULL;
-	at = xmalloc(sizeof *c + gpus * sizeof *c->gpus + cells * sizeof *c->cells + cpus * sizeof *c->cpus);
+	at = xmalloc(sizeof *c + gpus * sizeof *c->gpus + cells * sizeof *c->cells +
+		     (cpus + idle) * sizeof *c->cpus);
 	c = (struct claim *)(void *)at;
 	at += sizeof *c;
 	c->gpus = (struct part *)(void *)at;
@@ -137,6 +128,7 @@ static struct claim *claim_new(size_t gpus, size_t cells, size_t cpus)
 	c->gpus_n = gpus;
 	c->cells_n = cells;
 	c->cpus_n = cpus;
+	c->idle_n = idle;
 	c->isolated = false;
 	return c;
 }
@@ -162,9 +154,47 @@ static struct part part_make(
 	return part;
 }
 
-struct holding holding_make(const struct placement *p, const struct host *h, int64_t server_id,
-	const struct placement_request *req, const struct placement_choice *choice)
+/* Adds the CPU; false: it was there, or is none. */
+static bool see(uint64_t seen[PLACEMENT_CPUS_MAX / 64], int16_t id)
 {
+	uint64_t bit = UINT64_C(1) << (id & 63);
+
+	if (id < 0 || id >= PLACEMENT_CPUS_MAX || (seen[id / 64] & bit))
+		return false;
+	seen[id / 64] |= bit;
+	return true;
+}
+
+/* The other threads of the pinned CPUs' cores. */
+static size_t find_idle(const struct host *h, const struct placement_choice *choice, int16_t *out)
+{
+	uint64_t seen[PLACEMENT_CPUS_MAX / 64] = { 0 };
+	size_t n = 0;
+
+	for (size_t i = 0; i < choice->cpus_n; i++)
+		see(seen, choice->cpus[i]);
+	for (size_t i = 0; i < choice->cpus_n; i++) {
+		const struct cpu *pinned;
+		const struct cell *cell = cell_of_cpu(h, choice->cpus[i], &pinned);
+
+		for (size_t k = 0; cell && pinned->core >= 0 && k < cell->cpus_n; k++) {
+			const struct cpu *cpu = &cell->cpus[k];
+
+			if (cpu->core == pinned->core && !cpu->gone && n < PLACEMENT_PINS_MAX &&
+				see(seen, cpu->id))
+				out[n++] = cpu->id;
+		}
+	}
+	return n;
+}
+
+struct holding holding_make(const struct placement *p, const struct host *h, int64_t server_id,
+	const struct placement_request *req, const struct placement_choice *choice, bool told)
+{
+	int16_t found[PLACEMENT_PINS_MAX];
+	size_t idle_n = told ? choice->idle_n : choice->cpus_isolated ? find_idle(h, choice, found) : 0;
+	const int16_t *idle = told ? choice->idle : found;
+
 	struct holding to = { .server = server_id,
 		.host = h->id,
 		.vcpus = req->vcpus,
@@ -173,7 +203,7 @@ struct holding holding_make(const struct placement *p, const struct host *h, int
 		.reservation = req->reservation,
 		.exclusive = req->exclusive,
 		.preemptible = req->preemptible,
-		.claim = claim_new(choice->gpus_n, choice->cells_n, choice->cpus_n) };
+		.claim = claim_new(choice->gpus_n, choice->cells_n, choice->cpus_n, idle_n) };
 
 	for (size_t i = 0; i < choice->gpus_n; i++)
 		to.claim->gpus[i] = part_make(p, h, &choice->gpus[i]);
@@ -181,6 +211,8 @@ struct holding holding_make(const struct placement *p, const struct host *h, int
 		to.claim->cells[i] = choice->cells[i];
 	for (size_t i = 0; i < choice->cpus_n; i++)
 		to.claim->cpus[i] = choice->cpus[i];
+	for (size_t i = 0; i < idle_n && to.claim; i++)
+		to.claim->cpus[choice->cpus_n + i] = idle[i];
 	if (to.claim)
 		to.claim->isolated = choice->cpus_isolated;
 	return to;
@@ -193,11 +225,11 @@ struct holding holding_copy(const struct holding *h)
 
 	if (!c)
 		return to;
-	to.claim = claim_new(c->gpus_n, c->cells_n, c->cpus_n);
+	to.claim = claim_new(c->gpus_n, c->cells_n, c->cpus_n, c->idle_n);
 	to.claim->isolated = c->isolated;
 	memcpy(to.claim->gpus, c->gpus, c->gpus_n * sizeof *c->gpus);
 	memcpy(to.claim->cells, c->cells, c->cells_n * sizeof *c->cells);
-	memcpy(to.claim->cpus, c->cpus, c->cpus_n * sizeof *c->cpus);
+	memcpy(to.claim->cpus, c->cpus, (c->cpus_n + c->idle_n) * sizeof *c->cpus);
 	return to;
 }
 
@@ -275,5 +307,7 @@ void holding_tell(const struct placement *p, const struct holding *h, struct pla
 		out->cells[out->cells_n++] = c->cells[i];
 	for (size_t i = 0; i < c->cpus_n; i++)
 		out->cpus[out->cpus_n++] = c->cpus[i];
+	for (size_t i = 0; i < c->idle_n; i++)
+		out->idle[out->idle_n++] = c->cpus[c->cpus_n + i];
 	out->cpus_isolated = c->isolated;
 }

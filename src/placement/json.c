@@ -175,7 +175,7 @@ static const struct table cell_choice_table = TABLE(struct placement_cell_choice
 
 #define T struct placement_choice
 static const struct member choice_members[] = { NUMBER(T, host_id), LIST(T, gpus, &gpu_choice_table),
-	LIST(T, cells, &cell_choice_table), NUMBERS(T, cpus), BOOL(T, cpus_isolated) };
+	LIST(T, cells, &cell_choice_table), NUMBERS(T, cpus), BOOL(T, cpus_isolated), NUMBERS(T, idle) };
 #undef T
 static const struct table choice_table = TABLE(struct placement_choice, choice_members);
 

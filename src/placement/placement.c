@@ -158,7 +158,7 @@ int placement_take(struct placement *p, int64_t server_id, const struct placemen
 	for (size_t i = 0; i < choice->gpus_n; i++)
 		if (*choice->gpus[i].profile)
 			words_have(&p->profiles, choice->gpus[i].profile);
-	held = holding_make(p, h, server_id, req, choice);
+	held = holding_make(p, h, server_id, req, choice, force);
 	rc = force ? claim_force(p, h, req, &held, err) : claim_check(p, h, req, &held, err);
 	if (rc < 0) {
 		holding_finish(&held);

@@ -207,6 +207,9 @@ struct placement_choice {
 	int16_t cpus[PLACEMENT_PINS_MAX]; /* vCPU i is pinned to host CPU cpus[i] */
 	size_t cpus_n;                    /* 0: not pinned */
 	bool cpus_isolated; /* the other threads of these CPUs' cores are the server's too, and stay idle */
+	int16_t idle[PLACEMENT_PINS_MAX]; /* these, of what is held; of what is chosen they are found when it is
+					     taken */
+	size_t idle_n;
 };
 
 /* The rules in the order they are tried: a refused host fails the first of them. */

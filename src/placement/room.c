@@ -53,7 +53,7 @@ static size_t try_room(const struct query *q, size_t slot, size_t most)
 		struct holding held;
 
 		fit_pick(h, s, choice);
-		held = holding_make(q->p, h, SCRATCH_OWNER, q->req, choice);
+		held = holding_make(q->p, h, SCRATCH_OWNER, q->req, choice, false);
 		host_charge(q->p, h, 1, &held);
 		holding_finish(&held);
 	}

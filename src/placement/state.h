@@ -92,9 +92,9 @@ struct part { /* of one GPU */
 struct claim {
 	struct part *gpus;
 	struct placement_cell_choice *cells;
-	int16_t *cpus;
-	size_t gpus_n, cells_n, cpus_n;
-	bool isolated; /* with all threads of the cores of its CPUs */
+	int16_t *cpus; /* and behind them the threads beside them that stay idle */
+	size_t gpus_n, cells_n, cpus_n, idle_n;
+	bool isolated;
 };
 
 struct holding {
@@ -212,10 +212,10 @@ void host_count_gpus(struct host *h);
 
 /* Charges the host with what is held (sign 1), or gives it back (-1). */
 void host_charge(const struct placement *p, struct host *h, int sign, const struct holding *held);
-/* What a server with this choice would hold. Profiles are known: those of hosts are, others are to be made.
- */
+/* What a server with this choice would hold; told: the choice says which threads are idle, else they are found.
+ * Profiles are known: those of hosts are, others are to be made. */
 struct holding holding_make(const struct placement *p, const struct host *h, int64_t server_id,
-	const struct placement_request *req, const struct placement_choice *choice);
+	const struct placement_request *req, const struct placement_choice *choice, bool told);
 void holding_finish(struct holding *h);
 void holding_add(struct placement *p, const struct holding *h);
 /* As it was taken. */

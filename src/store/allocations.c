@@ -106,7 +106,9 @@ static int cpu_insert(struct db *db, const struct allocation_row *a, int cpu, in
 	return db_run(db, err, sql, "iiii", a->host_id, (int64_t)cpu, key_of(a), vcpu) < 0 ? -1 : 0;
 }
 
-static int cpus_insert(struct db *db, const struct allocation_row *a, bool guard, struct error *err)
+/* pins NULL: what is idle is known */
+static int cpus_insert(
+	struct db *db, const struct allocation_row *a, const struct cpuset *pins, struct error *err)
 {
 	struct cpuset cpus = { 0 }, idle = { 0 };
 
@@ -115,15 +117,20 @@ static int cpus_insert(struct db *db, const struct allocation_row *a, bool guard
 			return -1;
 	for (size_t i = 0; i < a->idle_n; i++)
 		cpuset_add(&idle, a->idle[i]);
-	if (guard && a->cpus_isolated && store_host_siblings(db, a->host_id, &cpus, &idle, err))
-		return -1;
+	if (pins && a->cpus_isolated) {
+		if (store_host_siblings(db, a->host_id, &cpus, &idle, err))
+			return -1;
+		cpuset_common(&idle, pins);
+	}
 	for (int cpu = cpuset_next(&idle, 0); cpu >= 0; cpu = cpuset_next(&idle, cpu + 1))
 		if (cpu_insert(db, a, cpu, -1, err))
 			return -1;
 	return 0;
 }
 
-static int rows_insert(struct db *db, const struct allocation_row *a, bool guard, struct error *err)
+/* pins: what the host has for dedicated use; NULL: what it has is not asked. */
+static int rows_insert(
+	struct db *db, const struct allocation_row *a, const struct cpuset *pins, struct error *err)
 {
 	static const char sql[] =
 		"INSERT INTO allocation (id, server_id, host_id, vcpus, ram_mib, disk_gib, float_vcpus, "
@@ -134,8 +141,9 @@ static int rows_insert(struct db *db, const struct allocation_row *a, bool guard
 		    a->disk_gib, a->float_vcpus, a->float_ram_mib, (int64_t)a->exclusive,
 		    (int64_t)a->preemptible, a->block_id, (int64_t)a->cpus_isolated) < 0)
 		return -1;
-	return cells_insert(db, a, guard, err) || cpus_insert(db, a, guard, err) ||
-			       devices_insert(db, a, guard, err) || parts_insert(db, a, guard, err)
+	return cells_insert(db, a, pins != NULL, err) || cpus_insert(db, a, pins, err) ||
+			       devices_insert(db, a, pins != NULL, err) ||
+			       parts_insert(db, a, pins != NULL, err)
 		       ? -1
 		       : 0;
 }
@@ -167,12 +175,12 @@ int store_allocation_insert(struct db *db, const struct allocation_row *a, struc
 		if (!cpuset_has(&room.pins, a->cpus[i]))
 			return error_set(err, ERR_CONFLICT, "CPU %d of host %lld is not for dedicated use",
 				a->cpus[i], (long long)a->host_id);
-	return rows_insert(db, a, true, err);
+	return rows_insert(db, a, &room.pins, err);
 }
 
 int store_allocation_restore(struct db *db, const struct allocation_row *a, struct error *err)
 {
-	return rows_insert(db, a, false, err);
+	return rows_insert(db, a, NULL, err);
 }
 
 int store_allocation_remove(struct db *db, int64_t id, struct error *err)

@@ -302,7 +302,7 @@ static void want_topology(struct placement_request *r)
 		r->page_kib = sizes[below(4)];
 	if (one_in(2)) {
 		r->dedicated = true;
-		r->threads = one_in(2) ? PLACEMENT_THREADS_PREFER : PLACEMENT_THREADS_REQUIRE;
+		r->threads = (enum placement_threads)below(3);
 	}
 	if (one_in(2)) {
 		r->cells_n = (size_t)(1 + below(2));
@@ -434,7 +434,7 @@ static void move_begin(int i)
 	assert_int_equal(store_allocation_get(db, &a, id, &held, &err), 1);
 	r.within = &held.host_id;
 	r.within_n = 1;
-	here = move_choose_beside(&engine, &held, &r, &c, &err) == 0;
+	here = move_choose_beside(&engine, db, &(struct decision_asked) { 0 }, &held, &r, &c, &err) == 0;
 	r.within = NULL;
 	r.avoid = &held.host_id;
 	r.avoid_n = 1;
