@@ -72,9 +72,63 @@ static void test_driver_inventory(void **state)
 	assert_string_equal(inv.type, "TEST");
 	assert_true(inv.cpus > 0);
 	assert_true(inv.ram_mib > 0);
-	assert_true(inv.cells_n >= 1);
+	assert_int_equal(inv.cells_n, 2);
+	assert_int_equal(inv.cells[0].ram_mib, 2048);
+	for (int i = 0; i < 8; i++) {
+		assert_int_equal(inv.cells[1].cpu[i].id, 8 + i);
+		assert_int_equal(inv.cells[1].cpu[i].core, 8 + i);
+	}
+	assert_int_equal(inv.cells[1].cpu_n, 8);
+	assert_int_equal(inv.cells[0].pages_2m, 0);
 	assert_false(inv.kvm);
 	assert_true(inv.pool_capacity_gib > 0);
+	finish(c);
+}
+
+/* The PCI devices of the unit tests, as libvirt itself reads and tells them. */
+static char *node_of_devices(void)
+{
+	CLEANUP(free_ptr) char *path = xasprintf("%s/a/devices.xml", dir);
+	CLEANUP(free_ptr)
+	char *cmd = xasprintf(
+		"{ echo '<node><cpu><mhz>2600</mhz><model>x86_64</model><active>8</active><nodes>1</nodes>"
+		"<sockets>1</sockets><cores>4</cores><threads>2</threads></cpu><memory>8388608</memory>"
+		"<pool type=\"dir\"><name>default-pool</name><target><path>/p</path></target></pool>"
+		"<device><name>computer</name><capability type=\"system\"><hardware><uuid>" A
+		"</uuid></hardware></capability></device>'; cd %s/tests/unit/golden/host && "
+		"cat gpu*.xml bridge.xml nvswitch.xml | sed "
+		"'s,<parent>.*</parent>,<parent>computer</parent>,'; "
+		"echo '</node>'; } > %s",
+		SOURCE_DIR, path);
+
+	assert_int_equal(system(cmd), 0);
+	return xstrdup(path + 1);
+}
+
+static void test_driver_devices(void **state)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	CLEANUP(free_ptr) char *node = node_of_devices();
+	struct hv_inventory inv = { 0 };
+	struct hv_conn *c = NULL;
+
+	(void)state;
+	OK(try_connect("test+tls", "localhost", port, node, "a/client", "default-pool", &c, &err));
+	OK(drv->inventory(c, &a, &inv, &err));
+	assert_int_equal(inv.devices_n, 2);
+	assert_string_equal(inv.devices[0].address, "0000:41:00.0");
+	assert_int_equal(inv.devices[0].iommu_group, 27);
+	assert_int_equal(inv.devices[0].numa_cell, 1);
+	assert_string_equal(
+		inv.devices[0].mdev_types, "nvidia-474=2:GRID A100X-1-5C;nvidia-477=1:GRID A100X-3-20C");
+	assert_string_equal(inv.devices[1].address, "0000:61:00.0");
+	assert_true(str_eq(inv.devices[1].companions, "0000:61:00.1,0000:61:00.2") ||
+		    str_eq(inv.devices[1].companions, "0000:61:00.2,0000:61:00.1"));
+	/* such a host tells of no cells: one with all of its CPUs, by core */
+	assert_int_equal(inv.cells_n, 1);
+	assert_int_equal(inv.cells[0].cpu_n, 8);
+	assert_int_equal(inv.cells[0].cpu[3].id, 3);
+	assert_int_equal(inv.cells[0].cpu[3].core, 2);
 	finish(c);
 }
 
@@ -247,6 +301,8 @@ static void test_qemu_inventory(void **state)
 	assert_int_equal(inv.cpus, (int)sysconf(_SC_NPROCESSORS_ONLN));
 	assert_true(inv.cells_n >= 1);
 	assert_true(inv.cells[0].ram_mib > 0);
+	assert_true(inv.cells[0].cpu_n > 0 && (int)inv.cells[0].cpu_n <= inv.cpus);
+	assert_true(inv.arch[0] != 'x' || strstr(inv.cpu_features, "sse2"));
 	assert_true(inv.pool_free_gib > 0);
 	assert_string_equal(inv.pool, "cloudd");
 	if (!virtualizes)
@@ -514,6 +570,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_name),
 		cmocka_unit_test(test_nobody_listens),
 		cmocka_unit_test(test_driver_inventory),
+		cmocka_unit_test(test_driver_devices),
 		cmocka_unit_test(test_driver_life_twice),
 		cmocka_unit_test(test_driver_state_is_shared),
 		cmocka_unit_test(test_driver_volumes),
