@@ -544,6 +544,7 @@ void config_example(struct buf *out)
 	buf_puts(out,
 		"\n# What a PCI id is called in flavors (pci_passthrough:alias = NAME:COUNT); as many "
 		"sections as models.\n"
+		"# GPUs for data centres have names without one (docs/gpu.md), such as h100-sxm5.\n"
 		"#[gpu h100]\n#vendor = 10de\n#product = 2330\n"
 		"\n# A network of the provider's that guests are plugged into; as many sections as "
 		"networks.\n"
