@@ -165,8 +165,9 @@ static void drop_rest(struct task *t)
 /* As few cells as can be. */
 static void limit_cells(struct task *t)
 {
-	for (t->few_cells = true, t->cells_max = 0; !task_fits_bound(t); t->cells_max++)
-		;
+	t->few_cells = true;
+	for (t->cells_max = 0; t->cells_max < GPU_CELLS_MAX && !task_fits_bound(t);)
+		t->cells_max++;
 }
 
 /* Of the cells those with the fewest GPUs, so that whole cells stay free. */
@@ -175,7 +176,7 @@ static void choose_cells(struct task *t)
 	struct gpu_cell cells[GPU_CELLS_MAX];
 	size_t n = task_cells(t, cells);
 	uint64_t stay = free_gpus(t->h);
-	struct task best, within;
+	struct task best = *t, within;
 	unsigned unknown = 0; /* not to be chosen */
 	int least = INT_MAX, gpus[GPU_CELLS_MAX];
 

@@ -50,6 +50,8 @@ static int bound_profile(const struct task *t, size_t gpu)
 		return -1;
 	if (t->laid)
 		return t->laid->profile[gpu];
+	if (g->parts && g->profile < 0)
+		return INT16_MAX; /* of one that is not known any more */
 	return g->parts ? g->profile : -1;
 }
 

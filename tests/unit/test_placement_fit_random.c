@@ -390,11 +390,88 @@ static void test_best_choice(void **state)
 	assert_true(seen > 1500);
 }
 
+/* ---- partitions ---- */
+
+enum { CUT_GPUS = 8, FILLS = 200 };
+
+/* Profiles that fill GPUs so that nothing more fits, in any order. */
+static size_t random_fill(int *profiles)
+{
+	size_t n = 0;
+
+	for (int g = 0; g < CUT_GPUS; g++)
+		for (uint32_t used = 0, tries = 0; tries < 60; tries++) {
+			int at = rnd(6), start = rnd(8);
+			uint32_t slots = ((UINT32_C(1) << mig[at].slots) - 1) << start;
+
+			if (!(mig[at].starts >> start & 1) || used & slots)
+				continue;
+			used |= slots;
+			profiles[n++] = at;
+		}
+	for (size_t i = n - 1; i > 0; i--) {
+		size_t j = (size_t)rnd((int)i + 1);
+		int of = profiles[i];
+
+		profiles[i] = profiles[j];
+		profiles[j] = of;
+	}
+	return n;
+}
+
+/* One by one, not knowing what is to come: how many of them find no place? */
+static size_t fill(const int *profiles, size_t n)
+{
+	struct gpu gpus[CUT_GPUS];
+	struct host h = { .vcpus = 1000, .gpus = gpus, .gpus_n = CUT_GPUS, .gpus_there = CUT_GPUS };
+	struct placement_choice c;
+	size_t refused = 0;
+
+	for (int i = 0; i < CUT_GPUS; i++)
+		gpus[i] = (struct gpu) {
+			.id = i, .iommu_group = -1, .healthy = true, .profile = -1, .geometry = &geometries[0]
+		};
+	fit_refresh(&h);
+	for (size_t i = 0; i < n; i++) {
+		const struct placement_profile *p = &mig[profiles[i]];
+		struct shape s = { .vcpus = 1, .gpus_n = 1, .gpus_total = 1 };
+
+		s.gpus[0] = (struct shape_gpu) { .models = UINT64_MAX, .count = 1, .share = PLACEMENT_SHARE };
+		strcpy(s.gpus[0].profile, p->name);
+		if (fit_check(&h, &s, NULL, NULL) != RULE_OK) {
+			refused++;
+			continue;
+		}
+		fit_pick(&h, &s, &c);
+		gpus[c.gpus[0].id].slots_used |= ((UINT32_C(1) << p->slots) - 1) << c.gpus[0].start;
+		gpus[c.gpus[0].id].parts++;
+	}
+	return refused;
+}
+
+static void test_partitions_fill(void **state)
+{
+	int profiles[CUT_GPUS * 8];
+	size_t all = 0, refused = 0;
+
+	(void)state;
+	seed = 1;
+	for (int i = 0; i < FILLS; i++) {
+		size_t n = random_fill(profiles);
+
+		all += n;
+		refused += fill(profiles, n);
+	}
+	/* What would fill all, come one by one: at most one in two hundred is lost. */
+	assert_true(refused * 200 <= all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_search),
 		cmocka_unit_test(test_best_choice),
+		cmocka_unit_test(test_partitions_fill),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
