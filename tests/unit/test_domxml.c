@@ -172,7 +172,8 @@ static void test_reader_refuses_doctypes(void **state)
 	assert_null(xr_parse("<a>", 3, &err));
 }
 
-/* --- running guests -------------------------------------------------------------------------------------- */
+/* --- running guests --------------------------------------------------------------------------------------
+ */
 
 static bool says(const struct buf *b, const char *text)
 {
