@@ -6,8 +6,9 @@
 #include "change_fixture.h"
 
 #include "base/log.h"
+#include "store/devices.h"
 
-#define HOST "vcpus=16&ram_gib=64&disk_gib=500&gpus=4&gpu=10de:2330"
+#define HOST "vcpus=16&ram_gib=64&disk_gib=500&gpus=4&gpu=10de:2330&mdev=nvidia-474:7:H100-1-10C"
 
 static struct {
 	int crash_at; /* -1: never */
@@ -73,12 +74,14 @@ static const struct deed life_plain[] = {
 
 static const struct life {
 	const char *extra_specs;
-	int gpus;
+	int gpus, parts; /* parts of a GPU */
 	const struct deed *deeds;
 	size_t n;
 } lives[] = {
-	{ "{\"pci_passthrough:alias\": \"h100:1\"}", 1, life_gpu, ARRAY_LEN(life_gpu) },
-	{ "{}", 0, life_plain, ARRAY_LEN(life_plain) },
+	{ "{\"pci_passthrough:alias\": \"h100:1\", \"resources:VGPU\": \"2\", "
+	  "\"cloudd:gpu_profile\": \"nvidia-474\"}",
+		1, 2, life_gpu, ARRAY_LEN(life_gpu) },
+	{ "{}", 0, 0, life_plain, ARRAY_LEN(life_plain) },
 };
 
 static int do_image_delete(struct cloud *c, struct db *db, void *arg, struct error *err)
@@ -126,6 +129,8 @@ static void check_end(struct cloud *c, const struct life *life, const struct dee
 	assert_int_equal(sim_domain_count(c->worlds[0]), away ? 0 : 1);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM allocation"), away ? 0 : 1);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM allocation_device"), away ? 0 : life->gpus);
+	assert_int_equal(cloud_count(c, "SELECT count(*) FROM allocation_part"), away ? 0 : life->parts);
+	assert_int_equal(sim_mdev_count(c->worlds[0]), away ? 0 : life->parts);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM usage WHERE ended_us IS NULL"), gone ? 0 : 1);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM port"), gone ? 0 : 1);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM server_action WHERE finish_us IS NULL"), 0);
@@ -159,6 +164,19 @@ static void do_deed(struct cloud *c, const struct life *life, const struct deed 
 	check_end(c, life, d, w->uid[0]);
 }
 
+/* One GPU is given in parts. */
+static int do_cut(struct cloud *c, struct db *db, void *arg, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct device_row *d;
+	size_t n;
+
+	(void)arg;
+	if (store_device_list(db, &a, c->hosts[0], &d, &n, err))
+		return -1;
+	return flow_gpu_change(c->e, db, &d[0], GPU_CUT, "mdev", err);
+}
+
 /* A whole life with a crash at the n-th point; false when there is none such. */
 static bool live(const struct life *life, int crash_at, bool twice)
 {
@@ -170,6 +188,7 @@ static bool live(const struct life *life, int crash_at, bool twice)
 	points.where[0] = 0;
 	cloud_make(&c);
 	cloud_host(&c, HOST);
+	cloud_ok(&c, do_cut, NULL);
 	for (size_t i = 0; i < life->n; i++)
 		do_deed(&c, life, &life->deeds[i], &w);
 	cloud_close(&c);
@@ -232,7 +251,7 @@ static bool due_or_gone(struct cloud *c, void *arg)
 static bool delete_during(int at)
 {
 	struct cloud c = { .hooks = { .crash = delete_here } };
-	struct want w = { .drive = true };
+	struct want w = { .drive = true, .extra_specs = lives[0].extra_specs };
 
 	deletion.c = &c;
 	deletion.at = at;
@@ -240,12 +259,14 @@ static bool delete_during(int at)
 	deletion.due = deletion.fired = false;
 	cloud_make(&c);
 	cloud_host(&c, HOST);
+	cloud_ok(&c, do_cut, NULL);
 	cloud_ok(&c, do_create, &w);
 	cloud_until(&c, due_or_gone, NULL);
 	cloud_ok(&c, do_delete, w.uid[0]);
 	cloud_until(&c, flows_gone, NULL);
 	cloud_until_server(&c, w.uid[0], VM_DELETED);
 	assert_int_equal(sim_domain_count(c.worlds[0]), 0);
+	assert_int_equal(sim_mdev_count(c.worlds[0]), 0);
 	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM server_action WHERE finish_us IS NULL"), 0);
 	cloud_clean(&c);
 	cloud_close(&c);
