@@ -89,10 +89,10 @@ int flow_host_add(struct flow_engine *e, struct db *db, const struct host_add *w
 /* Writes what the operator may change of the row (store_host_set_options), and tells placement. ERR_CONFLICT
  * with their names: servers are pinned to CPUs that would not be dedicated any more. */
 struct host_row;
-int flow_host_change(
-	struct flow_engine *e, struct db *db, struct arena *a, const struct host_row *want, struct error *err);
-/* What the operator says of a GPU. The text is a reason, or how it is cut: "whole", "mdev" or a geometry's name
- * (ERR_CONFLICT while anything of it is held). One that is held stays with its server. */
+int flow_host_change(struct flow_engine *e, struct db *db, struct arena *a, const struct host_row *want,
+	struct error *err);
+/* What the operator says of a GPU. The text is a reason, or how it is cut: "whole", "mdev" or a geometry's
+ * name (ERR_CONFLICT while anything of it is held). One that is held stays with its server. */
 enum gpu_change { GPU_CUT, GPU_QUARANTINE, GPU_FAULT, GPU_CLEAR };
 struct device_row;
 int flow_gpu_change(struct flow_engine *e, struct db *db, const struct device_row *d, enum gpu_change what,

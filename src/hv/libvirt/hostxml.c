@@ -33,9 +33,9 @@ static int16_t core_of(struct arena *a, xmlNodePtr cpu, int16_t id)
 	char *siblings = xr_attr(a, cpu, "siblings");
 	struct cpuset set;
 
-	return siblings && !cpuset_parse(siblings, &set) && cpuset_has(&set, id)
-		       ? (int16_t)cpuset_next(&set, 0)
-		       : id;
+	if (!siblings || cpuset_parse(siblings, &set) || !cpuset_has(&set, id))
+		return id;
+	return (int16_t)cpuset_next(&set, 0);
 }
 
 /* CPUs of a number that no set of CPUs can hold are left out: they are given to nobody alone. */
