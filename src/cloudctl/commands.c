@@ -40,6 +40,22 @@ static const struct view status_view = { NULL,
 	},
 	NULL, NULL };
 
+#define DECISION_COLUMNS                                                                            \
+	{ "id", "id", FORM_TEXT }, { "at", "at", FORM_TIME }, { "servers", "servers", FORM_COUNT }, \
+		{ "vcpus", "vcpus", FORM_COUNT }, { "memory", "ram_mib", FORM_MIB },                \
+		{ "gpus", "gpus", FORM_TEXT }, { "hosts", "hosts", FORM_TEXT },                     \
+	{                                                                                           \
+		"refused", "refused", FORM_TEXT                                                     \
+	}
+
+static const struct view decisions_view = { "decisions", (const struct column[]) { DECISION_COLUMNS, { 0 } },
+	NULL, "No decision is kept." };
+
+static const struct view decision_view = { "decision",
+	(const struct column[]) { DECISION_COLUMNS, { "project", "project_id", FORM_TEXT },
+		{ "request", "request_id", FORM_TEXT }, { "same answer now", "same", FORM_TEXT }, { 0 } },
+	NULL, NULL };
+
 static const struct view explain_parts[] = {
 	{ "change",
 		(const struct column[]) {
@@ -394,6 +410,15 @@ static const struct view maintenance_view = { "maintenance",
 static const struct view calendar_view = { "calendar",
 	(const struct column[]) { { "kind", "kind", FORM_TEXT }, BLOCK_COLUMNS, { 0 } }, NULL,
 	"The calendar is empty." };
+static const struct view waiters_view = { "waiting",
+	(const struct column[]) {
+		{ "server", "server", FORM_TEXT },
+		{ "id", "server_id", FORM_TEXT },
+		{ "until", "until", FORM_TIME },
+		{ "why", "message", FORM_TEXT },
+		{ 0 },
+	},
+	NULL, "No server waits for others to leave." };
 static const struct view evictions_view = { "evictions",
 	(const struct column[]) {
 		{ "server", "server", FORM_TEXT },
@@ -859,6 +884,31 @@ const struct command commands[] = {
 		.method = "GET",
 		.url = OPERATOR "/evictions",
 		.view = &evictions_view },
+	{ .path = "eviction waiting",
+		.help = "List servers that wait for others to leave a host for them",
+		.method = "GET",
+		.url = OPERATOR "/evictions",
+		.view = &waiters_view },
+
+	{ .path = "decision list",
+		.help = "List what was asked of placement, and what it answered",
+		.options = OPTIONS { { "limit", "N", "At most so many, the latest", OPT_INT, "?limit" },
+			{ "server", "SERVER", "About this server's id", 0, "?server_id" }, END },
+		.method = "GET",
+		.url = OPERATOR "/placement/decisions",
+		.view = &decisions_view },
+	{ .path = "decision show",
+		.args = "DECISION",
+		.help = "Show one decision; -o json has the whole question and answer",
+		.method = "GET",
+		.url = OPERATOR "/placement/decisions/{0}",
+		.view = &decision_view },
+	{ .path = "decision again",
+		.args = "DECISION",
+		.help = "Ask the same question again, of the cloud as it was then",
+		.method = "GET",
+		.url = OPERATOR "/placement/decisions/{0}/again",
+		.view = &decision_view },
 
 	{ .path = "flow list",
 		.help = "List work under way and stuck",

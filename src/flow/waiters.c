@@ -36,21 +36,20 @@ static const struct way *way_of(const struct server *s)
 
 /* ---- the beginning ---- */
 
-/* What is being done for it, in the server's log. */
-static int explain(struct flow_engine *e, struct db *db, const struct server *s,
-	const struct preempt_plan *plan, const struct flow_origin *o, struct error *err)
+/* In the server's log; who asks why is told more (GET /cloud/v1/evictions). */
+static int write_down(struct db *db, const struct server *s, const struct preempt_plan *plan,
+	const struct flow_origin *o, struct error *err)
 {
-	char text[96], host[24];
+	char leavers[24], host[24];
 	int64_t action_id;
 
-	snprintf(text, sizeof text, "%zu preemptible server%s a host for it", plan->n,
-		plan->n == 1 ? " leaves" : "s leave");
+	snprintf(leavers, sizeof leavers, "%zu", plan->n);
 	snprintf(host, sizeof host, "%lld", (long long)plan->choice.host_id);
-	log_event(LOG_NOTICE, text, "server", s->uid, "host", host, "request_id", o->request_id, NULL);
-	(void)e;
+	log_event(LOG_NOTICE, "preemptible servers leave a host for a server", "server", s->uid, "host", host,
+		"leavers", leavers, "request_id", o->request_id, NULL);
 	return store_server_action_start(db, s->id, "wait", o->request_id, o->user_uid, o->project_uid,
 		       o->now_us, &action_id, err) ||
-			       store_server_action_finish(db, action_id, o->now_us, text, err)
+			       store_server_action_finish(db, action_id, o->now_us, NULL, err)
 		       ? -1
 		       : 0;
 }
@@ -84,7 +83,7 @@ int waiter_begin(struct flow_engine *e, struct db *db, const struct server *s,
 	};
 
 	calendar_changed(e);
-	return store_waiter_insert(db, &w, err) || explain(e, db, s, plan, o, err) ||
+	return store_waiter_insert(db, &w, err) || write_down(db, s, plan, o, err) ||
 			       tell(e, db, s->id, plan, o->request_id, leave_us, err)
 		       ? -1
 		       : 0;
@@ -224,14 +223,11 @@ int waiter_room(struct flow_engine *e, struct db *db, int64_t host_id, struct er
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
 	struct waiter w;
-	int64_t left = 0;
 	int rc = store_waiter_on(db, &a, host_id, &w, err);
 
 	if (rc <= 0)
 		return rc;
-	if (store_eviction_count(db, w.server_id, &left, err))
-		return -1;
-	return left ? 0 : place(e, db, &w, false, err);
+	return w.leavers ? 0 : place(e, db, &w, false, err);
 }
 
 /* It could not be placed for a reason of our own. */
@@ -255,7 +251,7 @@ int waiters_due(struct flow_engine *e, struct db *db, int64_t now_us, struct err
 	struct waiter *all;
 	size_t n;
 
-	if (store_waiter_list(db, &a, now_us, &all, &n, err))
+	if (store_waiter_list(db, &a, now_us, 0, &all, &n, err))
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		e->calendar.at = all[i].server_id;
@@ -272,7 +268,7 @@ int waiters_hold(struct db *db, struct placement *p, struct error *err)
 	struct waiter *all;
 	size_t n;
 
-	if (store_waiter_list(db, &a, 0, &all, &n, err))
+	if (store_waiter_list(db, &a, 0, 0, &all, &n, err))
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		placement_host_hold(p, all[i].host_id, all[i].server_id);

@@ -10,8 +10,11 @@
 	"eviction e JOIN server s ON s.id = e.server_id JOIN project p ON p.id = s.project_id JOIN " \
 	"host h ON h.id = e.host_id LEFT JOIN server f ON f.id = e.for_server_id LEFT JOIN block b " \
 	"ON b.id = e.for_block_id "
-#define SELECT_WAITER \
-	"SELECT server_id, host_id, named, zone, action_id, request_id, deadline_us FROM waiter "
+#define SELECT_WAITER                                                                                   \
+	"SELECT w.server_id, w.host_id, w.named, w.zone, w.action_id, w.request_id, w.deadline_us, "    \
+	"s.uid, s.name, p.uid, h.name, (SELECT count(*) FROM eviction e WHERE e.for_server_id = s.id) " \
+	"FROM waiter w JOIN server s ON s.id = w.server_id JOIN project p ON p.id = s.project_id JOIN " \
+	"host h ON h.id = w.host_id "
 
 static void *kept(struct arena *a, const struct buf *rows)
 {
@@ -97,14 +100,6 @@ int store_eviction_list(struct db *db, struct arena *a, const struct eviction_fi
 	return rc;
 }
 
-int store_eviction_count(struct db *db, int64_t for_server_id, int64_t *out, struct error *err)
-{
-	return db_int_query(db, err, out, "SELECT count(*) FROM eviction WHERE for_server_id = ?", "i",
-		       for_server_id) < 0
-		       ? -1
-		       : 0;
-}
-
 /* ---- those who wait ---- */
 
 int store_waiter_insert(struct db *db, const struct waiter *w, struct error *err)
@@ -141,6 +136,11 @@ static struct waiter waiter_read(sqlite3_stmt *st, struct arena *a)
 		.action_id = db_int(st, 4),
 		.request_id = db_dup(st, 5, a),
 		.deadline_us = db_int(st, 6),
+		.server_uid = db_dup(st, 7, a),
+		.server_name = db_dup(st, 8, a),
+		.project_uid = db_dup(st, 9, a),
+		.host_name = db_dup(st, 10, a),
+		.leavers = db_int(st, 11),
 	};
 }
 
@@ -157,7 +157,7 @@ int store_waiter_get(struct db *db, struct arena *a, int64_t server_id, struct w
 {
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 
-	if (db_query(db, err, &st, SELECT_WAITER "WHERE server_id = ?", "i", server_id))
+	if (db_query(db, err, &st, SELECT_WAITER "WHERE w.server_id = ?", "i", server_id))
 		return -1;
 	return waiter_first(st, a, out, err);
 }
@@ -166,21 +166,21 @@ int store_waiter_on(struct db *db, struct arena *a, int64_t host_id, struct wait
 {
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 
-	if (db_query(db, err, &st, SELECT_WAITER "WHERE host_id = ?", "i", host_id))
+	if (db_query(db, err, &st, SELECT_WAITER "WHERE w.host_id = ?", "i", host_id))
 		return -1;
 	return waiter_first(st, a, out, err);
 }
 
-int store_waiter_list(
-	struct db *db, struct arena *a, int64_t due_us, struct waiter **out, size_t *out_n, struct error *err)
+int store_waiter_list(struct db *db, struct arena *a, int64_t due_us, int64_t project_id, struct waiter **out,
+	size_t *out_n, struct error *err)
 {
-	static const char sql[] =
-		SELECT_WAITER "WHERE ?1 = 0 OR deadline_us <= ?1 ORDER BY deadline_us, server_id";
+	static const char sql[] = SELECT_WAITER "WHERE (?1 = 0 OR w.deadline_us <= ?1) AND (?2 = 0 OR "
+						"s.project_id = ?2) ORDER BY w.deadline_us, w.server_id";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	CLEANUP(buf_finish) struct buf rows = { 0 };
 	int rc;
 
-	if (db_query(db, err, &st, sql, "i", due_us))
+	if (db_query(db, err, &st, sql, "ii", due_us, project_id))
 		return -1;
 	while ((rc = db_row(st, err)) > 0) {
 		struct waiter w = waiter_read(st, a);

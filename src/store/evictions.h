@@ -36,9 +36,6 @@ struct eviction_filter { /* 0: any */
 int store_eviction_list(struct db *db, struct arena *a, const struct eviction_filter *f,
 	struct eviction **out, size_t *out_n, struct error *err);
 
-/* How many leave for that server. */
-int store_eviction_count(struct db *db, int64_t for_server_id, int64_t *out, struct error *err);
-
 struct waiter {
 	int64_t server_id, host_id;
 	bool named; /* only that host was asked for */
@@ -46,6 +43,9 @@ struct waiter {
 	int64_t action_id;
 	const char *request_id;
 	int64_t deadline_us;
+	/* read only */
+	const char *server_uid, *server_name, *project_uid, *host_name;
+	int64_t leavers; /* how many leave for it */
 };
 
 /* ERR_CONFLICT: it waits already, or the host is kept for another. */
@@ -57,8 +57,8 @@ int store_waiter_get(
 	struct db *db, struct arena *a, int64_t server_id, struct waiter *out, struct error *err);
 /* Who waits for the host: 1 found, 0 nobody, -1. */
 int store_waiter_on(struct db *db, struct arena *a, int64_t host_id, struct waiter *out, struct error *err);
-/* due_us: only those whose deadline has passed by then; 0: all. */
-int store_waiter_list(struct db *db, struct arena *a, int64_t due_us, struct waiter **out, size_t *out_n,
-	struct error *err);
+/* due_us: only those whose deadline has passed by then; project_id: only its own. 0: all. */
+int store_waiter_list(struct db *db, struct arena *a, int64_t due_us, int64_t project_id, struct waiter **out,
+	size_t *out_n, struct error *err);
 
 #endif

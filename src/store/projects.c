@@ -157,6 +157,8 @@ static const struct {
 	{ "images", "SELECT count(*) FROM image WHERE project_id = ? AND deleted_us = 0" },
 	{ "ports", "SELECT count(*) FROM port WHERE project_id = ?" },
 	{ "networks", "SELECT count(*) FROM network WHERE project_id = ?" },
+	{ "reservations", "SELECT count(*) FROM block WHERE project_id = ? AND state IN ('planned', "
+			  "'clearing', 'active')" },
 	{ "server groups", "SELECT count(*) FROM server_group WHERE project_id = ?" },
 };
 

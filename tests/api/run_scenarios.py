@@ -9,7 +9,7 @@
     = 202                                         the status it must have
     ~ server.name == "vm1"                        a Python expression about the body's parts; the body itself is `body`,
                                                   the headers `headers`
-    > ID server.id                                keeps a part under a name
+    > ID server.id                                keeps a part under a name; DAY_1 to DAY_7 are times so many days from now
     until server.status == "ACTIVE"               before a GET: asks until it holds (a minute at most)
 """
 import glob
@@ -52,7 +52,8 @@ class Player:
         self.cloud = cloud
 
     def reset(self):
-        self.who, self.headers, self.vars, self.answer, self.until = "tenant", {}, {}, None, None
+        self.who, self.headers, self.answer, self.until = "tenant", {}, None, None
+        self.vars = {"DAY_%d" % n: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + n * 86400)) for n in range(1, 8)}
 
     def fill(self, text):
         return re.sub(r"\$\{(\w+)\}", lambda m: str(self.vars[m[1]]), text)
@@ -162,7 +163,7 @@ def play_file(player, path):
 def main():
     files = sys.argv[1:] or sorted(glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "*.scenario")))
     total = [0, 0]
-    with Cloud() as cloud:
+    with Cloud(settings=("compute.preempt_notice_s=0", "compute.preempt_lead_s=0")) as cloud:
         cloud.add_person("reader", "reader", "demo")
         cloud.add_person("other", "member", "elsewhere")
         player = Player(cloud)

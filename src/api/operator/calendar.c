@@ -350,7 +350,7 @@ int maintenance_cancel(struct api_call *c, struct error *err)
 	return cancel(c, true, err);
 }
 
-/* --- who has to leave --- */
+/* --- who has to leave, and who waits for it --- */
 
 static void write_eviction(struct api_call *c, const struct eviction *e)
 {
@@ -372,19 +372,44 @@ static void write_eviction(struct api_call *c, const struct eviction *e)
 	jw_end_object(b);
 }
 
+static void write_waiter(struct api_call *c, const struct waiter *w)
+{
+	struct buf *b = &c->out;
+
+	jw_object(b);
+	jw_kv_str(b, "server_id", w->server_uid);
+	jw_kv_str(b, "server", w->server_name);
+	jw_kv_str(b, "project_id", w->project_uid);
+	jw_kv_int(b, "leavers", w->leavers);
+	operator_kv_time(c, "until", w->deadline_us);
+	if (api_is_admin(c))
+		jw_kv_str(b, "host", w->host_name);
+	jw_key(b, "message");
+	jw_strf(b, "%lld preemptible server%s %s for it", (long long)w->leavers,
+		w->leavers == 1 ? " leaves" : "s leave", api_is_admin(c) ? w->host_name : "a host");
+	jw_end_object(b);
+}
+
 int eviction_list(struct api_call *c, struct error *err)
 {
 	const struct eviction_filter f = { .project_id = own_project(c), .limit = c->api->config.list_max };
+	struct waiter *waiters;
 	struct eviction *all;
-	size_t n;
+	size_t n, waiters_n;
 
-	if (store_eviction_list(c->db, c->arena, &f, &all, &n, err) < 0)
+	if (store_eviction_list(c->db, c->arena, &f, &all, &n, err) < 0 ||
+		store_waiter_list(c->db, c->arena, 0, f.project_id, &waiters, &waiters_n, err) < 0)
 		return -1;
 	jw_object(&c->out);
 	jw_key(&c->out, "evictions");
 	jw_array(&c->out);
 	for (size_t i = 0; i < n; i++)
 		write_eviction(c, &all[i]);
+	jw_end_array(&c->out);
+	jw_key(&c->out, "waiting");
+	jw_array(&c->out);
+	for (size_t i = 0; i < waiters_n; i++)
+		write_waiter(c, &waiters[i]);
 	jw_end_array(&c->out);
 	jw_end_object(&c->out);
 	return 0;
