@@ -46,7 +46,7 @@ static int bound_profile(const struct task *t, size_t gpu)
 {
 	const struct gpu *g = &t->h->gpus[gpu];
 
-	if (!g->geometry->alike)
+	if (!g->geometry || !g->geometry->alike)
 		return -1;
 	if (t->laid)
 		return t->laid->profile[gpu];
@@ -140,7 +140,8 @@ static void row_give(const struct table *y, int8_t *to, const int8_t *from, size
 	}
 	for (size_t at = 0, block = stride * ((size_t)count + 1); at < y->size; at += block)
 		for (size_t i = at + stride; i < at + block; i++)
-			to[i] = from[i - stride] > to[i] ? from[i - stride] : to[i];
+			if (from[i - stride] > to[i])
+				to[i] = from[i - stride];
 }
 
 /* Fills the rows of one GPU with partitions of these profiles, by want. Its last row is the result. */
@@ -309,11 +310,14 @@ static void choose_one(struct task *t, struct laid *laid, size_t k, struct place
 {
 	struct place p, last;
 	const struct placement_profile *profile;
+	bool found = next_place(t, k, NULL, &p);
 
-	for (bool more = next_place(t, k, NULL, &p); more && !try_place(t, laid, &p, k);) {
+	while (found && !try_place(t, laid, &p, k)) {
 		last = p;
-		more = next_place(t, k, &last, &p);
+		found = next_place(t, k, &last, &p);
 	}
+	if (!found)
+		return; /* only on a host that does not fit */
 	profile = &t->h->gpus[p.gpu].geometry->profiles[p.profile];
 	*out = (struct placement_gpu_choice) {
 		.id = t->h->gpus[p.gpu].id, .start = (int16_t)p.start, .share = profile->share
@@ -335,12 +339,12 @@ static int slots_of(const struct task *t, size_t k)
 void parts_choose(const struct task *task, struct placement_gpu_choice *const *out)
 {
 	struct task t = *task;
-	struct laid laid;
+	struct laid laid = { 0 };
 	unsigned left = t.parts;
 
 	for (size_t i = 0; i < t.h->gpus_there; i++) {
 		laid.used[i] = t.h->gpus[i].slots_used;
-		laid.profile[i] = (int16_t)(t.h->gpus[i].geometry ? bound_profile(&t, i) : -1);
+		laid.profile[i] = (int16_t)bound_profile(&t, i);
 	}
 	t.laid = &laid;
 	while (left) {
