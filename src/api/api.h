@@ -104,6 +104,7 @@ struct api_config {
 	struct password_rules passwords;
 	int64_t credential_max_days; /* of application credentials; 0: for ever */
 	unsigned audit_denied_max;   /* audit rows a minute and peer of requests without a valid token */
+	int64_t decisions_keep_us;   /* of placement; 0: for ever */
 	int64_t console_token_s, console_idle_s, console_life_s; /* 0: no such limit */
 	unsigned consoles_max;
 	/* For GET /cloud/v1/config: the daemon's table of keys, rendered. */

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "store/audit.h"
+#include "store/decisions.h"
 #include "store/idempotency.h"
 #include "store/image_tasks.h"
 #include "store/tokens.h"
@@ -98,19 +99,27 @@ static int write_tallies(struct housekeeping *h, struct db *db, struct error *er
 
 /* --- the unit --- */
 
+static int purge_decisions(struct housekeeping *h, struct db *db, int64_t now_us, struct error *err)
+{
+	int64_t keep_us = h->api->config.decisions_keep_us;
+
+	return keep_us ? store_decision_purge(db, now_us - keep_us, PURGE_ROWS, err) : 0;
+}
+
 static int run(struct tick_unit *u, struct error *err)
 {
 	struct housekeeping *h = CONTAINER_OF(u, struct housekeeping, unit);
 	struct db *db = store_rw(h->api->store);
 	int64_t now_us = clock_wall(h->api->loop->clock);
-	int requests = store_request_purge(db, now_us, PURGE_ROWS, err);
-	int tokens = requests < 0 ? -1 : store_token_purge(db, now_us, PURGE_ROWS, err);
+	int requests, tokens, tasks, decisions;
 
-	int tasks = tokens < 0 ? -1 : store_image_task_purge(db, now_us, PURGE_ROWS, err);
-
-	if (tasks < 0)
+	if ((requests = store_request_purge(db, now_us, PURGE_ROWS, err)) < 0 ||
+		(tokens = store_token_purge(db, now_us, PURGE_ROWS, err)) < 0 ||
+		(tasks = store_image_task_purge(db, now_us, PURGE_ROWS, err)) < 0 ||
+		(decisions = purge_decisions(h, db, now_us, err)) < 0)
 		return -1;
-	h->more = requests == PURGE_ROWS || tokens == PURGE_ROWS || tasks == PURGE_ROWS;
+	h->more = requests == PURGE_ROWS || tokens == PURGE_ROWS || tasks == PURGE_ROWS ||
+		  decisions == PURGE_ROWS;
 	return write_tallies(h, db, err);
 }
 

@@ -210,7 +210,10 @@ const struct config_key config_keys[] = {
 	INT("compute", preempt_lead_s, "600", 0, 86400, false,
 		"how long before a capacity block begins preemptible servers on its GPUs have to leave"),
 	INT("compute", preempt_wait_s, "1800", 10, 86400, false,
-		"how long a server waits for those that have to leave for it; then it goes elsewhere or fails"),
+		"how long a server waits for those that have to leave for it; then it goes elsewhere or "
+		"fails"),
+	INT("compute", decisions_keep_days, "30", 1, 36500, false,
+		"how long it is kept what placement was asked and answered"),
 	INT("compute", shelved_offload_s, "0", -1, 31536000, false,
 		"how long a shelved server stays on its host before its room is given back; -1: for ever"),
 	TEXT("hosts", pki_dir, "/etc/cloudd/pki/client", false,

@@ -37,7 +37,8 @@ struct config {
 	/* [compute] */
 	bool force_config_drive;
 	const char *keypair_type;
-	int64_t shelved_offload_s, resize_confirm_s, preempt_notice_s, preempt_lead_s, preempt_wait_s;
+	int64_t shelved_offload_s, resize_confirm_s, preempt_notice_s, preempt_lead_s, preempt_wait_s,
+		decisions_keep_days;
 	bool resize_to_same_host;
 	/* [hosts] */
 	const char *pki_dir;

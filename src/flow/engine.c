@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "flow/calendar.h"
+#include "flow/decisions.h"
 #include "flow/image_file.h"
 #include "flow/internal.h"
 #include "flow/move.h"
@@ -191,10 +192,28 @@ static void member_savepoint(void *ctx)
 {
 	struct flow_engine *e = ctx;
 
-	e->mark_placement = placement_mark(e->placement);
+	e->mark_placement = e->mark_decisions = placement_mark(e->placement);
 	e->mark_quota = quota_index_mark(e->quota);
 	e->mark_notes = e->notes_n;
 	e->mark_files = e->files_n;
+}
+
+/* Before the first change after a start. */
+static int member_begin(void *ctx, struct error *err)
+{
+	struct flow_engine *e = ctx;
+
+	if (e->decisions_begun)
+		return 0;
+	e->decisions_begun = true;
+	return decisions_begin(e, store_rw(e->cfg.store), err);
+}
+
+static int member_seal(void *ctx, struct error *err)
+{
+	struct flow_engine *e = ctx;
+
+	return decisions_write(e, store_rw(e->cfg.store), err);
 }
 
 static void member_rollback(void *ctx)
@@ -212,6 +231,7 @@ static void member_settle(void *ctx, bool done)
 	struct flow_engine *e = ctx;
 
 	if (!done) {
+		e->decisions_begun = e->decisions_begun && e->decisions_kept;
 		/* nothing outside of a tick writes to these journals: they begin with it */
 		placement_undo(e->placement, 0);
 		quota_index_undo(e->quota, 0);
@@ -220,6 +240,7 @@ static void member_settle(void *ctx, bool done)
 	}
 	placement_forget(e->placement);
 	quota_index_forget(e->quota);
+	e->decisions_kept = e->decisions_kept || done;
 	if (done && !e->destroyed) {
 		notes_done(e);
 		image_files_done(e);
@@ -378,7 +399,9 @@ int flow_engine_create(const struct flow_config *config, struct flow_engine **ou
 {
 	struct flow_engine *e = xcalloc(1, sizeof *e);
 	struct tick_member member = {
+		.begin = member_begin,
 		.savepoint = member_savepoint,
+		.seal = member_seal,
 		.rollback = member_rollback,
 		.settle = member_settle,
 		.ctx = e,

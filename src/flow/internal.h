@@ -169,6 +169,9 @@ struct flow_engine {
 	size_t files_n, files_cap;
 	struct lane *files_lane;
 	/* marks of the unit under way */
+	size_t mark_decisions; /* so far the journal of decisions is written */
+	bool decisions_begun;  /* and it knows the hosts as they are since the start, */
+	bool decisions_kept;   /* on disk */
 	size_t mark_placement, mark_quota, mark_notes, mark_files;
 	bool started, stopping, dead, destroyed;
 	unsigned running, committing;

@@ -4,6 +4,7 @@
 #ifndef FLOW_MOVE_H
 #define FLOW_MOVE_H
 
+#include "flow/decisions.h"
 #include "flow/server_move.h"
 #include "flow/server_parts.h"
 #include "store/allocations.h"
@@ -37,8 +38,9 @@ void move_count(struct flow_engine *e, const struct server *s, const struct move
 /* move_share.c: a resize on the same host. Chooses there as if nothing of the server that both flavors can
  * share were taken; takes what was chosen beside what is held; and the switch of the rows: home is by the
  * flavor `is` from now on. */
-int move_choose_beside(struct flow_engine *e, const struct allocation_row *held,
-	const struct placement_request *req, struct placement_choice *out, struct error *err);
+int move_choose_beside(struct flow_engine *e, struct db *db, const struct decision_asked *who,
+	const struct allocation_row *held, const struct placement_request *req, struct placement_choice *out,
+	struct error *err);
 int move_take_beside(struct flow_engine *e, struct db *db, struct arena *a, int64_t id,
 	const struct allocation_row *held, const struct placement_request *req,
 	const struct placement_choice *c, struct error *err);

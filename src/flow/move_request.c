@@ -229,11 +229,20 @@ static int fill(struct request *r, const char *host, struct error *err)
 	return server_rules_request(r->db, r->a, r->s->id, &r->wants, req, err);
 }
 
+static struct decision_asked asked(const struct request *r)
+{
+	return (struct decision_asked) { .request_id = r->origin->request_id,
+		.project_uid = r->origin->project_uid,
+		.server_id = r->s->id };
+}
+
 /* Does the other flavor fit on its host? */
 static bool fits_here(struct request *r, struct error *err)
 {
+	const struct decision_asked who = asked(r);
+
 	return fill(r, r->source.name, err) == 0 &&
-	       move_choose_beside(r->e, &r->held, &r->req, &r->choice, err) == 0;
+	       move_choose_beside(r->e, r->db, &who, &r->held, &r->req, &r->choice, err) == 0;
 }
 
 static int no_host(const struct error *why, struct error *err)
@@ -267,6 +276,7 @@ static int choose_named(struct request *r, struct error *err)
 
 static int choose(struct request *r, struct error *err)
 {
+	const struct decision_asked who = asked(r);
 	struct error why = { 0 };
 
 	if (r->want->kind == MOVE_RESIZE && !r->e->cfg.resize_elsewhere && fits_here(r, &why))
@@ -274,7 +284,7 @@ static int choose(struct request *r, struct error *err)
 	r->avoid[r->avoid_n++] = r->s->host_id;
 	if (r->want->host ? choose_named(r, err) : fill(r, NULL, err))
 		return -1;
-	if (placement_choose(r->e->placement, &r->req, 1, &r->choice, &why))
+	if (decision_choose(r->e, r->db, &who, &r->req, 1, &r->choice, &why))
 		return no_host(&why, err);
 	return 0;
 }

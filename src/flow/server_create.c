@@ -12,6 +12,7 @@
 #include "domain/flavor.h"
 #include "domain/ipam.h"
 #include "domain/names.h"
+#include "flow/decisions.h"
 #include "flow/preempt.h"
 #include "flow/server.h"
 #include "flow/server_groups.h"
@@ -175,6 +176,18 @@ static void fill_request(const struct making *m, struct placement_request *req)
 	str_copy(req->host, sizeof req->host, m->want->host ? m->want->host : "");
 }
 
+/* What is only explained is not written down. */
+static int ask(struct making *m, const struct placement_request *req, size_t n)
+{
+	struct decision_asked who;
+
+	if (!m->origin)
+		return placement_choose(m->e->placement, req, n, m->choices, &m->no_host);
+	who = (struct decision_asked) { .request_id = m->origin->request_id,
+		.project_uid = m->origin->project_uid };
+	return decision_choose(m->e, m->db, &who, req, n, m->choices, &m->no_host);
+}
+
 static int place(struct making *m, struct placement_request *req, struct error *err)
 {
 	struct server_rules rules = { m->want->group_id, m->want->hints, m->want->hints_n };
@@ -187,7 +200,7 @@ static int place(struct making *m, struct placement_request *req, struct error *
 		return error_set(
 			err, ERR_BAD_REQUEST, "A preemptible server cannot use the GPUs of a reservation.");
 	m->choices = ARENA_ARRAY(m->a, struct placement_choice, n);
-	if (placement_choose(m->e->placement, req, n, m->choices, &m->no_host) == 0) {
+	if (ask(m, req, n) == 0) {
 		m->placed = true;
 		return 0;
 	}
@@ -197,8 +210,8 @@ static int place(struct making *m, struct placement_request *req, struct error *
 	return -1;
 }
 
-/* Where there is no room, servers that are preemptible may leave for it: for one, or for several that need not
- * be close to each other; for all of them, or for none. */
+/* Where there is no room, servers that are preemptible may leave for it: for one, or for several that need
+ * not be close to each other; for all of them, or for none. */
 static void plan_waits(struct making *m, const struct placement_request *req)
 {
 	struct placement *p = m->e->placement;
@@ -398,6 +411,24 @@ static int making_wants(struct making *m, struct error *err)
 	return 0;
 }
 
+static bool anyone(void *ctx, int64_t server_id)
+{
+	(void)ctx;
+	(void)server_id;
+	return true;
+}
+
+static void explain_change(struct flow_engine *e, struct server_explanation *x)
+{
+	const struct placement_may may = { anyone, NULL };
+	struct placement_choice there;
+	struct error none;
+
+	if (placement_victims(e->placement, &x->request, &may, &there, x->leavers, EXPLAIN_LEAVERS_MAX,
+		    &x->leavers_n, &none) == 0)
+		x->change_host_id = there.host_id;
+}
+
 int flow_server_explain(struct flow_engine *e, struct db *db, struct arena *a,
 	const struct server_create *want, struct server_explanation *out, struct error *err)
 {
@@ -419,6 +450,8 @@ int flow_server_explain(struct flow_engine *e, struct db *db, struct arena *a,
 	out->verdicts_n = placement_hosts(e->placement);
 	out->verdicts = ARENA_ARRAY(a, struct placement_verdict, out->verdicts_n + 1);
 	placement_explain(e->placement, &out->request, out->verdicts);
+	if (!out->placed)
+		explain_change(e, out);
 	return 0;
 }
 

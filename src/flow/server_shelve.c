@@ -7,6 +7,7 @@
  *its host: spawn */
 #include "base/util.h"
 #include "flow/console.h"
+#include "flow/decisions.h"
 #include "flow/move.h"
 #include "flow/preempt.h"
 #include "flow/server_parts.h"
@@ -189,7 +190,8 @@ static const struct flow_step shelve_steps[] = {
 	STEP("off", server_load_row, server_off_act, NULL, TASK_SHELVING),
 	[STEP_SNAPSHOT] = COPY("snapshot", server_snapshot_act, NULL, TASK_SHELVING_IMAGE_PENDING_UPLOAD),
 	COPY("upload", server_upload_act, shelve_commit, TASK_SHELVING_IMAGE_UPLOADING),
-	[STEP_OFFLOAD] = STEP("offload", server_load_removal, offload_act, offload_commit, TASK_SHELVING_OFFLOADING),
+	[STEP_OFFLOAD] =
+		STEP("offload", server_load_removal, offload_act, offload_commit, TASK_SHELVING_OFFLOADING),
 };
 static const struct flow_step offload_steps[] = {
 	STEP("offload", server_load_removal, offload_act, offload_commit, TASK_SHELVING_OFFLOADING),
@@ -244,8 +246,7 @@ int flow_server_shelve_offload(struct flow_engine *e, struct db *db, struct serv
 	return server_start(e, db, s, &start, origin, err);
 }
 
-static int check_shelved_image(
-	struct db *db, struct arena *a, const struct server *s, struct error *err)
+static int check_shelved_image(struct db *db, struct arena *a, const struct server *s, struct error *err)
 {
 	struct image_facts image;
 	int rc = store_image_facts(db, a, s->shelved_image_id, &image, err);
@@ -261,21 +262,20 @@ static int check_shelved_image(
 
 /* Others leave a host for it, or there is nothing that would do. */
 static int unshelve_wait(struct flow_engine *e, struct db *db, struct arena *a, struct server *s,
-	const struct placement_request *req, const struct flow_origin *o, int64_t action_id, struct error *err)
+	const struct placement_request *req, const struct flow_origin *o, int64_t action_id,
+	struct error *err)
 {
 	struct preempt_plan *plan = ARENA_NEW(a, struct preempt_plan);
 	struct error why = *err;
 
 	if (why.code != ERR_NO_HOST || req->preemptible ||
-		placement_victims(e->placement, req, NULL, &plan->choice, plan->leavers, PREEMPT_MAX,
-			&plan->n, err) ||
+		placement_victims(
+			e->placement, req, NULL, &plan->choice, plan->leavers, PREEMPT_MAX, &plan->n, err) ||
 		!plan->n)
 		return *err = why, -1;
 	s->task_state = TASK_UNSHELVING;
 	s->updated_us = o->now_us;
-	return store_server_save(db, s, err) || waiter_begin(e, db, s, req, plan, action_id, o, err)
-		       ? -1
-		       : 0;
+	return store_server_save(db, s, err) || waiter_begin(e, db, s, req, plan, action_id, o, err) ? -1 : 0;
 }
 
 static int unshelve_elsewhere(struct flow_engine *e, struct db *db, struct arena *a, struct server *s,
@@ -294,7 +294,10 @@ static int unshelve_elsewhere(struct flow_engine *e, struct db *db, struct arena
 	if (store_server_action_start(db, s->id, server_action_rule(ACTION_UNSHELVE)->event, o->request_id,
 		    o->user_uid, o->project_uid, o->now_us, &room.action_id, err))
 		return -1;
-	if (placement_choose(e->placement, &req, 1, choice, err))
+	if (decision_choose(e, db,
+		    &(struct decision_asked) {
+			    .request_id = o->request_id, .project_uid = o->project_uid, .server_id = s->id },
+		    &req, 1, choice, err))
 		return unshelve_wait(e, db, a, s, &req, o, room.action_id, err);
 	return server_unshelve_go(e, db, a, s, &room, err);
 }

@@ -92,6 +92,14 @@ static void members_savepoint(struct tick *t)
 	}
 }
 
+static int members_seal(struct tick *t, struct error *err)
+{
+	for (size_t i = 0; i < t->n_members; i++)
+		if (t->members[i].seal && t->members[i].seal(t->members[i].ctx, err))
+			return -1;
+	return 0;
+}
+
 static void members_release(struct tick *t)
 {
 	for (size_t i = 0; i < t->n_members; i++) {
@@ -317,7 +325,7 @@ static struct tick_unit *queue_pop(struct tick *t)
 static void unit_run(struct tick *t, struct tick_unit *u)
 {
 	members_savepoint(t);
-	u->failed = u->run(u, &u->err) != 0;
+	u->failed = u->run(u, &u->err) != 0 || members_seal(t, &u->err) != 0;
 	if (u->failed) {
 		if (u->err.code == ERR_NONE)
 			error_internal(&u->err, "a unit failed without saying why");

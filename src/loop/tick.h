@@ -50,6 +50,8 @@ struct tick_unit {
 struct tick_member {
 	int (*begin)(void *ctx, struct error *err);
 	void (*savepoint)(void *ctx);
+	/* The unit ran well: last words inside its savepoint. -1 undoes it. */
+	int (*seal)(void *ctx, struct error *err);
 	void (*release)(void *ctx);
 	void (*rollback)(void *ctx); /* to the savepoint */
 	/* Was anything written in this tick? When not, commit will not block and is called on the loop. NULL:

@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "base/util.h"
+#include "flow/decisions.h"
 #include "flow/server.h"
 #include "hv/sim.h"
 #include "store/allocations.h"
@@ -577,11 +578,32 @@ static inline void print_finding(void *ctx, const char *rule, const char *object
 	(*(int *)ctx)++;
 }
 
+/* The latest decisions are the same when they are asked for again as of then. */
+static inline int decisions_again(struct cloud *c, struct db *db, size_t most, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	const struct decision_filter f = { .limit = most };
+	struct decision_row *all;
+	const char *answer;
+	size_t n;
+
+	if (store_decision_list(db, &a, &f, &all, &n, err))
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		if (flow_decision_ask(c->e, db, &a, &all[i], &answer, err))
+			return -1;
+		if (strcmp(answer, all[i].answer) != 0)
+			return error_internal(err, "decision %lld of %s was %s, is %s", (long long)all[i].id,
+				all[i].input, all[i].answer, answer);
+	}
+	return (int)n;
+}
+
 static inline int do_check(struct cloud *c, struct db *db, void *arg, struct error *err)
 {
 	int rules = 0;
 
-	if (flow_check(c->e, db, print_finding, arg, &rules, err))
+	if (flow_check(c->e, db, print_finding, arg, &rules, err) || decisions_again(c, db, 10, err) < 0)
 		return -1;
 	return rules > 15 ? 0 : error_internal(err, "%d rules", rules);
 }

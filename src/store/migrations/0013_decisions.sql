@@ -1,17 +1,18 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The scheduler's journal: what it was asked, what it answered, and all that changed between, in order: an engine fed with
--- them from a checkpoint on is the engine of that moment.
+-- The scheduler's journal: what it was asked and answered, and all that changed between, in order. Each change carries what undoes
+-- it, so the engine of any moment is today's, walked back.
 
 CREATE TABLE decision (
 	id INTEGER NOT NULL PRIMARY KEY, -- grows with time
 	at_us INTEGER NOT NULL,
-	kind TEXT NOT NULL CHECK (kind IN ('checkpoint', 'host', 'host_gone', 'mix', 'hold', 'choose', 'take', 'release')),
-	subject_id INTEGER NOT NULL, -- host, or allocation; of choose: the server or 0
+	kind TEXT NOT NULL CHECK (kind IN ('choose', 'take', 'release', 'host', 'hold', 'mix')),
+	subject_id INTEGER NOT NULL, -- an allocation's key; a host; of choose: the server that asked, 0 for a new one
 	request_id TEXT NOT NULL DEFAULT '',
 	project_uid TEXT NOT NULL DEFAULT '',
-	input TEXT NOT NULL, -- JSON
-	answer TEXT NOT NULL DEFAULT '' -- JSON; of choose
+	input TEXT NOT NULL, -- JSON: what was asked, taken or set; '' gone
+	before TEXT NOT NULL DEFAULT '', -- JSON: what was there before; '' nothing
+	answer TEXT NOT NULL DEFAULT '' -- JSON: of choose
 ) STRICT;
 CREATE INDEX decision_choose ON decision (at_us) WHERE kind = 'choose';
-CREATE INDEX decision_subject ON decision (subject_id, id) WHERE kind = 'choose';
-CREATE INDEX decision_checkpoint ON decision (id) WHERE kind = 'checkpoint';
+CREATE INDEX decision_request ON decision (request_id) WHERE kind = 'choose';
+CREATE INDEX decision_host ON decision (subject_id, id) WHERE kind = 'host';
