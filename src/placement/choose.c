@@ -75,7 +75,7 @@ static void consider_members(struct choosing *c, struct candidate *best)
 /* A host that others left for this server. */
 static void consider_held(struct choosing *c, struct candidate *best)
 {
-	for (size_t i = 0; c->q->req->server && i < c->p->hosts_n; i++)
+	for (size_t i = 0; c->q->req->server && c->p->held_n && i < c->p->hosts_n; i++)
 		if (c->p->hot[i].held && c->p->hosts[i]->held_for == c->q->req->server)
 			consider(c, c->p->hot[i].id, best);
 }
@@ -167,8 +167,7 @@ int placement_choose(struct placement *p, const struct placement_request *req, s
 	struct placement_choice *out, struct error *err)
 {
 	CLEANUP(query_finish) struct query q = { .p = NULL };
-	CLEANUP(free_ptr) struct placement_choice *chosen = NULL;
-	CLEANUP(free_ptr) struct holding *held = NULL;
+	CLEANUP(free_ptr) struct taken *taken = NULL;
 	struct choosing c = { .p = p, .q = &q };
 	struct gang g = { .c = &c };
 	int rc = 0;
@@ -177,14 +176,13 @@ int placement_choose(struct placement *p, const struct placement_request *req, s
 	q = query_make(p, req);
 	if (n == 1)
 		return choose_one(&c, out, err);
-	g.chosen = chosen = xmalloc(n * sizeof *chosen);
-	g.held = held = xmalloc(n * sizeof *held);
+	g.taken = taken = xmalloc(n * sizeof *taken);
 	gang_choose(&g, n);
 	if (g.n < n)
 		rc = no_host(&c, g.lacks, g.most, n,
 			err); /* while the others are charged: that is what refused it */
 	else
-		memcpy(out, chosen, n * sizeof *chosen);
+		gang_tell(&g, out);
 	gang_undo(&g);
 	return rc;
 }

@@ -11,11 +11,13 @@ static void gang_take(struct gang *g, size_t slot)
 {
 	struct placement *p = g->c->p;
 	struct host *h = p->hosts[slot];
-	struct holding *held = &g->held[g->n];
+	struct taken *taken = &g->taken[g->n];
+	struct placement_choice choice;
 
-	choose_on(g->c->q, slot, &g->chosen[g->n]);
-	*held = holding_make(p, h, SCRATCH_OWNER, g->c->q->req, &g->chosen[g->n], false);
-	host_charge(p, h, 1, held);
+	choose_on(g->c->q, slot, &choice);
+	taken->held = holding_make(p, h, SCRATCH_OWNER, g->c->q->req, &choice, false);
+	taken->before = tree_leaf(g->c->tree, slot);
+	host_charge(p, h, 1, &taken->held);
 	host_refresh(p, slot);
 	tree_renew(p, g->c->tree, slot);
 	query_member(g->c->q, h->id, 1);
@@ -27,14 +29,24 @@ void gang_undo(struct gang *g)
 	struct placement *p = g->c->p;
 
 	while (g->n) {
-		struct holding *held = &g->held[--g->n];
-		size_t slot = (size_t)map_get(&p->by_id, held->host);
+		struct taken *taken = &g->taken[--g->n];
+		size_t slot = (size_t)map_get(&p->by_id, taken->held.host);
 
-		host_charge(p, p->hosts[slot], -1, held);
+		host_charge(p, p->hosts[slot], -1, &taken->held);
 		host_refresh(p, slot);
-		tree_renew(p, g->c->tree, slot);
-		query_member(g->c->q, held->host, -1);
-		holding_finish(held);
+		tree_put(g->c->tree, slot, taken->before);
+		query_member(g->c->q, taken->held.host, -1);
+		holding_finish(&taken->held);
+	}
+}
+
+void gang_tell(const struct gang *g, struct placement_choice *out)
+{
+	struct placement_request req;
+
+	for (size_t i = 0; i < g->n; i++) {
+		holding_tell(g->c->p, &g->taken[i].held, &req, &out[i]);
+		out[i].idle_n = 0; /* found when it is taken */
 	}
 }
 

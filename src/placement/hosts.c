@@ -66,6 +66,7 @@ void host_refresh(struct placement *p, size_t slot)
 	hot->state = (uint8_t)h->state;
 	hot->used = h->servers > 0;
 	hot->closed = h->exclusives || (h->exclusive && h->servers);
+	p->held_n += (size_t)(h->held_for != 0) - hot->held;
 	hot->held = h->held_for != 0;
 }
 
@@ -143,6 +144,7 @@ static void append(struct placement *p, struct host *h)
 		p->hot = xrealloc(p->hot, p->hosts_cap * sizeof *p->hot);
 	}
 	p->hosts[slot] = h;
+	p->hot[slot].held = false;
 	map_set(&p->by_id, h->id, (int64_t)slot);
 	p->unordered = p->unordered || (slot && p->hosts[slot - 1]->id > h->id);
 	index_reset(p->index);
@@ -182,6 +184,7 @@ struct host *host_pull(struct placement *p, size_t slot)
 		hot_make(p, slot);
 		p->unordered = true;
 	}
+	p->held_n -= p->hot[last].held;
 	index_reset(p->index);
 	return h;
 }

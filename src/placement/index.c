@@ -89,25 +89,31 @@ void index_reset(struct index *x)
 
 /* ---- one tree ---- */
 
-static int64_t judge(const struct placement *p, const struct tree_key *key, size_t slot, uint8_t *code)
+static uint8_t judge_code(const struct placement *p, const struct tree_key *key, size_t slot)
 {
 	const struct hot *hot = &p->hot[slot];
 	const struct host *h = p->hosts[slot];
 
-	*code = RULE_OK;
 	if (hot->state != PLACEMENT_UP)
-		*code = (uint8_t)(CODE_STATE + hot->state);
-	else if (key->zone != WORD_NONE && hot->zone != key->zone)
-		*code = RULE_ZONE;
-	else if (key->traits_n && !host_has_traits(h, key->traits, key->traits_n))
-		*code = RULE_TRAIT;
-	else if (hot->closed || (key->shape.exclusive && hot->used))
-		*code = RULE_EXCLUSIVE;
-	else if (hot->held)
-		*code = RULE_HELD;
-	else
-		*code = (uint8_t)fit_check(h, &key->shape, NULL, NULL);
-	return *code == RULE_OK ? score_of(p, h, &key->shape) : NOWHERE;
+		return (uint8_t)(CODE_STATE + hot->state);
+	if (key->zone != WORD_NONE && hot->zone != key->zone)
+		return RULE_ZONE;
+	if (key->traits_n && !host_has_traits(h, key->traits, key->traits_n))
+		return RULE_TRAIT;
+	if (hot->closed || (key->shape.exclusive && hot->used))
+		return RULE_EXCLUSIVE;
+	if (hot->held)
+		return RULE_HELD;
+	return (uint8_t)fit_check(h, &key->shape, NULL, NULL);
+}
+
+static struct leaf judge(const struct placement *p, const struct tree_key *key, size_t slot)
+{
+	struct leaf leaf = { NOWHERE, judge_code(p, key, slot) };
+
+	if (leaf.code == RULE_OK)
+		leaf.score = score_of(p, p->hosts[slot], &key->shape);
+	return leaf;
 }
 
 static int64_t least(const int64_t *of)
@@ -133,18 +139,25 @@ static void carry_up(struct tree *t, size_t at)
 	}
 }
 
+struct leaf tree_leaf(const struct tree *t, size_t slot)
+{
+	return (struct leaf) { t->nodes[slot], t->codes[slot] };
+}
+
+void tree_put(struct tree *t, size_t slot, struct leaf leaf)
+{
+	t->counts[t->codes[slot]]--;
+	t->counts[leaf.code]++;
+	t->codes[slot] = leaf.code;
+	if (t->nodes[slot] == leaf.score)
+		return;
+	t->nodes[slot] = leaf.score;
+	carry_up(t, slot);
+}
+
 void tree_renew(const struct placement *p, struct tree *t, size_t slot)
 {
-	uint8_t code;
-	int64_t score = judge(p, &t->key, slot, &code);
-
-	t->counts[t->codes[slot]]--;
-	t->counts[code]++;
-	t->codes[slot] = code;
-	if (t->nodes[slot] == score)
-		return;
-	t->nodes[slot] = score;
-	carry_up(t, slot);
+	tree_put(t, slot, judge(p, &t->key, slot));
 }
 
 /* Each level is filled up to whole nodes with places that no host has. */
@@ -177,8 +190,11 @@ static void build(const struct placement *p, struct tree *t)
 		t->nodes[i] = NOWHERE;
 	memset(t->counts, 0, sizeof t->counts);
 	for (size_t i = 0; i < t->n; i++) {
-		t->nodes[i] = judge(p, &t->key, i, &t->codes[i]);
-		t->counts[t->codes[i]]++;
+		struct leaf leaf = judge(p, &t->key, i);
+
+		t->nodes[i] = leaf.score;
+		t->codes[i] = leaf.code;
+		t->counts[leaf.code]++;
 	}
 	for (int l = 0; l + 1 < t->levels; l++)
 		for (size_t i = 0; t->level[l] + i * FAN < t->level[l + 1]; i++)

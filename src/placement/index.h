@@ -17,8 +17,15 @@ void index_reset(struct index *x);
 struct tree;
 /* The tree for the key, up to date; valid until the next. Slots are in order. */
 struct tree *index_tree(struct placement *p, const struct tree_key *key);
-/* Judges one host again, for changes that are not in the log and will be taken back. */
+/* What a tree keeps of a host. */
+struct leaf {
+	int64_t score;
+	uint8_t code;
+};
+struct leaf tree_leaf(const struct tree *t, size_t slot);
+/* For changes that are not in the log and will be taken back: judges one host again, or says what it was. */
 void tree_renew(const struct placement *p, struct tree *t, size_t slot);
+void tree_put(struct tree *t, size_t slot, struct leaf leaf);
 
 /* Verdicts as the tree keeps them: a rule; RULE_HOST_STATE with the state. */
 enum { CODE_STATE = RULE_MAX, CODES = RULE_MAX + PLACEMENT_DOWN + 1 };

@@ -5,9 +5,11 @@
 #include "base/util.h"
 #include "placement/choose.h"
 
+enum { ROOM_MAX = 1 << 20 }; /* of one host; what it is multiplied with stays far from overflow */
+
 static void bound(size_t *room, int64_t have, int64_t each)
 {
-	if (each > 0 && (int64_t)*room > have / each)
+	if (each > 0 && (int64_t)*room * each > have) /* a division takes longer */
 		*room = have > 0 ? (size_t)(have / each) : 0;
 }
 
@@ -25,13 +27,14 @@ size_t room_at_most(const struct query *q, size_t slot, size_t most)
 	const struct host *h = q->p->hosts[slot];
 	const struct shape *s = &q->key.shape;
 
+	most = most < ROOM_MAX ? most : ROOM_MAX;
+	if (asks_whole_gpus(s))
+		bound(&most, (int64_t)h->gpus_free, s->gpus_total);
 	if (!s->dedicated)
 		bound(&most, h->vcpus - h->vcpus_used, s->vcpus);
 	if (pages_small(s->page_kib))
 		bound(&most, h->ram_mib - h->ram_used_mib, s->ram_mib);
 	bound(&most, h->disk_gib - h->disk_used_gib, s->disk_gib);
-	if (asks_whole_gpus(s))
-		bound(&most, (int64_t)h->gpus_free, s->gpus_total);
 	if (h->exclusive || s->exclusive)
 		bound(&most, 1, 1);
 	if (q->req->policy == PLACEMENT_APART)

@@ -128,6 +128,7 @@ struct placement {
 	struct host **hosts; /* owned; by slot */
 	struct hot *hot;
 	size_t hosts_n, hosts_cap;
+	size_t held_n;      /* hosts that are kept for somebody */
 	bool unordered;     /* slots are to be sorted by id */
 	struct map by_id;   /* host id to slot */
 	struct map by_name; /* hash of a host's name to its id */
@@ -212,8 +213,8 @@ void host_count_gpus(struct host *h);
 
 /* Charges the host with what is held (sign 1), or gives it back (-1). */
 void host_charge(const struct placement *p, struct host *h, int sign, const struct holding *held);
-/* What a server with this choice would hold; told: the choice says which threads are idle, else they are found.
- * Profiles are known: those of hosts are, others are to be made. */
+/* What a server with this choice would hold; told: the choice says which threads are idle, else they are
+ * found. Profiles are known: those of hosts are, others are to be made. */
 struct holding holding_make(const struct placement *p, const struct host *h, int64_t server_id,
 	const struct placement_request *req, const struct placement_choice *choice, bool told);
 void holding_finish(struct holding *h);
