@@ -203,6 +203,9 @@ const struct config_key config_keys[] = {
 		valid_keypair_type, "rsa or ed25519"),
 	BOOL("compute", resize_to_same_host, "true", false,
 		"a resized server may stay on its host; false: it always goes to another one"),
+	BOOL("compute", gpu_reset, "false", false,
+		"a GPU that a server had is given to nobody before 'cloudctl gpu clear' says that it was "
+		"reset"),
 	INT("compute", resize_confirm_s, "0", 0, 31536000, false,
 		"after how long a resize that nobody confirmed or reverted is confirmed; 0: never"),
 	INT("compute", preempt_notice_s, "120", 0, 86400, false,

@@ -39,7 +39,7 @@ struct config {
 	const char *keypair_type;
 	int64_t shelved_offload_s, resize_confirm_s, preempt_notice_s, preempt_lead_s, preempt_wait_s,
 		decisions_keep_days;
-	bool resize_to_same_host;
+	bool resize_to_same_host, gpu_reset;
 	/* [hosts] */
 	const char *pki_dir;
 	int64_t connect_timeout_ms, call_timeout_ms, stage_timeout_s, stop_timeout_s, retry_min_ms,

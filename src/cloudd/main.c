@@ -308,6 +308,7 @@ static int start_flows(struct daemon *d, struct error *err)
 		.preempt_wait_s = c->preempt_wait_s,
 		.shelved_offload_s = c->shelved_offload_s,
 		.resize_elsewhere = !c->resize_to_same_host,
+		.gpu_reset = c->gpu_reset,
 		.resize_confirm_s = c->resize_confirm_s,
 	};
 

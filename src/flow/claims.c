@@ -2,6 +2,7 @@
 #include "flow/claims.h"
 
 #include "base/util.h"
+#include "store/devices.h"
 
 /* ---- to rows ---- */
 
@@ -161,4 +162,17 @@ int claim_take_row(struct flow_engine *e, struct db *db, struct arena *a, const 
 		return error_wrap(err, "placement");
 	claim_held(&written, &req, &c);
 	return placement_take(e->placement, row->id, &req, &c, true, err);
+}
+
+int claim_reset(struct flow_engine *e, struct db *db, int64_t id, struct error *err)
+{
+	const struct link *l;
+	int64_t host_id = 0;
+
+	if (!e->cfg.gpu_reset)
+		return 0;
+	if (store_device_to_reset(db, id, &host_id, err))
+		return -1;
+	l = host_id ? link_find(e, host_id) : NULL;
+	return host_id ? capacity_host_set(e, db, host_id, l && link_placed(l), err) : 0;
 }

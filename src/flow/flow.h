@@ -49,6 +49,7 @@ struct flow_config { /* strings are borrowed and live as long as the engine */
 	int64_t shelved_offload_s;           /* how long a shelved server stays on its host; -1: for ever */
 	bool resize_elsewhere;               /* a resize always goes to another host */
 	int64_t resize_confirm_s;            /* how long one waits for its confirmation; 0: for ever */
+	bool gpu_reset; /* a GPU that a server had is to be reset before anyone gets it */
 	/* who makes way for others: told so long before, and out so long before a capacity block begins */
 	int64_t preempt_notice_s, preempt_lead_s;
 	int64_t preempt_wait_s; /* how long after that a server waits for those who make way for it */

@@ -93,7 +93,7 @@ int move_hold(struct flow_engine *e, struct db *db, const struct allocation_row 
 		       : 0;
 }
 
-int move_unhold(struct flow_engine *e, struct db *db, int64_t allocation_id, struct error *err)
+static int take_away(struct flow_engine *e, struct db *db, int64_t allocation_id, struct error *err)
 {
 	if (store_allocation_remove(db, allocation_id, err))
 		return -1;
@@ -101,10 +101,15 @@ int move_unhold(struct flow_engine *e, struct db *db, int64_t allocation_id, str
 	return 0;
 }
 
+int move_unhold(struct flow_engine *e, struct db *db, int64_t allocation_id, struct error *err)
+{
+	return claim_reset(e, db, allocation_id, err) ? -1 : take_away(e, db, allocation_id, err);
+}
+
 int move_rehold(struct flow_engine *e, struct db *db, const struct allocation_row *a,
 	const struct allocation_row *b, struct error *err)
 {
-	return move_unhold(e, db, a->id, err) || move_unhold(e, db, b->id, err) || move_hold(e, db, a, err) ||
+	return take_away(e, db, a->id, err) || take_away(e, db, b->id, err) || move_hold(e, db, a, err) ||
 			       move_hold(e, db, b, err)
 		       ? -1
 		       : 0;

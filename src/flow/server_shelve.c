@@ -6,6 +6,7 @@
  *shelved_offloaded offload    offload unshelve   (placed anew; waits for the image) disks --> spawn, or on
  *its host: spawn */
 #include "base/util.h"
+#include "flow/claims.h"
 #include "flow/console.h"
 #include "flow/decisions.h"
 #include "flow/move.h"
@@ -101,7 +102,8 @@ static int offload_commit(struct flow_engine *e, struct db *db, struct act *act,
 	s.host_id = s.root_image_id = s.rescue_image_id = 0;
 	nothing = s;
 	nothing.vcpus = nothing.ram_mib = nothing.disk_gib = 0;
-	if (store_server_save(db, &s, err) || store_allocation_remove(db, s.id, err) ||
+	if (store_server_save(db, &s, err) || claim_reset(e, db, s.id, err) ||
+		store_allocation_remove(db, s.id, err) ||
 		store_usage_switch(db, &nothing, vm_state_text(s.vm_state), 0, act->now_us, err))
 		return -1;
 	placement_release(e->placement, s.id);

@@ -163,3 +163,18 @@ int store_device_set_state(struct db *db, const struct device_row *d, struct err
 		       ? -1
 		       : 0;
 }
+
+int store_device_to_reset(struct db *db, int64_t allocation_id, int64_t *out_host_id, struct error *err)
+{
+	static const char sql[] = "UPDATE device SET custody = 'reset' WHERE custody = 'clean' AND id IN "
+				  "(SELECT device_id FROM allocation_device WHERE allocation_id = ?)";
+	int n = db_run(db, err, sql, "i", allocation_id);
+
+	*out_host_id = 0;
+	if (n <= 0)
+		return n;
+	return db_int_query(db, err, out_host_id, "SELECT host_id FROM allocation WHERE id = ?", "i",
+		       allocation_id) < 0
+		       ? -1
+		       : 0;
+}

@@ -47,6 +47,9 @@ struct device_part {
 };
 int store_device_parts(struct db *db, struct arena *a, int64_t id, struct device_part **out, size_t *out_n,
 	struct error *err);
+/* Clean ones that the allocation holds whole are to be reset. *out_host_id: where they are; 0: there are
+ * none. */
+int store_device_to_reset(struct db *db, int64_t allocation_id, int64_t *out_host_id, struct error *err);
 /* What the operator and flows say of it: health, custody with its reason, cut; by row id. */
 int store_device_set_state(struct db *db, const struct device_row *d, struct error *err);
 

@@ -348,6 +348,31 @@ static void test_cut_while_held(void **state)
 	cloud_ok(c, do_gpu, (&(struct gpu_op) { 0, GPU_CUT, "mig-80" }));
 }
 
+/* Where a GPU is to be reset after use, nobody gets it before it is cleared. */
+static void test_reset_after_use(void **state)
+{
+	struct placement_request one = gpus(1, PLACEMENT_WHATEVER);
+	struct cloud *c = *state;
+	struct want w = { .extra_specs = "{\"pci_passthrough:alias\": \"h100:2\"}" };
+
+	c->flow.gpu_reset = true;
+	cloud_shut(c);
+	cloud_open(c);
+	cloud_host(c, HOST);
+	cloud_ok(c, do_create, &w);
+	cloud_until_server(c, w.uid[0], VM_ACTIVE);
+	assert_int_equal(room(c, &one), 2);
+	cloud_ok(c, do_delete, w.uid[0]);
+	cloud_until_server(c, w.uid[0], VM_DELETED);
+	cloud_until(c, flows_gone, NULL);
+	cloud_clean(c);
+	assert_int_equal(cloud_count(c, "SELECT count(*) FROM device WHERE custody = 'reset'"), 2);
+	assert_int_equal(room(c, &one), 2);
+	for (int i = 0; i < 4; i++)
+		cloud_ok(c, do_gpu, (&(struct gpu_op) { i, GPU_CLEAR, NULL }));
+	assert_int_equal(room(c, &one), 4);
+}
+
 /* Memory built from the rows is what followed them. */
 static void test_restart(void **state)
 {
@@ -406,6 +431,7 @@ int main(void)
 		TEST(test_custody),
 		TEST(test_cuts),
 		TEST(test_cut_while_held),
+		TEST(test_reset_after_use),
 		TEST(test_restart),
 		cmocka_unit_test(test_mdev_geometry),
 	};
