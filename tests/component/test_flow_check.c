@@ -73,20 +73,20 @@ static const struct breach breaches[] = {
 		"allocation-device allocation-also" },
 	{ "INSERT INTO allocation_cell (allocation_id, guest_cell, host_id, cell, vcpus, ram_mib, page_kib) "
 	  "SELECT id, 0, host_id, 77, 1, 512, 4 FROM allocation",
-		"allocation-cell allocation-cells" },
+		"allocation-cell allocation-cells memory-placement" },
 	{ "INSERT INTO allocation_cell (allocation_id, guest_cell, host_id, cell, vcpus, ram_mib, page_kib) "
 	  "SELECT a.id, 0, a.host_id, min(c.cell), 2, 1024, 2048 FROM allocation a JOIN host_cell c "
 	  "ON c.host_id = a.host_id",
-		"cell-pages allocation-float" },
+		"cell-pages allocation-float memory-placement" },
 	{ "INSERT INTO allocation_cpu (host_id, cpu, allocation_id, vcpu) SELECT host_id, 1000, id, 0 FROM "
 	  "allocation",
-		"allocation-cpu allocation-cells allocation-float" },
-	{ PART("2000", "", "-1", "0", "500"), "device-cut" },
+		"allocation-cpu allocation-cells allocation-float memory-placement" },
+	{ PART("2000", "", "-1", "0", "500"), "device-cut memory-placement" },
 	{ "DELETE FROM allocation_device; " PART("2000", "", "-1", "0", "1000") "; " PART(
 		  "3000", "", "-1", "0", "1"),
-		"device-cut" },
+		"device-cut memory-placement" },
 	{ "DELETE FROM allocation_device; " PART("2000", "1g", "3", "2", "100"),
-		"part-slots" },
+		"part-slots memory-placement" },
 };
 
 struct found {
