@@ -223,7 +223,7 @@ static struct span span_of_all(const json_t *entries)
 int cmd_calendar(struct ctl *ctl)
 {
 	CLEANUP(buf_finish) struct buf out = { 0 };
-	const char *titles[] = { "kind", "name", "what", "state", "from", "to", "" };
+	const char *titles[] = { "KIND", "NAME", "WHAT", "STATE", "FROM", "TO", "" };
 	const json_t *entries;
 	struct table t = { 0 };
 	const char *url;

@@ -11,6 +11,7 @@
 #include "domain/names.h"
 #include "flow/host_link.h"
 #include "flow/internal.h"
+#include "flow/preempt.h"
 #include "flow/topology.h"
 #include "store/host_use.h"
 
@@ -215,5 +216,7 @@ int flow_gpu_change(struct flow_engine *e, struct db *db, const struct device_ro
 		to.custody_reason = "";
 		break;
 	}
-	return store_device_set_state(db, &to, err) ? -1 : told(e, db, d->host_id, err);
+	if (store_device_set_state(db, &to, err) || told(e, db, d->host_id, err))
+		return -1;
+	return what == GPU_CLEAR ? waiter_room(e, db, d->host_id, err) : 0;
 }

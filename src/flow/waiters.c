@@ -178,25 +178,27 @@ static int wait_on(struct trial *t, struct error *err)
 	return tell(t->e, t->db, t->s.id, &t->plan, t->w->request_id, leave_us, err);
 }
 
-/* On the host that was kept for it, or wherever there is room now; or others leave for it once more. */
+/* On the host that was kept for it, or wherever there is room now; or others leave for it once more. GPUs
+ * that were given back may have to be cleared first: then it waits on. */
 static int try(struct trial *t, bool last, struct error *err)
 {
+	struct placement *p = t->e->placement;
 	struct error why;
+	int rc;
 
-	placement_host_hold(t->e->placement, t->w->host_id, 0);
-	if (placement_victims(t->e->placement, &t->req, NULL, &t->plan.choice, t->plan.leavers, PREEMPT_MAX,
-		    &t->plan.n, &why)) {
-		if (why.code != ERR_NO_HOST)
-			return *err = why, -1;
-		return drop(t->e, t->db, t->w, err) || give_up(t->e, t->db, &t->s, t->way, t->w, &why, err)
-			       ? -1
-			       : 0;
-	}
-	if (!t->plan.n)
+	placement_host_hold(p, t->w->host_id, 0);
+	rc = placement_victims(
+		p, &t->req, NULL, &t->plan.choice, t->plan.leavers, PREEMPT_MAX, &t->plan.n, &why);
+	if (rc && why.code != ERR_NO_HOST)
+		return *err = why, -1;
+	if (rc == 0 && !t->plan.n)
 		return drop(t->e, t->db, t->w, err) || go(t, err) ? -1 : 0;
-	if (!last)
+	if (!last && t->w->to_reset)
+		return placement_host_hold(p, t->w->host_id, t->s.id), 0;
+	if (!last && rc == 0)
 		return wait_on(t, err);
-	error_set(&why, ERR_NO_HOST, "those who had to leave for it did not leave in time");
+	if (rc == 0)
+		error_set(&why, ERR_NO_HOST, "those who had to leave for it did not leave in time");
 	return drop(t->e, t->db, t->w, err) || give_up(t->e, t->db, &t->s, t->way, t->w, &why, err) ? -1 : 0;
 }
 

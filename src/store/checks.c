@@ -120,7 +120,8 @@ static const struct check_rule checks[] = {
 		"SELECT s.uid, 'waits for a host and nobody leaves it' FROM waiter w JOIN server s ON s.id = "
 		"w.server_id WHERE NOT EXISTS (SELECT 1 FROM eviction e WHERE e.for_server_id = s.id) AND "
 		"NOT "
-		"EXISTS (SELECT 1 FROM allocation a WHERE a.host_id = w.host_id AND a.id != a.server_id)" },
+		"EXISTS (SELECT 1 FROM allocation a WHERE a.host_id = w.host_id AND a.id != a.server_id) AND "
+		"NOT EXISTS (SELECT 1 FROM device d WHERE d.host_id = w.host_id AND d.custody = 'reset')" },
 	{ "group-member", "SELECT s.uid, 'is deleted and still in a group' FROM server_group_member m "
 			  "JOIN server s ON s.id = m.server_id WHERE s.deleted_us != 0" },
 	{ "group-project", "SELECT s.uid, 'is in a group of another project' FROM server_group_member m "

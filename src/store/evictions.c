@@ -10,10 +10,12 @@
 	"eviction e JOIN server s ON s.id = e.server_id JOIN project p ON p.id = s.project_id JOIN " \
 	"host h ON h.id = e.host_id LEFT JOIN server f ON f.id = e.for_server_id LEFT JOIN block b " \
 	"ON b.id = e.for_block_id "
-#define SELECT_WAITER                                                                                   \
-	"SELECT w.server_id, w.host_id, w.named, w.zone, w.action_id, w.request_id, w.deadline_us, "    \
-	"s.uid, s.name, p.uid, h.name, (SELECT count(*) FROM eviction e WHERE e.for_server_id = s.id) " \
-	"FROM waiter w JOIN server s ON s.id = w.server_id JOIN project p ON p.id = s.project_id JOIN " \
+#define SELECT_WAITER                                                                                    \
+	"SELECT w.server_id, w.host_id, w.named, w.zone, w.action_id, w.request_id, w.deadline_us, "     \
+	"s.uid, s.name, p.uid, h.name, (SELECT count(*) FROM eviction e WHERE e.for_server_id = s.id), " \
+	"(SELECT count(*) FROM device d WHERE d.host_id = w.host_id AND d.present = 1 AND d.custody = "  \
+	"'reset') "                                                                                      \
+	"FROM waiter w JOIN server s ON s.id = w.server_id JOIN project p ON p.id = s.project_id JOIN "  \
 	"host h ON h.id = w.host_id "
 
 static void *kept(struct arena *a, const struct buf *rows)
@@ -141,6 +143,7 @@ static struct waiter waiter_read(sqlite3_stmt *st, struct arena *a)
 		.project_uid = db_dup(st, 9, a),
 		.host_name = db_dup(st, 10, a),
 		.leavers = db_int(st, 11),
+		.to_reset = db_int(st, 12),
 	};
 }
 

@@ -45,7 +45,8 @@ struct waiter {
 	int64_t deadline_us;
 	/* read only */
 	const char *server_uid, *server_name, *project_uid, *host_name;
-	int64_t leavers; /* how many leave for it */
+	int64_t leavers;  /* how many leave for it */
+	int64_t to_reset; /* GPUs of the host that nobody gets before they are cleared */
 };
 
 /* ERR_CONFLICT: it waits already, or the host is kept for another. */

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "flow/calendar.h"
+#include "store/devices.h"
 #include "store/evictions.h"
 #include "store/hosts.h"
 
@@ -383,6 +384,90 @@ static void test_not_kept(void **state)
 	finish(&c);
 }
 
+static bool calls_hang(struct cloud *c, void *arg)
+{
+	(void)arg;
+	return sim_hanging(c->worlds[0]) == 1;
+}
+
+static bool evictions_begun(struct cloud *c, void *arg)
+{
+	return cloud_count(c, "SELECT count(*) FROM eviction WHERE begun = 1") == *(int *)arg &&
+	       tick_pending(c->tick) == 0;
+}
+
+/* In whatever state they are: rescued, paused, shelved on their host, at work. */
+static void test_states(void **state)
+{
+	struct cloud c = { .flow.shelved_offload_s = -1 };
+	struct want spot[4] = { 0 }, w = { 0 };
+	struct change rescue = { .what = CHANGE_RESCUE }, shelve = { .what = CHANGE_SHELVE };
+	struct op pause = { .op = SERVER_PAUSE }, reboot = { .op = SERVER_REBOOT_HARD };
+	int begun = 0;
+
+	(void)state;
+	make(&c, 1);
+	for (size_t i = 0; i < ARRAY_LEN(spot); i++)
+		create_on(&c, &spot[i], SPOT(2), NULL);
+	rescue.uid = spot[0].uid[0];
+	pause.uid = spot[1].uid[0];
+	shelve.uid = spot[2].uid[0];
+	reboot.uid = spot[3].uid[0];
+	cloud_ok(&c, do_change, &rescue);
+	cloud_ok(&c, do_op, &pause);
+	cloud_ok(&c, do_change, &shelve);
+	cloud_until_server(&c, rescue.uid, VM_RESCUED);
+	cloud_until_server(&c, pause.uid, VM_PAUSED);
+	cloud_until_server(&c, shelve.uid, VM_SHELVED);
+	sim_fault(c.worlds[0], SIM_DOMAIN_START, 1, 1, SIM_HANG);
+	cloud_ok(&c, do_op, &reboot);
+	cloud_until(&c, calls_hang, NULL);
+	create(&c, &w, GPUS(8), NULL);
+	cloud_until_server(&c, shelve.uid, VM_SHELVED_OFFLOADED);
+	cloud_until_server(&c, pause.uid, VM_SHELVED_OFFLOADED);
+	cloud_until_server(&c, rescue.uid, VM_SHELVED_OFFLOADED);
+	expect_waiting(&c, w.uid[0]);
+	cloud_until(&c, evictions_begun, &begun);
+	sim_release(c.worlds[0]);
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	finish(&c);
+}
+
+static int do_clear(struct cloud *c, struct db *db, void *arg, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct device_row *devices;
+	size_t n;
+
+	(void)arg;
+	if (store_device_list(db, &a, c->hosts[0], &devices, &n, err))
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(devices[i].custody, "reset") == 0)
+			return flow_gpu_change(c->e, db, &devices[i], GPU_CLEAR, NULL, err);
+	return 0;
+}
+
+/* GPUs that were given back are cleared before anyone gets them: who waits for them waits for that too. */
+static void test_reset(void **state)
+{
+	struct cloud c = { .flow.gpu_reset = true };
+	struct want a = { 0 }, w = { 0 };
+
+	(void)state;
+	make(&c, 1);
+	create_on(&c, &a, SPOT(8), NULL);
+	create(&c, &w, GPUS(2), NULL);
+	cloud_until_server(&c, a.uid[0], VM_SHELVED_OFFLOADED);
+	expect_waiting(&c, w.uid[0]);
+	cloud_clean(&c);
+	cloud_ok(&c, do_clear, NULL);
+	expect_waiting(&c, w.uid[0]);
+	cloud_ok(&c, do_clear, NULL);
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	finish(&c);
+}
+
 static int do_down(struct cloud *c, struct db *db, void *arg, struct error *err)
 {
 	return flow_host_force_down(c->e, db, c->hosts[*(unsigned *)arg], true, err);
@@ -696,6 +781,8 @@ int main(void)
 		cmocka_unit_test(test_leaver_deleted),
 		cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_not_kept),
+		cmocka_unit_test(test_states),
+		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_host_dies),
 		cmocka_unit_test(test_unshelve),
 		cmocka_unit_test(test_block),
