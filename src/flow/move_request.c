@@ -109,11 +109,6 @@ static int check_live(struct request *r, struct error *err)
 			"Instance %s has GPUs passed through, which cannot move live: stop it and migrate "
 			"it.",
 			r->s->uid);
-	if (!claim_is_plain(&r->held)) /* its domain names CPUs and cells of this host */
-		return error_set(err, ERR_BAD_REQUEST,
-			"Instance %s has NUMA cells, dedicated CPUs or huge pages, which cannot move live: "
-			"stop it and migrate it.",
-			r->s->uid);
 	if (!reachable(r, r->s->host_id))
 		return error_set(err, ERR_BAD_REQUEST,
 			"Compute service of %s is unavailable at this time: a live migration needs its host.",

@@ -18,8 +18,10 @@ struct live { /* first of what a step's facts point to */
 	struct hv_migrate how;
 	struct hv_target target;
 	struct hv_seen seen;
-	bool tried;       /* an earlier try came to no end that was heard */
-	char reason[256]; /* why it did not move; "": not known that it did not */
+	struct hv_domain promise; /* the other host's */
+	struct error broken;      /* how it does not keep that; no code: it does */
+	bool tried;               /* an earlier try came to no end that was heard */
+	char reason[256];         /* why it did not move; "": not known that it did not */
 };
 
 static struct live *live_of(const struct act *act)
@@ -52,6 +54,18 @@ static enum flow_verdict dest_load(struct flow_engine *e, struct db *ro, struct 
 			       host_is_dead(e, ro, act->host_id)
 		       ? FLOW_DONE
 		       : v;
+}
+
+static enum flow_verdict there_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
+{
+	enum flow_verdict v = dest_load(e, ro, act, err);
+	const struct server_facts *f = act->facts;
+
+	if (v != FLOW_NEXT)
+		return v;
+	return server_promise_load(ro, &act->arena, &f->s, f->move->id, &live_of(act)->promise, err)
+		       ? FLOW_FAIL
+		       : FLOW_NEXT;
 }
 
 /* ---- acts ---- */
@@ -106,7 +120,9 @@ static enum flow_verdict migrate_load(
 	l->target = link_target(to, &act->arena);
 	l->how.to = &l->target;
 	l->how.disks = server_disks(&act->arena, &f->s, &l->how.disks_n);
-	return FLOW_NEXT;
+	l->how.as = &l->promise;
+	return server_promise_load(ro, &act->arena, &f->s, f->move->id, &l->promise, err) ? FLOW_FAIL
+											  : FLOW_NEXT;
 }
 
 /* 1 a move of the guest is under way, 0 none, -1. */
@@ -157,13 +173,27 @@ static int here_act(struct act *act, const struct hv_driver *drv, struct hv_conn
 	return drv->domain_look(conn, f->s.uid, &live_of(act)->seen, err) ? -1 : FLOW_NEXT;
 }
 
+/* Has it there what that host owes it? A guest that came alive is not cut off for that, but shown. */
+static int look_closer(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+{
+	const struct server_facts *f = act->facts;
+	struct live *l = live_of(act);
+	struct hv_domain has;
+
+	if (drv->domain_read(conn, &act->arena, f->s.uid, &has, err))
+		return err->code == ERR_NOT_FOUND ? 0 : -1;
+	hv_domain_kept(&l->promise, &has, &l->broken);
+	return 0;
+}
+
 static int there_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	const struct server_facts *f = act->facts;
 	struct hv_seen *seen = &live_of(act)->seen;
 	bool left = strcmp(f->move->status, "post-migrating") == 0;
 
-	if (drv->domain_look(conn, f->s.uid, seen, err) || act_abandoned(act, err))
+	if (drv->domain_look(conn, f->s.uid, seen, err) || act_abandoned(act, err) ||
+		(seen->ours && seen->power != HV_POWER_ABSENT && look_closer(act, drv, conn, err)))
 		return -1;
 	/* cut off between its arrival and its first step there */
 	if (left && seen->ours && seen->power == HV_POWER_PAUSED && f->s.vm_state == VM_ACTIVE)
@@ -229,9 +259,10 @@ static int moved(struct flow_engine *e, struct db *db, struct act *act, struct e
 
 	while (i + 1 < ARRAY_LEN(arrived) && arrived[i].seen != live_of(act)->seen.power)
 		i++;
-	if (move_close(e, db, &f->s, f->move, "completed", act->flow->request_id, act->now_us, err))
+	if (move_close(e, db, &f->s, f->move, "completed", act->flow->request_id, act->now_us, err) ||
+		move_settle(e, db, act, arrived[i].vm, arrived[i].power, err))
 		return -1;
-	return move_settle(e, db, act, arrived[i].vm, arrived[i].power, err);
+	return live_of(act)->broken.code ? server_fail(e, db, act->flow, &live_of(act)->broken, err) : 0;
 }
 
 /* It is where it was, unless it is nowhere; the action's log says why. */
@@ -270,7 +301,7 @@ static const struct flow_step live_steps[] = {
 	{ "check", dest_load, check_act, check_commit, TASK_MIGRATING, LINK_OPS, TIME_CALL },
 	{ "migrate", migrate_load, migrate_act, keep_reason, TASK_MIGRATING, LINK_BULK, TIME_STAGE },
 	{ "here", source_load, here_act, here_commit, TASK_MIGRATING, LINK_OPS, TIME_CALL },
-	{ "there", dest_load, there_act, there_commit, TASK_MIGRATING, LINK_OPS, TIME_CALL },
+	{ "there", there_load, there_act, there_commit, TASK_MIGRATING, LINK_OPS, TIME_CALL },
 };
 
 /* It never fails: a host that does not answer is waited for, since nobody else knows where the guest is. */

@@ -186,8 +186,9 @@ struct hv_migrate {
 	const struct hv_target *to;
 	const struct hv_disk *disks; /* those that move with it: their volumes are made there first */
 	size_t disks_n;
-	int64_t bandwidth_mib; /* a second; 0: no limit */
-	int64_t downtime_ms;   /* that the end may take; 0: the hypervisor's default */
+	const struct hv_domain *as; /* what the other host owes it: cells, pins, emulator; NULL: as here */
+	int64_t bandwidth_mib;      /* a second; 0: no limit */
+	int64_t downtime_ms;        /* that the end may take; 0: the hypervisor's default */
 };
 
 struct hv_progress { /* bytes */

@@ -96,7 +96,7 @@ static void make_dom(struct sim_move *m, const struct sim_dom *d)
 	t->power = HV_POWER_PAUSED;
 	t->disks = copy_of(d->disks, d->disks_n, sizeof *d->disks);
 	t->has = (struct sim_has) { 0 };
-	sim_has_set(&t->has, &had);
+	sim_has_set(&t->has, m->how->as ? m->how->as : &had);
 	t->log = t->old_log = (struct buf) { 0 }; /* its log there begins empty */
 	t->rotated = false;
 	t->logged = t->starts;

@@ -316,6 +316,58 @@ static void test_broken_resize(void **state)
 	end(&c);
 }
 
+/* How many servers have the CPU of the host that they live on. */
+static int64_t allocated(struct cloud *c, int cpu)
+{
+	struct error err;
+	int64_t n = 0;
+
+	assert_true(
+		db_int_query(store_ro(c->store), &err, &n,
+			"SELECT count(*) FROM allocation_cpu x JOIN server s ON s.id = x.allocation_id AND "
+			"s.host_id = x.host_id WHERE x.cpu = ?",
+			"i", (int64_t)cpu) >= 0);
+	return n;
+}
+
+/* One that moves while it runs lies there as that host gives it; if not, it runs on, and is shown. */
+static void test_live(void **state)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct want w = { .vcpus = 8,
+		.ram_mib = 8192,
+		.extra_specs = "{\"hw:cpu_policy\": \"dedicated\", \"hw:numa_nodes\": \"2\", "
+			       "\"hw:mem_page_size\": \"1GB\"}" };
+	struct cpuset used = { { 0 } };
+	struct cloud c = { 0 };
+	struct hv_domain d;
+	struct server s;
+	struct go go;
+
+	(void)state;
+	make(&c, 2);
+	w.host = "host0";
+	cloud_ok(&c, do_create, &w);
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	go = go_elsewhere(w.uid[0], MOVE_LIVE);
+	cloud_ok(&c, do_move, &go);
+	cloud_until(&c, flows_gone, NULL);
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	d = has(&c, 1, w.uid[0], &a);
+	check_pins(&d, &used);
+	for (int cpu = cpuset_next(&used, 0); cpu >= 0; cpu = cpuset_next(&used, cpu + 1))
+		assert_int_equal(allocated(&c, cpu), 1);
+	sim_breach(c.worlds[0], SIM_OTHER_PIN);
+	cloud_ok(&c, do_move, &go);
+	cloud_until_server(&c, w.uid[0], VM_ERROR);
+	cloud_until(&c, flows_gone, NULL);
+	s = cloud_server(&c, &a, w.uid[0]);
+	assert_string_equal(s.fault_message, "The host did not give the server what it was promised.");
+	assert_int_equal(power_on(&c, 0, w.uid[0]), HV_POWER_RUNNING);
+	mend(&c, w.uid[0]);
+	end(&c);
+}
+
 /* --- parts of GPUs -------------------------------------------------------------------------------------- */
 
 static bool parts_are(struct cloud *c, void *arg)
@@ -441,6 +493,7 @@ int main(void)
 		cmocka_unit_test(test_broken_at_create),
 		cmocka_unit_test(test_broken_later),
 		cmocka_unit_test(test_broken_resize),
+		cmocka_unit_test(test_live),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_parts_move),
 		cmocka_unit_test(test_parts_refused),

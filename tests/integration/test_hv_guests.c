@@ -144,12 +144,22 @@ static int boot_disk(void)
 static const struct hv_disk disks[] = { { .volume = ROOT, .format = "qcow2", .serial = "root" },
 	{ .volume = CONFIG, .format = "raw", .readonly = true } };
 
+/* What the guest has on the first host, and on the second: another CPU, if there is one. */
+static struct cpuset pin_here = { .bits = { 1 } }, pin_there;
+static const struct hv_guest_cell in_cell = { 0, 1, 64, 4 };
+static struct hv_domain there = {
+	.vcpus = 1, .ram_mib = 64, .cells = &in_cell, .cells_n = 1, .pins = &pin_there, .pins_n = 1
+};
+
 static void define_guest(struct hv_conn *c)
 {
 	struct hv_domain d = domain(A);
 
 	d.disks = disks;
 	d.disks_n = ARRAY_LEN(disks);
+	d.cells = &in_cell;
+	d.cells_n = d.pins_n = 1;
+	d.pins = &pin_here;
 	OK(drv->domain_define(c, &d, &err));
 }
 
@@ -355,7 +365,7 @@ static int move(struct hv_conn *c, const char *to_port, int64_t mib, struct erro
 	CLEANUP(free_ptr) char *pki = xasprintf("%s/a/client", dir);
 	struct hv_target to = { .uri = uri, .pki_dir = pki, .pool = "cloudd", .connect_timeout_ms = 5000 };
 	struct hv_migrate how = {
-		.to = &to, .disks = disks, .disks_n = ARRAY_LEN(disks), .bandwidth_mib = mib
+		.to = &to, .disks = disks, .disks_n = ARRAY_LEN(disks), .as = &there, .bandwidth_mib = mib
 	};
 
 	return drv->domain_migrate(c, A, &how, err);
@@ -382,13 +392,17 @@ static bool counts_without_gap(const char *text, int than)
 
 static void test_move(void **state)
 {
+	CLEANUP(arena_finish) struct arena arena = { 0 };
 	struct hv_conn *a = connect_qemu(), *b;
 	struct hv_log log = { .uuid = A };
+	struct hv_domain has;
+	struct error err;
 	int tick, boots;
 
 	(void)state;
 	assert_int_equal(start_libvirtd_like("a", "b", other_port), 0);
 	b = connect_other();
+	cpuset_add(&pin_there, sysconf(_SC_NPROCESSORS_ONLN) > 1);
 	make_guest(a);
 	tick = tick_above(a, "a", 2);
 	OK(drv->console_follow(a, &log, 30, &err));
@@ -399,6 +413,9 @@ static void test_move(void **state)
 	tick_above(b, "b", tick);
 	last_tick(b, &boots);
 	assert_int_equal(boots, 0); /* it went on */
+	OK(drv->domain_read(b, &arena, A, &has, &err));
+	if (!hv_domain_kept(&there, &has, &err))
+		fail_msg("%s", err.detail);
 	assert_int_equal(volumes_of("a"), 0);
 	assert_int_equal(volumes_of("b"), 4);
 	OK(move(a, other_port, 0, &err)); /* there already */

@@ -184,7 +184,12 @@ static bool says(const struct buf *b, const char *text)
 static void test_guest(void **state)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
-	CLEANUP(buf_finish) struct buf xml = { 0 }, placed = { 0 }, same = { 0 };
+	CLEANUP(buf_finish)
+	struct buf xml = { 0 },
+		   placed = { 0 }, same = { 0 }, pinned = { 0 }, moved = { 0 };
+	const struct hv_guest_cell cell = { 3, 1, 64, 2048 };
+	struct cpuset pin = { .bits = { 1 << 7 } };
+	struct hv_domain there = { .vcpus = 1, .cells = &cell, .cells_n = 1, .pins = &pin, .pins_n = 1 };
 	struct guest g;
 	struct error err;
 
@@ -212,6 +217,19 @@ static void test_guest(void **state)
 	assert_true(says(&placed, DOMXML_NS)); /* our mark goes with it */
 	assert_int_equal(guestxml_place(buf_text(&xml), &(struct guest_place) { 0 }, &same, &err), 0);
 	assert_true(says(&same, "pool=\"cloudd\"") && says(&same, "console.log"));
+	assert_int_equal(
+		guestxml_place(buf_text(&xml), &(struct guest_place) { .promise = &there }, &pinned, &err),
+		0);
+	assert_true(says(&pinned, "<vcpupin vcpu=\"0\" cpuset=\"7\"/>") && says(&pinned, "nodeset=\"3\""));
+	assert_true(says(&pinned, "<page size=\"2048\" unit=\"KiB\" nodeset=\"0\"/>"));
+	/* again: those of the first place are gone */
+	cpuset_parse("9", &pin);
+	there.cells_n = 0;
+	assert_int_equal(
+		guestxml_place(buf_text(&pinned), &(struct guest_place) { .promise = &there }, &moved, &err),
+		0);
+	assert_true(says(&moved, "<vcpupin vcpu=\"0\" cpuset=\"9\"/>"));
+	assert_false(says(&moved, "cpuset=\"7\"") || says(&moved, "memnode") || says(&moved, "hugepages"));
 	assert_int_equal(guestxml_read(&a, "<domain><devices><hostdev/></devices></domain>", &g, &err), 0);
 	assert_true(g.hostdevs);
 	assert_int_equal(guestxml_read(&a, "<domain", &g, &err), -1);

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "hv/libvirt/numaxml.h"
 #include "hv/libvirt/xmlr.h"
+#include "hv/libvirt/xmlw.h"
 
 enum { DEVICES_MAX = 256 };
 
@@ -99,6 +101,29 @@ static void place_devices(xmlNodePtr devices, const struct guest_place *p)
 			set(xr_child(d, "log"), "file", p->log_path);
 }
 
+/* The elements of its place here go, those of the other come. */
+static int place_promise(xmlNodePtr root, const struct hv_domain *promise, struct error *err)
+{
+	static const char *const elements[] = { "memoryBacking", "cputune", "numatune" };
+	CLEANUP(buf_finish) struct buf text = { 0 };
+	CLEANUP(xr_free) xmlDocPtr doc = NULL;
+	struct xmlw w = { .out = &text };
+
+	xw_open(&w, "domain");
+	numaxml_write(&w, promise);
+	xw_close(&w);
+	if (!(doc = xr_parse(text.data, text.len, err)))
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(elements); i++) {
+		xmlNodePtr now = xr_child(xmlDocGetRootElement(doc), elements[i]);
+
+		drop_children(root, elements[i]);
+		if (now)
+			xmlAddChild(root, xmlDocCopyNode(now, root->doc, 1));
+	}
+	return 0;
+}
+
 int guestxml_place(const char *xml, const struct guest_place *place, struct buf *out, struct error *err)
 {
 	CLEANUP(xr_free) xmlDocPtr doc = xr_parse(xml, strlen(xml), err);
@@ -108,6 +133,8 @@ int guestxml_place(const char *xml, const struct guest_place *place, struct buf 
 	if (!doc)
 		return -1;
 	place_devices(xr_child(xmlDocGetRootElement(doc), "devices"), place);
+	if (place->promise && place_promise(xmlDocGetRootElement(doc), place->promise, err) < 0)
+		return -1;
 	xmlDocDumpMemory(doc, &text, &n);
 	if (!text)
 		return error_internal(err, "a guest's definition could not be written");

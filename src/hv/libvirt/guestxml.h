@@ -27,12 +27,14 @@ struct guest {
 /* Into the arena. */
 int guestxml_read(struct arena *a, const char *xml, struct guest *out, struct error *err);
 
+struct hv_domain;
 struct guest_place { /* NULL: as it is */
 	const char *pool, *emulator, *log_path;
+	const struct hv_domain *promise; /* where its processors and memory lie there */
 };
 
 /* The definition as another host wants it: disks in its pool, without the backing images that they have here,
- * the console's log where it keeps them. */
+ * the console's log where it keeps them, pins and cells as it gives them. */
 int guestxml_place(const char *xml, const struct guest_place *place, struct buf *out, struct error *err);
 
 #endif

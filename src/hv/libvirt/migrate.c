@@ -147,7 +147,9 @@ static int place(struct trip *t, struct error *err)
 		return -1;
 	if (facts->pool_path)
 		log = lv_console_path(facts, t->uuid);
-	at = (struct guest_place) { .pool = t->to->pool, .emulator = facts->emulator, .log_path = log };
+	at = (struct guest_place) {
+		.pool = t->to->pool, .emulator = facts->emulator, .log_path = log, .promise = t->how->as
+	};
 	return guestxml_place(t->xml, &at, &t->live, err) < 0 ? -1 : guestxml_place(kept, &at, &t->kept, err);
 }
 
