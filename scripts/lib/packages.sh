@@ -9,7 +9,7 @@ PACKAGES_BUILD="gcc cmake ninja-build pkg-config libvirt-dev libxml2-dev libuv1-
 # on the controller
 PACKAGES_RUN="libvirt0 libxml2 libuv1 libsqlite3-0 libssl3 libjansson4 libinih1 libisofs6 libcurl4 libsystemd0 ca-certificates qemu-utils"
 # on a hypervisor host
-PACKAGES_HOST="libvirt-daemon libvirt-daemon-system libvirt-daemon-driver-qemu qemu-system-x86 qemu-utils ovmf dnsmasq-base"
+PACKAGES_HOST="libvirt-daemon libvirt-daemon-system libvirt-daemon-driver-qemu qemu-system-x86 qemu-utils ovmf dnsmasq-base mdevctl"
 # for the guest image
 PACKAGES_GUEST="apt dpkg-dev binutils e2fsprogs qemu-utils util-linux"
 # for the demo, without a host's services: libvirtd is started by hand, with state of its own
