@@ -168,13 +168,13 @@ static const char *what_of(struct ctl *ctl, const json_t *entry)
 static void draw(const json_t *entry, struct span all, char bar[BAR + 1])
 {
 	struct span s = span_of(entry);
-	bool sure = !str_eq(text_of(entry, "state"), "planned");
+	const char *mark = str_eq(text_of(entry, "state"), "planned") ? "=" : "#";
 
 	for (int i = 0; i < BAR; i++) {
 		int64_t from = all.from + (all.to - all.from) / BAR * i,
 			to = from + (all.to - all.from) / BAR;
 
-		bar[i] = s.from < to && from < s.to ? (sure ? '#' : '=') : '.';
+		bar[i] = *(s.from < to && from < s.to ? mark : ".");
 	}
 	bar[BAR] = '\0';
 }
