@@ -176,7 +176,8 @@ int placement_choose(struct placement *p, const struct placement_request *req, s
 	q = query_make(p, req);
 	if (n == 1)
 		return choose_one(&c, out, err);
-	g.taken = taken = xmalloc(n * sizeof *taken);
+	taken = xmalloc(n * sizeof *taken);
+	g.taken = taken;
 	gang_choose(&g, n);
 	if (g.n < n)
 		rc = no_host(&c, g.lacks, g.most, n,

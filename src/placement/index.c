@@ -275,7 +275,8 @@ struct tree *index_tree(struct placement *p, const struct tree_key *key)
 		x = p->index = index_create();
 	at = map_get(&x->by_hash, hash);
 	t = at == MAP_NONE ? tree_create(p, key, hash) : x->trees[at];
-	if (memcmp(&t->key, key, sizeof *key) != 0) { /* another key with this hash: it gives way */
+	/* Another key with this hash gives way. NOLINTNEXTLINE(bugprone-*,cert-*): unused bytes are 0 */
+	if (memcmp(&t->key, key, sizeof *key) != 0) {
 		t->key = *key;
 		t->age = x->age - 1;
 	}
