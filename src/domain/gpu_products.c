@@ -181,6 +181,16 @@ bool gpu_mdev_find(const char *text, const char *profile, char out_id[GPU_MDEV_N
 	return false;
 }
 
+uint64_t gpu_geometry_offered(const struct gpu_geometry *g, const char *mdev_types)
+{
+	char id[GPU_MDEV_NAME];
+	uint64_t offered = 0;
+
+	for (size_t i = 0; i < g->profiles_n && i < 64; i++)
+		offered |= (uint64_t)gpu_mdev_find(mdev_types, g->profiles[i].name, id) << i;
+	return offered;
+}
+
 /* ---- interconnect ---- */
 
 static uint64_t span(const size_t *order, size_t n)

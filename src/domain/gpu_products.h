@@ -67,6 +67,9 @@ size_t gpu_mdev_types(const char *text, struct gpu_mdev_type out[GPU_MDEV_TYPES_
  * "1g.5gb" where the name ends in "-1-5C". False: none is. */
 bool gpu_mdev_find(const char *text, const char *profile, char out_id[GPU_MDEV_NAME]);
 
+/* Bit i: there is a type for profile i of the geometry. */
+uint64_t gpu_geometry_offered(const struct gpu_geometry *g, const char *mdev_types);
+
 /* ---- interconnect ---- */
 
 enum { GPU_LINKS_MAX = 64 };

@@ -169,19 +169,23 @@ int flow_host_change(
 static int cut_check(const struct device_row *d, const char *cut, struct error *err)
 {
 	const struct gpu_product *p = gpu_product_find(d->vendor_id, d->product_id);
+	const struct gpu_geometry *g = gpu_geometry_find(cut);
+	bool mdev = strcmp(cut, GPU_CUT_MDEV) == 0;
 
 	if (strcmp(cut, GPU_CUT_WHOLE) == 0)
 		return 0;
-	if (strcmp(cut, GPU_CUT_MDEV) == 0)
-		return *d->mdev_types ? 0
-				      : error_set(err, ERR_BAD_REQUEST, "GPU %s offers no mediated devices",
-						d->address);
-	if (!gpu_geometry_find(cut))
+	if (!g && !mdev)
 		return error_set(err, ERR_BAD_REQUEST,
 			"'%.60s' is no way to cut a GPU: whole, mdev, or a geometry", cut);
-	if (p && (!p->geometry || strcmp(p->geometry, cut) != 0))
+	if (g && p && (!p->geometry || strcmp(p->geometry, cut) != 0))
 		return error_set(err, ERR_BAD_REQUEST, "a %s can be cut as %s, not as %s", p->model,
 			p->geometry ? p->geometry : "mdev at most", cut);
+	if (mdev ? !*d->mdev_types : !gpu_geometry_offered(g, d->mdev_types))
+		return error_set(err, ERR_BAD_REQUEST,
+			"the host offers no mediated devices of GPU %s that are cut so: its driver, MIG and "
+			"virtual "
+			"functions are set up there first",
+			d->address);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "flow/topology.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,8 @@ _Static_assert((int)TRAIT_NAME == (int)PLACEMENT_NAME, "all traits can be told")
 
 struct kept {
 	struct kept *next;
-	char *key; /* a geometry's name, or the types of mediated devices */
+	char *key; /* a geometry's name with the profiles that are offered, or the types of mediated devices
+		    */
 	struct placement_geometry geometry;
 };
 
@@ -46,17 +48,20 @@ static const struct placement_geometry *keep(
 	return &k->geometry;
 }
 
-static const struct placement_geometry *of_table(const struct gpu_geometry *g)
+/* Of the table's profiles those start nowhere of which the host can make no mediated devices: what is held of
+ * them keeps its slots. */
+static const struct placement_geometry *of_table(
+	const struct gpu_geometry *g, uint64_t offered, const char *key)
 {
 	struct placement_profile *p = xcalloc(g->profiles_n, sizeof *p);
 
 	for (size_t i = 0; i < g->profiles_n; i++) {
-		p[i].starts = g->profiles[i].starts;
+		p[i].starts = offered >> i & 1 ? g->profiles[i].starts : 0;
 		p[i].slots = g->profiles[i].slots;
 		p[i].share = g->profiles[i].share;
 		str_copy(p[i].name, sizeof p[i].name, g->profiles[i].name);
 	}
-	return keep(g->name, p, g->profiles_n, g->slots, false);
+	return keep(key, p, g->profiles_n, g->slots, false);
 }
 
 /* A type of which there can be n takes one n-th of the slots. All of one device are of one type, as most
@@ -86,15 +91,21 @@ static const struct placement_geometry *of_types(const char *text)
 const struct placement_geometry *topology_geometry(const struct device_row *d)
 {
 	const struct gpu_geometry *table = gpu_geometry_find(d->cut);
-	/* a geometry that another version knew is one without profiles: nothing is given */
-	const char *key = table ? d->cut : strcmp(d->cut, GPU_CUT_MDEV) == 0 ? d->mdev_types : "";
+	uint64_t offered = table ? gpu_geometry_offered(table, d->mdev_types) : 0;
 	const struct kept *k;
+	char with[64];
+	/* a geometry that another version knew is one without profiles: nothing is given */
+	const char *key = strcmp(d->cut, GPU_CUT_MDEV) == 0 ? d->mdev_types : "";
 
 	if (strcmp(d->cut, GPU_CUT_WHOLE) == 0)
 		return NULL;
+	if (table) {
+		snprintf(with, sizeof with, "%s %llx", d->cut, (unsigned long long)offered);
+		key = with;
+	}
 	if ((k = kept_find(key)))
 		return &k->geometry;
-	return table ? of_table(table) : of_types(key);
+	return table ? of_table(table, offered, key) : of_types(key);
 }
 
 /* ---- GPUs ---- */

@@ -11,7 +11,7 @@
 #define HOST                                                                                                 \
 	"vcpus=16&cells=2&threads=2&ram_gib=64&gpus=4&gpu=10de:2330&pages_1g=8&pages_2m=1024&features=avx2." \
 	"svm"
-#define CUT "vcpus=8&ram_gib=64&gpus=1&gpu=10de:2330&mdev=nv-1:4:A-1-20C,nv-2:2"
+#define CUT "vcpus=8&ram_gib=64&gpus=1&gpu=10de:2330&mdev=nv-1:4:A-1-10C,nv-2:2:A-3-40C"
 
 static struct cloud cloud;
 
@@ -310,7 +310,7 @@ static struct placement_request part(const char *profile)
 static void test_cuts(void **state)
 {
 	struct placement_request one = gpus(1, PLACEMENT_WHATEVER), small = part("1g.10gb"),
-				 half = part("3g.40gb"), quarter = part("nv-1");
+				 half = part("3g.40gb"), whole = part("7g.80gb"), quarter = part("nv-1");
 	struct cloud *c = *state;
 
 	cloud_host(c, CUT);
@@ -321,11 +321,27 @@ static void test_cuts(void **state)
 	assert_int_equal(room(c, &one), 0);
 	assert_int_equal(room(c, &small), 7);
 	assert_int_equal(room(c, &half), 2);
+	assert_int_equal(room(c, &whole), 0); /* the host cannot make one */
 	cloud_ok(c, do_gpu, (&(struct gpu_op) { 0, GPU_CUT, "mdev" }));
 	assert_int_equal(room(c, &small), 0);
 	assert_int_equal(room(c, &quarter), 4);
 	cloud_ok(c, do_gpu, (&(struct gpu_op) { 0, GPU_CUT, "whole" }));
 	assert_int_equal(room(c, &one), 1);
+}
+
+/* A driver that offers none of them. */
+static void test_cut_without_driver(void **state)
+{
+	struct cloud *c = *state;
+
+	cloud_host(c, HOST);
+	for (int i = 0; i < 2; i++) {
+		struct gpu_op op = { 0, GPU_CUT, i ? "mdev" : "mig-80" };
+
+		assert_int_equal(cloud_do(c, do_gpu, &op), -1);
+		assert_int_equal(c->err.code, ERR_BAD_REQUEST);
+		assert_non_null(strstr(c->err.msg, "offers no mediated devices"));
+	}
 }
 
 static void test_cut_while_held(void **state)
@@ -430,6 +446,7 @@ int main(void)
 		TEST(test_links),
 		TEST(test_custody),
 		TEST(test_cuts),
+		TEST(test_cut_without_driver),
 		TEST(test_cut_while_held),
 		TEST(test_reset_after_use),
 		TEST(test_restart),

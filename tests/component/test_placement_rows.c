@@ -132,7 +132,9 @@ static void devices_put(int64_t host_id, int n, const char *cut)
 			.iommu_group = 100 + i,
 			.present = true,
 			.companions = "",
-			.mdev_types = strcmp(cut, "mdev") == 0 ? "t-1=4:T-4;t-2=2:T-2" : "",
+			.mdev_types = strcmp(cut, "mdev") == 0 ? "t-1=4:T-4;t-2=2:T-2"
+							       : "m-1=7:T-1-10C;m-2=3:T-2-20C;m-3=2:T-3-40C;"
+								 "m-4=1:T-4-40C;m-7=1:T-7-80C",
 			.health = "ok",
 			.custody = "clean",
 			.custody_reason = "",

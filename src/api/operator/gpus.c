@@ -63,13 +63,15 @@ static void write_cuts(struct api_call *c, const struct device_row *d)
 	jw_str(b, GPU_CUT_WHOLE);
 	if (*d->mdev_types)
 		jw_str(b, GPU_CUT_MDEV);
-	if (product && product->geometry)
+	if (product && product->geometry &&
+		gpu_geometry_offered(gpu_geometry_find(product->geometry), d->mdev_types))
 		jw_str(b, product->geometry);
 	jw_end_array(b);
 	jw_key(b, "profiles");
 	jw_array(b);
 	for (size_t i = 0; g && i < g->profiles_n; i++)
-		jw_str(b, g->profiles[i].name);
+		if (g->profiles[i].starts) /* the host can make one */
+			jw_str(b, g->profiles[i].name);
 	jw_end_array(b);
 }
 
