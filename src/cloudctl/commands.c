@@ -56,6 +56,69 @@ static const struct view decision_view = { "decision",
 		{ "request", "request_id", FORM_TEXT }, { "same answer now", "same", FORM_TEXT }, { 0 } },
 	NULL, NULL };
 
+static const struct view capacity_parts[] = {
+	{ "models",
+		(const struct column[]) {
+			{ "model", "model", FORM_TEXT },
+			{ "hosts", "hosts", FORM_COUNT },
+			{ "gpus", "gpus", FORM_COUNT },
+			{ "in use", "in_use", FORM_COUNT },
+			{ "free", "free", FORM_COUNT },
+			{ "reserved", "reserved", FORM_COUNT },
+			{ "unfit", "unfit", FORM_COUNT },
+			{ "by 8", "by_8", FORM_COUNT },
+			{ "by 4", "by_4", FORM_COUNT },
+			{ "by 2", "by_2", FORM_COUNT },
+			{ "by 1", "by_1", FORM_COUNT },
+			{ "stranded for 8", "stranded_8", FORM_COUNT },
+			{ "largest", "largest", FORM_COUNT },
+			{ 0 },
+		},
+		NULL, NULL },
+	{ "flavors",
+		(const struct column[]) {
+			{ "flavor", "flavor", FORM_TEXT },
+			{ "vcpus", "vcpus", FORM_COUNT },
+			{ "memory", "ram_mib", FORM_MIB },
+			{ "gpus", "gpus", FORM_COUNT },
+			{ "servers that fit", "servers", FORM_COUNT },
+			{ 0 },
+		},
+		NULL, NULL },
+	{ 0 },
+};
+
+static const struct view capacity_view = { "capacity",
+	(const struct column[]) {
+		{ "gpus in use", "gpus_in_use/gpus", FORM_USED },
+		{ "gpus free", "gpus_free", FORM_TEXT },
+		{ 0 },
+	},
+	capacity_parts, NULL };
+
+static const struct view rebalance_parts[] = {
+	{ "moves",
+		(const struct column[]) {
+			{ "server", "server", FORM_TEXT },
+			{ "id", "server_id", FORM_TEXT },
+			{ "vcpus", "vcpus", FORM_COUNT },
+			{ "memory", "ram_mib", FORM_MIB },
+			{ "from", "from", FORM_TEXT },
+			{ "to", "to", FORM_TEXT },
+			{ 0 },
+		},
+		NULL, NULL },
+	{ 0 },
+};
+
+static const struct view rebalance_view = { "plan",
+	(const struct column[]) {
+		{ "flavor", "flavor", FORM_TEXT },
+		{ "more servers that fit then", "servers_won", FORM_TEXT },
+		{ 0 },
+	},
+	rebalance_parts, NULL };
+
 static const struct view explain_parts[] = {
 	{ "change",
 		(const struct column[]) {
@@ -890,6 +953,23 @@ const struct command commands[] = {
 		.url = OPERATOR "/evictions",
 		.view = &waiters_view },
 
+	{ .path = "capacity",
+		.help = "Show free and stranded GPUs by shape, and how many servers of each flavor fit",
+		.method = "GET",
+		.url = OPERATOR "/capacity",
+		.view = &capacity_view },
+	{ .path = "rebalance",
+		.args = "FLAVOR",
+		.help = "Say which servers would have to move so that more of a flavor fit, or move them",
+		.options = OPTIONS { { "count", "N", "So many more, 1 where not given", OPT_INT, NULL },
+			{ "max-moves", "N", "By at most so many moves", OPT_INT, NULL },
+			{ "plan", NULL, "Only say it, as is done without --apply", OPT_FLAG, NULL },
+			{ "apply", NULL, "Move them live, one after the other", OPT_FLAG, NULL },
+			{ "timeout", "SECONDS", "Wait so long for each move, 600 where not given", OPT_INT,
+				NULL },
+			END },
+		.view = &rebalance_view,
+		.run = cmd_rebalance },
 	{ .path = "decision list",
 		.help = "List what was asked of placement, and what it answered",
 		.options = OPTIONS { { "limit", "N", "At most so many, the latest", OPT_INT, "?limit" },

@@ -207,8 +207,8 @@ struct placement_choice {
 	int16_t cpus[PLACEMENT_PINS_MAX]; /* vCPU i is pinned to host CPU cpus[i] */
 	size_t cpus_n;                    /* 0: not pinned */
 	bool cpus_isolated; /* the other threads of these CPUs' cores are the server's too, and stay idle */
-	int16_t idle[PLACEMENT_PINS_MAX]; /* these, of what is held; of what is chosen they are found when it is
-					     taken */
+	int16_t idle[PLACEMENT_PINS_MAX]; /* these, of what is held; of what is chosen they are found when it
+					     is taken */
 	size_t idle_n;
 };
 
@@ -301,6 +301,22 @@ struct placement_may {
 int placement_victims(const struct placement *p, const struct placement_request *req,
 	const struct placement_may *may, struct placement_choice *out, int64_t *victims, size_t max,
 	size_t *out_n, struct error *err);
+
+/* Who may move, and what each would ask for elsewhere: as at its creation; -1: it cannot move after all. */
+struct placement_movers {
+	struct placement_may may;
+	int (*request)(void *ctx, int64_t server_id, struct placement_request *out);
+	void *ctx;
+};
+
+struct placement_move {
+	int64_t server_id, from, to; /* hosts */
+};
+
+/* Moves after which up to `count` more servers of the request fit than do now; in the order in which they can
+ * be made, at most max. Returns how many more; *out_n: the number of moves. */
+size_t placement_rebalance(const struct placement *p, const struct placement_request *req, size_t count,
+	const struct placement_movers *movers, struct placement_move *moves, size_t max, size_t *out_n);
 
 /* What follows a mark can be undone back to it, newest first (a savepoint, or a tick that was refused).
  * Forget drops the journal once the tick is on disk. Host changes are journaled as well. */

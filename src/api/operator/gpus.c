@@ -87,7 +87,7 @@ static void write_mdev_types(struct api_call *c, const struct device_row *d)
 		jw_object(b);
 		jw_kv_str(b, "id", types[i].id);
 		jw_kv_str(b, "name", types[i].name);
-		jw_kv_int(b, "instances", types[i].instances);
+		jw_kv_int(b, "instances", gpu_mdev_most(&types[i], d->memory_mib));
 		jw_end_object(b);
 	}
 	jw_end_array(b);
