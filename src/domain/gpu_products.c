@@ -154,6 +154,28 @@ size_t gpu_mdev_types(const char *text, struct gpu_mdev_type out[GPU_MDEV_TYPES_
 	return n;
 }
 
+static int lesser(int64_t a, int64_t b)
+{
+	return (int)(a < b ? a : b);
+}
+
+int gpu_mdev_most(const struct gpu_mdev_type *t, int64_t memory_mib)
+{
+	const char *dash = strrchr(t->name, '-'), *before;
+	int most = t->instances, gib, slices;
+	char kind, end;
+
+	if (!dash || sscanf(dash, "-%4d%c", &gib, &kind) != 2 || gib < 1 || kind < 'A' || kind > 'Z')
+		return most;
+	if (memory_mib >= (int64_t)gib * GIB)
+		most = lesser(most, memory_mib / GIB / gib);
+	before = memrchr(t->name, '-', (size_t)(dash - t->name));
+	if (before && sscanf(before, "-%2d%c", &slices, &end) == 2 && end == '-' && slices >= 1 &&
+		slices <= 7)
+		most = lesser(most, 7 / slices);
+	return most;
+}
+
 static bool is_profile(const struct gpu_mdev_type *t, const char *profile)
 {
 	char suffix[GPU_MDEV_NAME];

@@ -63,6 +63,10 @@ struct gpu_mdev_type {
 
 /* Reads "nvidia-474=7:NVIDIA A100-1-5C;nvidia-475=3:..."; what is malformed is left out. */
 size_t gpu_mdev_types(const char *text, struct gpu_mdev_type out[GPU_MDEV_TYPES_MAX]);
+/* How many of the type one GPU holds: each of its virtual functions says that it can make one, but the memory
+ * in the name ("NVIDIA A100-4C": 4 GiB) and its slices ("-1-5C": one of seven) are there once. memory_mib 0:
+ * not known. */
+int gpu_mdev_most(const struct gpu_mdev_type *t, int64_t memory_mib);
 /* The id of the type in text that is a partition of that profile: the profile is its id or its name, or
  * "1g.5gb" where the name ends in "-1-5C". False: none is. */
 bool gpu_mdev_find(const char *text, const char *profile, char out_id[GPU_MDEV_NAME]);

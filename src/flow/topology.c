@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "flow/topology.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,8 +18,7 @@ _Static_assert((int)TRAIT_NAME == (int)PLACEMENT_NAME, "all traits can be told")
 
 struct kept {
 	struct kept *next;
-	char *key; /* a geometry's name with the profiles that are offered, or the types of mediated devices
-		    */
+	char *key; /* what it was made of */
 	struct placement_geometry geometry;
 };
 
@@ -66,16 +64,16 @@ static const struct placement_geometry *of_table(
 
 /* A type of which there can be n takes one n-th of the slots. All of one device are of one type, as most
  * devices want it. */
-static const struct placement_geometry *of_types(const char *text)
+static const struct placement_geometry *of_types(const char *text, int64_t memory_mib, const char *key)
 {
 	struct gpu_mdev_type types[GPU_MDEV_TYPES_MAX];
 	size_t n = gpu_mdev_types(text, types), k = 0;
 	struct placement_profile *p = xcalloc(n + 1, sizeof *p);
 
 	for (size_t i = 0; i < n; i++) {
-		int many = types[i].instances < GPU_MDEV_INSTANCES_MAX ? types[i].instances
-								       : GPU_MDEV_INSTANCES_MAX;
+		int many = gpu_mdev_most(&types[i], memory_mib);
 
+		many = many < GPU_MDEV_INSTANCES_MAX ? many : GPU_MDEV_INSTANCES_MAX;
 		if (!many)
 			continue;
 		p[k].slots = (uint8_t)(GPU_MDEV_INSTANCES_MAX / many);
@@ -85,27 +83,28 @@ static const struct placement_geometry *of_types(const char *text)
 		str_copy(p[k].name, sizeof p[k].name, types[i].id);
 		k++;
 	}
-	return keep(text, p, k, GPU_MDEV_INSTANCES_MAX, true);
+	return keep(key, p, k, GPU_MDEV_INSTANCES_MAX, true);
 }
 
 const struct placement_geometry *topology_geometry(const struct device_row *d)
 {
 	const struct gpu_geometry *table = gpu_geometry_find(d->cut);
 	uint64_t offered = table ? gpu_geometry_offered(table, d->mdev_types) : 0;
-	const struct kept *k;
-	char with[64];
 	/* a geometry that another version knew is one without profiles: nothing is given */
-	const char *key = strcmp(d->cut, GPU_CUT_MDEV) == 0 ? d->mdev_types : "";
+	const char *types = strcmp(d->cut, GPU_CUT_MDEV) == 0 ? d->mdev_types : "";
+	CLEANUP(buf_finish) struct buf key = { 0 };
+	const struct kept *k;
 
 	if (strcmp(d->cut, GPU_CUT_WHOLE) == 0)
 		return NULL;
-	if (table) {
-		snprintf(with, sizeof with, "%s %llx", d->cut, (unsigned long long)offered);
-		key = with;
-	}
-	if ((k = kept_find(key)))
+	if (table)
+		buf_printf(&key, "%s %llx", d->cut, (unsigned long long)offered);
+	else
+		buf_printf(&key, "%lld %s", (long long)d->memory_mib, types);
+	if ((k = kept_find(buf_text(&key))))
 		return &k->geometry;
-	return table ? of_table(table, offered, key) : of_types(key);
+	return table ? of_table(table, offered, buf_text(&key))
+		     : of_types(types, d->memory_mib, buf_text(&key));
 }
 
 /* ---- GPUs ---- */

@@ -126,6 +126,32 @@ static void test_mdev_types(void **state)
 	assert_string_equal(t[0].id, "w");
 }
 
+static int most_of(const char *name, int instances, int gib)
+{
+	struct gpu_mdev_type t = { .instances = instances };
+
+	str_copy(t.name, sizeof t.name, name);
+	return gpu_mdev_most(&t, (int64_t)gib * 1024);
+}
+
+static void test_mdev_most(void **state)
+{
+	(void)state;
+	assert_int_equal(most_of("NVIDIA A100-4C", 16, 40), 10);
+	assert_int_equal(most_of("NVIDIA A100-4C", 3, 40), 3);
+	assert_int_equal(most_of("NVIDIA A100-40C", 16, 40), 1);
+	assert_int_equal(most_of("NVIDIA A100-1-5C", 16, 40), 7);
+	assert_int_equal(most_of("NVIDIA A100-2-10C", 16, 40), 3);
+	assert_int_equal(most_of("NVIDIA A100-1-5CME", 16, 40), 7);
+	/* what the name does not tell */
+	assert_int_equal(most_of("NVIDIA A100-4C", 16, 0), 16);
+	assert_int_equal(most_of("i915-GVTg_V5_4", 2, 40), 2);
+	assert_int_equal(most_of("mtty-2", 2, 40), 2);
+	assert_int_equal(most_of("", 5, 40), 5);
+	assert_int_equal(most_of("X-", 5, 40), 5);
+	assert_int_equal(most_of("X-0C", 5, 40), 5);
+}
+
 static void test_links_auto(void **state)
 {
 	const struct gpu_product *sxm = gpu_product_find(0x10de, 0x2330),
@@ -173,6 +199,7 @@ int main(void)
 		cmocka_unit_test(test_geometries),
 		cmocka_unit_test(test_instances),
 		cmocka_unit_test(test_mdev_types),
+		cmocka_unit_test(test_mdev_most),
 		cmocka_unit_test(test_links_auto),
 		cmocka_unit_test(test_links_parse),
 	};
