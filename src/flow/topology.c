@@ -204,15 +204,11 @@ static size_t read_cpus(
 	return n;
 }
 
-int topology_dedicated(struct db *db, const struct host_row *h, struct cpuset *out, struct error *err)
+static int dedicated_of(const struct host_row *h, const struct host_cell_row *rows, size_t n,
+	struct cpuset *out, struct error *err)
 {
-	CLEANUP(arena_finish) struct arena a = { 0 };
 	struct cpuset set, there = { { 0 } };
-	struct host_cell_row *rows;
-	size_t n;
 
-	if (store_host_cells(db, &a, h->id, &rows, &n, err))
-		return -1;
 	if (cpuset_parse(h->dedicated_cpus, &set))
 		return error_internal(err, "dedicated CPUs of host %s: %.100s", h->name, h->dedicated_cpus);
 	for (size_t i = 0; i < n; i++)
@@ -220,6 +216,15 @@ int topology_dedicated(struct db *db, const struct host_row *h, struct cpuset *o
 	cpuset_common(&set, &there);
 	*out = set;
 	return 0;
+}
+
+int topology_dedicated(struct db *db, const struct host_row *h, struct cpuset *out, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct host_cell_row *rows;
+	size_t n;
+
+	return store_host_cells(db, &a, h->id, &rows, &n, err) ? -1 : dedicated_of(h, rows, n, out, err);
 }
 
 static int64_t huge_mib(const struct host_cell_row *c)
@@ -262,7 +267,7 @@ static int fill_cells(struct db *db, struct arena *a, const struct host_row *h, 
 	struct cpuset dedicated;
 	size_t n;
 
-	if (topology_dedicated(db, h, &dedicated, err) || store_host_cells(db, a, h->id, &rows, &n, err))
+	if (store_host_cells(db, a, h->id, &rows, &n, err) || dedicated_of(h, rows, n, &dedicated, err))
 		return -1;
 	out->vcpus -= count(&dedicated);
 	for (size_t i = 0; i < n; i++) {
