@@ -4,6 +4,7 @@
 
 void fit_refresh(struct host *h)
 {
+	host_count_gpus(h);
 	for (size_t i = 0; i < h->cells_n; i++)
 		cpus_refresh(&h->cells[i]);
 	gpus_refresh(h);
@@ -29,6 +30,20 @@ static enum placement_rule check_amounts(
 	return RULE_OK;
 }
 
+/* Too few GPUs, or none of a model: seen without a look at each. */
+static bool lacks_gpus(const struct host *h, const struct shape *s)
+{
+	int whole = 0;
+
+	for (int k = 0; k < s->gpus_n; k++) {
+		if (!(h->models_free & s->gpus[k].models))
+			return true;
+		if (s->gpus[k].share == PLACEMENT_SHARE && !s->gpus[k].profile[0])
+			whole += s->gpus[k].count;
+	}
+	return whole > (int)h->gpus_free;
+}
+
 enum placement_rule fit_check(const struct host *h, const struct shape *s, int64_t *want, int64_t *have)
 {
 	int64_t w = 0, n = 0;
@@ -37,8 +52,9 @@ enum placement_rule fit_check(const struct host *h, const struct shape *s, int64
 
 	if (rule == RULE_OK)
 		rule = guest_check(h, s, &guest, &w, &n);
-	if (rule == RULE_OK && s->gpus_n)
-		rule = gpus_check(h, s, &guest, &w, &n);
+	if (rule == RULE_OK &&
+		s->gpus_n) /* most hosts that are asked are refused, and nobody asks for numbers */
+		rule = !want && !have && lacks_gpus(h, s) ? RULE_GPU : gpus_check(h, s, &guest, &w, &n);
 	if (want)
 		*want = rule == RULE_OK ? 0 : w;
 	if (have)

@@ -101,10 +101,10 @@ void host_charge(const struct placement *p, struct host *h, int sign, const stru
 		charge_cell(h, sign, &c->cells[i]);
 	for (size_t i = 0; i < c->cpus_n + c->idle_n; i++)
 		charge_cpu(h, sign, c->cpus[i], held->server);
-	if (c->gpus_n)
-		host_count_gpus(h);
 	if (c->cells_n || c->cpus_n)
 		fit_refresh(h);
+	else
+		host_count_gpus(h);
 }
 
 /* ---- one holding ---- */

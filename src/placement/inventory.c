@@ -99,8 +99,14 @@ void cell_cpu_add_gone(struct cell *c, int16_t id)
 void host_count_gpus(struct host *h)
 {
 	h->gpus_free = 0;
-	for (size_t i = 0; i < h->gpus_there; i++)
-		h->gpus_free += gpu_free(&h->gpus[i]) && !h->gpus[i].parts;
+	h->models_free = 0;
+	for (size_t i = 0; i < h->gpus_there; i++) {
+		const struct gpu *g = &h->gpus[i];
+
+		h->gpus_free += gpu_free(g) && !g->parts;
+		if (gpu_free(g))
+			h->models_free |= g->model < MODELS_MAX ? UINT64_C(1) << g->model : UINT64_MAX;
+	}
 }
 
 /* ---- GPUs ---- */
@@ -174,7 +180,6 @@ static void build_gpus(
 	for (size_t i = 0; old && i < old->gpus_n; i++)
 		if (gpu_taken(&old->gpus[i]) && !host_gpu(h, old->gpus[i].id))
 			gpu_append(h, &old->gpus[i])->gone = true;
-	host_count_gpus(h);
 }
 
 /* The sets name GPUs by their places as told; here they are in the order of ids. */

@@ -54,9 +54,10 @@ struct host {
 	int64_t vcpus_used, ram_used_mib, disk_used_gib;
 	struct gpu *gpus; /* owned; those that are there by id (64 at most), then the gone ones */
 	size_t gpus_n, gpus_there;
-	uint64_t grouped;   /* by bit: those that are not alone in their IOMMU group; by fit_refresh */
-	size_t gpus_free;   /* of those that are there: healthy, and nothing of them is taken */
-	struct cell *cells; /* owned; by id */
+	uint64_t grouped;     /* by bit: those that are not alone in their IOMMU group; by fit_refresh */
+	size_t gpus_free;     /* of those that are there: healthy, and nothing of them is taken */
+	uint64_t models_free; /* of those that can give anything; all: more models than there are bits */
+	struct cell *cells;   /* owned; by id */
 	size_t cells_n;
 	uint64_t *links; /* owned; sets of gpus[] by bit */
 	size_t links_n;
@@ -206,7 +207,7 @@ struct cell *cell_of_cpu(const struct host *h, int16_t id, const struct cpu **ou
 struct gpu *host_gpu_add_gone(struct host *h, int64_t id, uint32_t model);
 struct cell *host_cell_add_gone(struct host *h, int id);
 void cell_cpu_add_gone(struct cell *c, int16_t id);
-/* Counts the GPUs that are there and free. */
+/* Counts the GPUs that are there and free; fit_refresh does as well. */
 void host_count_gpus(struct host *h);
 
 /* ---- holdings.c ---- */
