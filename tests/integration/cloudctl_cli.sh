@@ -182,6 +182,40 @@ run 1 flavor create g1 --vcpus 2 --ram 1G --disk 1 --gpus h999:2
 says 'no such model'
 grep -qx 'DELETE /compute/v2.1/flavors/f1' "$tmp/log" || fail "the flavor stays"
 
+# traits are added to those of now, and taken from them; an empty text is a value
+start <<'A'
+GET /cloud/v1/hosts/h1 200 {"host":{"name":"h1","traits":["CUSTOM_A","CUSTOM_B"]}}
+PATCH /cloud/v1/hosts/h1 200 {"host":{"name":"h1","traits":["CUSTOM_B","CUSTOM_C"],"cells":[],"devices":[]}}
+PATCH /cloud/v1/hosts/h1 409 {"error":{"code":409,"title":"Conflict","message":"servers are pinned"}}
+GET /cloud/v1/gpus?host=h1 200 {"gpus":[{"id":"g1","host":"h1","index":0,"address":"0000:65:00.0","model":"h100","memory_mib":81920,"numa_cell":1,"cut":"whole","state":"free"}]}
+POST /cloud/v1/gpus/h1%3A0000%3A65%3A00.0/action 200 {"gpu":{"id":"g1","cut":"mig-80","profiles":["1g.10gb","2g.20gb"],"parts":[],"mdev_types":[]}}
+POST /cloud/v1/gpus/g1/action 200 {"gpu":{"id":"g1"}}
+POST /cloud/v1/gpus/g1/action 200 {"gpu":{"id":"g1"}}
+A
+run 0 host set h1 --rack '' --dedicated-cpus 2-15 --trait CUSTOM_C --no-trait CUSTOM_A --disk-reserved 10
+grep -q '^traits.*CUSTOM_B,CUSTOM_C$' "$tmp/out" || fail "no traits"
+run 1 host set h1 --dedicated-cpus 4-15
+says 'servers are pinned'
+run 0 gpu list --host h1
+out <<'O'
+ID  HOST  GPU  ADDRESS       MODEL  MEMORY  CELL  CUT    STATE  SERVER
+g1  h1      0  0000:65:00.0  h100   80 GiB     1  whole  free   -
+O
+run 0 gpu cut h1:0000:65:00.0 mig-80
+grep -q '^profiles.*1g.10gb,2g.20gb$' "$tmp/out" || fail "no profiles"
+run 0 gpu quarantine g1 --reason 'Xid 79'
+out <<<'GPU g1 is given to nobody until it is cleared.'
+run 0 gpu clear g1
+asked <<'L'
+GET /cloud/v1/hosts/h1
+PATCH /cloud/v1/hosts/h1 {"host":{"rack":"","dedicated_cpus":"2-15","disk_reserved_gib":10,"traits":["CUSTOM_B","CUSTOM_C"]}}
+PATCH /cloud/v1/hosts/h1 {"host":{"dedicated_cpus":"4-15"}}
+GET /cloud/v1/gpus?host=h1
+POST /cloud/v1/gpus/h1%3A0000%3A65%3A00.0/action {"cut":{"as":"mig-80"}}
+POST /cloud/v1/gpus/g1/action {"quarantine":{"reason":"Xid 79"}}
+POST /cloud/v1/gpus/g1/action {"clear":null}
+L
+
 start <<'A'
 GET /cloud/v1/check 200 {"check":{"ok":false,"rules":4,"findings":[{"rule":"gpu once","object":"d1","message":"given twice"}]}}
 A

@@ -35,7 +35,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if data:
             self.wfile.write(data)
 
-    do_GET = do_POST = do_PUT = do_DELETE = answer
+    do_GET = do_PATCH = do_POST = do_PUT = do_DELETE = answer
 
     def address_string(self):
         return "socket"
