@@ -873,6 +873,109 @@ static void test_state_file(void **state)
 	rmdir(dir);
 }
 
+/* --- what was promised -----------------------------------------------------------------------------------
+ */
+
+#define MDEV "dddddddd-0000-4000-8000-00000000000d"
+
+struct promised {
+	struct hv_guest_cell cells[2];
+	struct cpuset pins[4];
+	struct hv_hostdev hostdevs[2];
+	struct hv_mdev mdev;
+	struct hv_domain d;
+};
+
+static void promised_make(struct promised *p)
+{
+	*p = (struct promised) {
+		.cells = { { 1, 2, 32, 2048 }, { 0, 2, 32, 4 } },
+		.pins = { { { 1 << 3 } }, { { 1 << 4 } }, { { 0xf0 } }, { { 0xf0 } } },
+		.hostdevs = { { "0000:10:00.0", 1 }, { "0000:10:00.1", -1 } },
+		.mdev = { MDEV, "0000:11:00.0", "nvidia-474", 0 },
+		.d = small_domain(A, "cloud-a"),
+	};
+	p->d.vcpus = 4;
+	p->d.cells = p->cells;
+	p->d.cells_n = 2;
+	p->d.pins = p->pins;
+	p->d.pins_n = 4;
+	p->d.emulator = (struct cpuset) { .bits = { 3 } };
+	p->d.hostdevs = p->hostdevs;
+	p->d.hostdevs_n = 2;
+	p->d.mdevs = &p->mdev;
+	p->d.mdevs_n = 1;
+}
+
+static void expect_kept(struct hv_conn *c, const struct hv_domain *promised)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct hv_domain has;
+	struct error err;
+
+	assert_int_equal(sim()->domain_read(c, &a, promised->uuid, &has, &err), 0);
+	if (!hv_domain_kept(promised, &has, &err))
+		fail_msg("%s", err.detail);
+}
+
+static void test_promise(void **state)
+{
+	static const enum sim_breach ways[] = { SIM_LESS_MEMORY, SIM_OTHER_PIN, SIM_OTHER_CELL,
+		SIM_SMALL_PAGES, SIM_LESS_DEVICES };
+	char dir[] = "/tmp/cloudd-sim-XXXXXX";
+	CLEANUP(free_ptr) char *uri = NULL, *path = NULL;
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct hv_domain has;
+	struct promised p;
+	struct hv_conn *c;
+	struct error err;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	path = xasprintf("%s/state", dir);
+	uri = xasprintf("sim://q?gpus=2&cells=2&state=%s", path);
+	c = connect_to(uri);
+	promised_make(&p);
+	assert_int_equal(sim()->domain_define(c, &p.d, &err), 0);
+	assert_int_equal(sim()->domain_start(c, A, &err), -1); /* its part of a GPU is not there */
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(sim()->mdev_ensure(c, &p.mdev, &err), 0);
+	assert_int_equal(sim()->domain_start(c, A, &err), 0);
+	expect_kept(c, &p.d);
+	assert_int_equal(sim()->mdev_remove(c, MDEV, &err), -1); /* in use */
+	sim()->close(c);
+	turn();
+	sim_reset(); /* as if the process had ended */
+	c = connect_to(uri);
+	expect_kept(c, &p.d);
+	assert_true(sim_mdev_exists("q", MDEV));
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		sim_breach("q", ways[i]);
+		assert_int_equal(sim()->domain_read(c, &a, A, &has, &err), 0);
+		assert_false(hv_domain_kept(&p.d, &has, &err));
+	}
+	sim_breach("q", SIM_KEEPS);
+	expect_kept(c, &p.d);
+	assert_int_equal(sim()->domain_stop(c, A, &err), 0);
+	assert_int_equal(sim()->domain_read(c, &a, A, &has, &err), -1);
+	assert_int_equal(err.code, ERR_NOT_FOUND);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(sim()->mdev_remove(c, MDEV, &err), 0);
+	/* what is given in parts is not given whole, and the other way */
+	str_copy(p.mdev.parent, sizeof p.mdev.parent, "0000:10:00.0");
+	assert_int_equal(sim()->mdev_ensure(c, &p.mdev, &err), 0);
+	assert_int_equal(sim()->domain_start(c, A, &err), -1);
+	assert_int_equal(sim()->domain_remove(c, A, &err), 0);
+	assert_int_equal(sim_mdev_count("q"), 0); /* with its part */
+	p.d.mdevs_n = 0;
+	assert_int_equal(sim()->domain_define(c, &p.d, &err), 0);
+	assert_int_equal(sim()->domain_start(c, A, &err), 0);
+	assert_int_equal(sim()->mdev_ensure(c, &p.mdev, &err), -1);
+	sim()->close(c);
+	unlink(path);
+	rmdir(dir);
+}
+
 static void test_many(void **state)
 {
 	enum { N = 20000 };
@@ -926,6 +1029,7 @@ int main(void)
 		SIM_TEST(test_close_while_a_call_hangs),
 		SIM_TEST(test_no_events_after_close),
 		SIM_TEST(test_state_file),
+		SIM_TEST(test_promise),
 		SIM_TEST(test_many),
 	};
 #undef SIM_TEST

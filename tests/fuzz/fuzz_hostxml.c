@@ -9,7 +9,10 @@
 #include "hv/libvirt/domxml.h"
 #include "hv/libvirt/guestxml.h"
 #include "hv/libvirt/hostxml.h"
+#include "hv/libvirt/mdevxml.h"
 #include "hv/libvirt/nodexml.h"
+#include "hv/libvirt/numaxml.h"
+#include "hv/libvirt/treexml.h"
 #include "hv/libvirt/xmlr.h"
 
 static void from_host(const char *text)
@@ -37,10 +40,31 @@ static void from_host(const char *text)
 	domxml_mark_read(text, &mark);
 	guestxml_read(&a, text, &guest, &err);
 	/* a definition that we wrote for another host can be read there */
-	if (guestxml_place(text, &(struct guest_place) { "p<&'\"", "/e<&'\"", "/l<&'\"" }, &placed, &err) ==
-			0 &&
+	if (guestxml_place(text,
+		    &(struct guest_place) { .pool = "p<&'\"", .emulator = "/e<&'\"", .log_path = "/l<&'\"" },
+		    &placed, &err) == 0 &&
 		guestxml_read(&a, buf_text(&placed), &guest, &err) < 0)
 		abort();
+}
+
+/* A running guest, a device that is given in parts. */
+static void of_promise(const char *text)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct error err;
+	CLEANUP(xr_free) xmlDocPtr doc = xr_parse(text, strlen(text), &err);
+	struct hv_domain d = { 0 };
+	struct mdevxml_parent parent;
+	xmlNodePtr root;
+
+	if (!doc)
+		return;
+	root = xmlDocGetRootElement(doc);
+	if (numaxml_read(&a, root, &d, &err) == 0 &&
+		treexml_read(&a, xr_child(root, "devices"), &d, &err) == 0 && !hv_domain_kept(&d, &d, &err) &&
+		!strstr(err.detail, "device"))
+		abort(); /* it has what it has; a device may be named twice */
+	mdevxml_parent(&a, text, "nvidia-474", &parent, &err);
 }
 
 static void from_tenant(const char *text)
@@ -74,6 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	memcpy(text, n ? (const void *)data : "", n);
 	text[n] = '\0';
 	from_host(text);
+	of_promise(text);
 	from_tenant(text);
 	free(text);
 	return 0;

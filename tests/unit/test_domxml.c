@@ -185,8 +185,7 @@ static void test_guest(void **state)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
 	CLEANUP(buf_finish)
-	struct buf xml = { 0 },
-		   placed = { 0 }, same = { 0 }, pinned = { 0 }, moved = { 0 };
+	struct buf xml = { 0 }, placed = { 0 }, same = { 0 }, pinned = { 0 }, moved = { 0 };
 	const struct hv_guest_cell cell = { 3, 1, 64, 2048 };
 	struct cpuset pin = { .bits = { 1 << 7 } };
 	struct hv_domain there = { .vcpus = 1, .cells = &cell, .cells_n = 1, .pins = &pin, .pins_n = 1 };
@@ -206,7 +205,9 @@ static void test_guest(void **state)
 	assert_true(says(&xml, "image-g"));
 	assert_int_equal(
 		guestxml_place(buf_text(&xml),
-			&(struct guest_place) { "fast&far", "/opt/qemu", "/logs/<x>.log" }, &placed, &err),
+			&(struct guest_place) {
+				.pool = "fast&far", .emulator = "/opt/qemu", .log_path = "/logs/<x>.log" },
+			&placed, &err),
 		0);
 	assert_true(says(&placed, "pool=\"fast&amp;far\""));
 	assert_false(says(&placed, "pool=\"cloudd\""));

@@ -126,13 +126,17 @@ static int bad(struct error *err, const char *what)
 	return error_detail(err, "%s", what);
 }
 
+/* Of what libvirt may write; 0: more than any host has. */
+static int64_t kib(int64_t n, const char *unit)
+{
+	int shift = str_eq(unit, "GiB") ? 20 : str_eq(unit, "MiB") ? 10 : 0;
+
+	return n < 0 || n >> (50 - shift) ? 0 : n << shift;
+}
+
 static int64_t mib(int64_t n, const char *unit)
 {
-	if (str_eq(unit, "MiB"))
-		return n;
-	if (str_eq(unit, "GiB"))
-		return n * KIB;
-	return n / KIB; /* libvirt's own */
+	return kib(n, unit) / KIB;
 }
 
 static bool attr_cpus(struct arena *a, xmlNodePtr node, const char *name, struct cpuset *out)
@@ -197,11 +201,9 @@ static int read_pages(struct arena *a, xmlNodePtr hugepages, const struct hv_dom
 	struct hv_guest_cell *cells = (struct hv_guest_cell *)out->cells;
 
 	for (xmlNodePtr p = xr_child(hugepages, "page"); p; p = xr_next(p, "page")) {
-		int64_t size = xr_attr_int(p, "size", 0);
-		char *unit = xr_attr(a, p, "unit");
+		int64_t size = kib(xr_attr_int(p, "size", 0), xr_attr(a, p, "unit"));
 		struct cpuset nodes;
 
-		size = str_eq(unit, "KiB") ? size : mib(size, unit) * KIB;
 		if (size <= 0 || size > INT32_MAX)
 			return bad(err, "size of a page");
 		if (!attr_cpus(a, p, "nodeset", &nodes)) /* of all cells */
