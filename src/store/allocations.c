@@ -185,9 +185,10 @@ int store_allocation_restore(struct db *db, const struct allocation_row *a, stru
 
 int store_allocation_remove(struct db *db, int64_t id, struct error *err)
 {
+	static const char slots[] = "DELETE FROM allocation_slot WHERE part_id IN "
+				    "(SELECT id FROM allocation_part WHERE allocation_id = ?)";
 	static const char *const parts[] = {
-		"DELETE FROM allocation_slot WHERE part_id IN "
-		"(SELECT id FROM allocation_part WHERE allocation_id = ?)",
+		slots,
 		"DELETE FROM allocation_part WHERE allocation_id = ?",
 		"DELETE FROM allocation_cell WHERE allocation_id = ?",
 		"DELETE FROM allocation_cpu WHERE allocation_id = ?",
