@@ -339,6 +339,37 @@ static void measure(struct placement *p, const char *name, const struct wish *w,
 	percentiles(name, took, SAMPLES);
 }
 
+/* A group with a server on every tenth host, that shall not share hosts; and half of the hosts in an
+ * aggregate. */
+static void measure_lists(struct placement *p)
+{
+	static int64_t took[SAMPLES];
+	static struct placement_choice c;
+	struct placement_members *members = xcalloc((size_t)hosts, sizeof *members);
+	int64_t *eligible = xcalloc((size_t)hosts, sizeof *eligible);
+	struct placement_request r = request(&wishes[4]);
+	struct error err;
+
+	for (int64_t id = 1; id <= hosts; id += 10)
+		members[r.members_n++] = (struct placement_members) { id, 1 };
+	for (int64_t id = 1; id <= hosts; id += 2)
+		eligible[r.eligible_n++] = id;
+	r.policy = PLACEMENT_APART;
+	r.members = members;
+	for (int i = 0; i < SAMPLES; i++) {
+		int64_t start = now_ns();
+
+		r.eligible = i < SAMPLES / 2 ? NULL : eligible;
+		r.policy = i < SAMPLES / 2 ? PLACEMENT_APART : PLACEMENT_NO_GROUP;
+		placement_choose(p, &r, 1, &c, &err);
+		took[i] = now_ns() - start;
+	}
+	percentiles("group_apart", took, SAMPLES / 2);
+	percentiles("eligible_half", took + SAMPLES / 2, SAMPLES / 2);
+	free(members);
+	free(eligible);
+}
+
 /* A shape that was never asked for: all hosts are judged. */
 static void measure_new_shape(struct placement *p)
 {
@@ -458,6 +489,7 @@ int main(int argc, char **argv)
 	measure(p, "partition", &wishes[14], "");
 	measure(p, "named", &wishes[0], "node-000042");
 	measure(p, "refused", &huge, "");
+	measure_lists(p);
 	measure_new_shape(p);
 	measure_gang(p, "placement_gang_128x8", 8, PLACEMENT_ANYWHERE);
 	measure_gang(p, "placement_gang_128x8_fabric", 8, PLACEMENT_ONE_FABRIC);

@@ -448,6 +448,32 @@ static void test_who_may_leave(void **state)
 	placement_destroy(p);
 }
 
+/* Sets of one size: the one with the newest server, however it is made up. */
+static void test_newest_leave(void **state)
+{
+	static const int gpus[] = { 1, 3, 2, 2 };
+	struct placement *p = racks("r1:8");
+	struct placement_request r = { .vcpus = 1, .gpus = { { "h100", 1, 0, "" } }, .gpus_n = 1 };
+	struct placement_choice c;
+	int64_t ids[4];
+	struct error err;
+	size_t n;
+
+	(void)state;
+	r.preemptible = true;
+	for (int64_t s = 1; s <= 4; s++) {
+		r.gpus[0].count = gpus[s - 1];
+		assert_int_equal(placement_choose(p, &r, 1, &c, &err), 0);
+		assert_int_equal(placement_take(p, s, &r, &c, false, &err), 0);
+	}
+	r.gpus[0].count = 4;
+	assert_int_equal(placement_victims(p, &r, NULL, &c, ids, 4, &n, &err), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(ids[0], 4);
+	assert_int_equal(ids[1], 3);
+	placement_destroy(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -456,6 +482,7 @@ int main(void)
 		cmocka_unit_test(test_room),
 		cmocka_unit_test(test_victims),
 		cmocka_unit_test(test_who_may_leave),
+		cmocka_unit_test(test_newest_leave),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
