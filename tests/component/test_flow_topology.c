@@ -364,6 +364,32 @@ static void test_cut_while_held(void **state)
 	cloud_ok(c, do_gpu, (&(struct gpu_op) { 0, GPU_CUT, "mig-80" }));
 }
 
+/* A partition is a mediated device of the type that belongs to its profile. */
+static void test_partition(void **state)
+{
+	struct cloud *c = *state;
+	struct want w = { .extra_specs = "{\"resources:VGPU\": \"1\", \"cloudd:gpu_profile\": \"3g.40gb\"}" };
+	struct placement_request small = part("1g.10gb"), half = part("3g.40gb");
+
+	cloud_host(c, CUT);
+	cloud_ok(c, do_gpu, (&(struct gpu_op) { 0, GPU_CUT, "mig-80" }));
+	cloud_ok(c, do_create, &w);
+	cloud_until_server(c, w.uid[0], VM_ACTIVE);
+	assert_int_equal(sim_mdev_count(c->worlds[0]), 1);
+	assert_int_equal(room(c, &half), 1);
+	assert_in_range(room(c, &small), 3, 4); /* by which half it has */
+	assert_int_equal(cloud_do(c, do_gpu, (&(struct gpu_op) { 0, GPU_CUT, "whole" })), -1);
+	assert_int_equal(c->err.code, ERR_CONFLICT);
+	look_again(c);
+	cloud_clean(c);
+	cloud_ok(c, do_delete, w.uid[0]);
+	cloud_until_server(c, w.uid[0], VM_DELETED);
+	cloud_until(c, flows_gone, NULL);
+	assert_int_equal(sim_mdev_count(c->worlds[0]), 0);
+	assert_int_equal(room(c, &half), 2);
+	cloud_ok(c, do_gpu, (&(struct gpu_op) { 0, GPU_CUT, "whole" }));
+}
+
 /* Where a GPU is to be reset after use, nobody gets it before it is cleared. */
 static void test_reset_after_use(void **state)
 {
@@ -448,6 +474,7 @@ int main(void)
 		TEST(test_cuts),
 		TEST(test_cut_without_driver),
 		TEST(test_cut_while_held),
+		TEST(test_partition),
 		TEST(test_reset_after_use),
 		TEST(test_restart),
 		cmocka_unit_test(test_mdev_geometry),
