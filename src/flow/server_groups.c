@@ -165,13 +165,42 @@ static int fill_aggregates(struct db *db, struct arena *a, const struct flavor_w
 	return 0;
 }
 
+static bool requires(const struct flavor_wants *wants, const char *trait)
+{
+	for (size_t i = 0; i < wants->traits_n; i++)
+		if (!wants->traits[i].forbidden && str_eq(wants->traits[i].name, trait))
+			return true;
+	return false;
+}
+
+/* Hosts that are set apart for flavors which require a trait that this one does not. */
+static int fill_apart(struct db *db, struct arena *a, const struct flavor_wants *wants,
+	struct placement_request *req, struct error *err)
+{
+	struct aggregate_demand *demands;
+	int64_t *apart;
+	size_t n;
+
+	if (store_aggregate_demands(db, a, &demands, &n, err) < 0)
+		return -1;
+	apart = ARENA_ARRAY(a, int64_t, n + 1);
+	for (size_t i = 0; i < n; i++)
+		if (!requires(wants, demands[i].trait))
+			apart[req->apart_n++] = demands[i].host_id;
+	req->apart = apart;
+	return 0;
+}
+
 int server_rules_fill(struct db *db, struct arena *a, const struct server_rules *rules,
 	const struct flavor_wants *wants, int64_t server_id, struct placement_request *req, struct error *err)
 {
 	if (rules->group_id && fill_group(db, a, rules->group_id, server_id, req, err) < 0)
 		return -1;
 	fill_reservation(rules, req);
-	return fill_hints(db, a, rules, req, err) < 0 ? -1 : fill_aggregates(db, a, wants, req, err);
+	return fill_hints(db, a, rules, req, err) < 0 || fill_aggregates(db, a, wants, req, err) < 0 ||
+			       fill_apart(db, a, wants, req, err) < 0
+		       ? -1
+		       : 0;
 }
 
 int server_rules_request(struct db *db, struct arena *a, int64_t server_id, const struct flavor_wants *wants,

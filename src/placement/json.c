@@ -155,9 +155,9 @@ static const struct member request_members[] = { NUMBER(T, vcpus), NUMBER(T, ram
 	BOOL(T, dedicated), NUMBER(T, threads), NUMBER(T, page_kib), TEXTS(T, traits_required),
 	TEXTS(T, traits_forbidden), TEXT(T, zone), TEXT(T, host), POINTER_TO(T, avoid, FORM_NUMBER, IDS_MAX),
 	POINTER_TO(T, within, FORM_NUMBER, IDS_MAX), POINTER_TO(T, eligible, FORM_NUMBER, IDS_MAX),
-	NUMBER(T, policy), NUMBER(T, max_per_host), POINTER(T, members, &group_table, IDS_MAX),
-	BOOL(T, exclusive), NUMBER(T, scope), BOOL(T, scope_required), NUMBER(T, reservation),
-	BOOL(T, preemptible) };
+	POINTER_TO(T, apart, FORM_NUMBER, IDS_MAX), NUMBER(T, policy), NUMBER(T, max_per_host),
+	POINTER(T, members, &group_table, IDS_MAX), BOOL(T, exclusive), NUMBER(T, scope),
+	BOOL(T, scope_required), NUMBER(T, reservation), BOOL(T, preemptible) };
 #undef T
 static const struct table request_table = TABLE(struct placement_request, request_members);
 

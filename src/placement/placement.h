@@ -26,7 +26,7 @@ enum {
 	PLACEMENT_CPUS_MAX = 1024,     /* of a host: numbers of logical CPUs are below it */
 	PLACEMENT_PINS_MAX = 512,      /* pinned vCPUs of a server */
 	PLACEMENT_LINKS_MAX = 64,      /* interconnect partitions of a host */
-	PLACEMENT_MIX_MAX = 64,        /* kinds of requests that the score expects */
+	PLACEMENT_MIX_MAX = 4096,      /* kinds of requests that the score is told to expect */
 	PLACEMENT_SHARE = 1000         /* a whole GPU in thousandths */
 };
 
@@ -171,6 +171,8 @@ struct placement_request {
 	size_t within_n;
 	const int64_t *eligible; /* host ids in the aggregates that the flavor wants; NULL: all */
 	size_t eligible_n;
+	const int64_t *apart; /* host ids set apart for flavors that require more than this one */
+	size_t apart_n;
 	enum placement_policy policy;
 	int max_per_host;                        /* PLACEMENT_APART; 0: one */
 	const struct placement_members *members; /* of the group, without those that are being placed */
@@ -219,7 +221,7 @@ enum placement_rule {
 	RULE_HOST_NAMED,
 	RULE_ZONE,
 	RULE_TRAIT,     /* lacks a required one, has a forbidden one */
-	RULE_AGGREGATE, /* eligible */
+	RULE_AGGREGATE, /* eligible, apart */
 	RULE_GROUP,     /* avoid / within, and the policy */
 	RULE_SCOPE,     /* of a gang: too far from the others */
 	RULE_EXCLUSIVE, /* it wants a host for itself, or another has this one for itself */
@@ -254,9 +256,22 @@ void placement_destroy(struct placement *p);
 struct placement *placement_copy(const struct placement *p);
 
 /* What requests to expect: the score of a choice is what it takes from them. Weights are relative; of the
- * requests only amounts, GPUs and dedicated count. None: GPUs are kept together all the same. */
-void placement_mix_set(
-	struct placement *p, const struct placement_request *requests, const uint32_t *weights, size_t n);
+ * requests only amounts, GPUs, pages and dedicated count. Churning: servers with GPUs come and go, rather than
+ * come to stay. None: GPUs are kept together all the same. Journaled. */
+void placement_mix_set(struct placement *p, const struct placement_request *requests, const uint32_t *weights,
+	size_t n, bool churning);
+/* Does a cloud churn in which so many servers with GPUs came and went of late? was: what it did before, so that
+ * it does not change to and fro. */
+bool placement_churns(uint64_t placed, uint64_t released, bool was);
+
+/* How the best of the hosts that fit is found. */
+enum placement_order {
+	PLACEMENT_BY_MIX,    /* what the requests that are expected lose least by */
+	PLACEMENT_BEST_FIT,  /* the fewest vCPUs and GPUs left */
+	PLACEMENT_FIRST_FIT, /* the lowest id */
+	PLACEMENT_SPREAD     /* the most vCPUs and GPUs left */
+};
+void placement_order_set(struct placement *p, enum placement_order order);
 
 /* Adds the host, or changes it keeping what is taken there. GPUs, cells and CPUs that vanish stay known
  * while they are taken. */
@@ -325,7 +340,20 @@ void placement_undo(struct placement *p, size_t mark);
 void placement_forget(struct placement *p);
 
 /* What happened since a mark, in order, with what was before: enough to do it again and to take it back. */
-enum placement_event_kind { PLACEMENT_TAKEN, PLACEMENT_RELEASED, PLACEMENT_HOST_TOLD, PLACEMENT_HOST_HELD };
+enum placement_event_kind {
+	PLACEMENT_TAKEN,
+	PLACEMENT_RELEASED,
+	PLACEMENT_HOST_TOLD,
+	PLACEMENT_HOST_HELD,
+	PLACEMENT_MIX_TOLD
+};
+
+struct placement_mix { /* what requests to expect */
+	const struct placement_request *requests;
+	const uint32_t *weights;
+	size_t n;
+	bool churning;
+};
 
 struct placement_event { /* valid during the call */
 	enum placement_event_kind kind;
@@ -336,11 +364,14 @@ struct placement_event { /* valid during the call */
 	const struct placement_host *host,
 		*before;               /* HOST_TOLD; NULL: not there. Ratios are worked in: 1000 */
 	int64_t held_for, held_before; /* HOST_HELD */
+	const struct placement_mix *mix, *mix_before; /* MIX_TOLD; NULL: none */
 };
 typedef int placement_event_fn(void *ctx, const struct placement_event *ev, struct error *err);
 /* -1 as soon as fn says so. */
 int placement_events(
 	const struct placement *p, size_t mark, placement_event_fn *fn, void *ctx, struct error *err);
+/* The mix as it is; nothing where there is none. */
+int placement_mix_tell(const struct placement *p, placement_event_fn *fn, void *ctx, struct error *err);
 /* Every host as it is, in no order. */
 int placement_each_host(const struct placement *p, placement_event_fn *fn, void *ctx, struct error *err);
 

@@ -178,10 +178,11 @@ struct query query_make(const struct placement *p, const struct placement_reques
 	q.avoid = id_set_make(req->avoid, req->avoid_n);
 	q.within = id_set_make(req->within, req->within ? req->within_n : 0);
 	q.eligible = id_set_make(req->eligible, req->eligible ? req->eligible_n : 0);
+	q.apart = id_set_make(req->apart, req->apart_n);
 	query_traits(&q);
 	for (size_t i = 0; req->policy != PLACEMENT_NO_GROUP && i < req->members_n; i++)
 		query_member(&q, req->members[i].host_id, req->members[i].n);
-	q.narrow = *req->host || req->avoid_n || req->within || req->eligible || q.forbidden_n ||
+	q.narrow = *req->host || req->avoid_n || req->within || req->eligible || req->apart_n || q.forbidden_n ||
 		   q.required_n > KEY_TRAITS || req->policy != PLACEMENT_NO_GROUP ||
 		   (*req->zone && q.key.zone == WORD_NONE);
 	return q;
@@ -192,6 +193,7 @@ void query_finish(struct query *q)
 	free(q->avoid.owned);
 	free(q->within.owned);
 	free(q->eligible.owned);
+	free(q->apart.owned);
 	free(q->traits);
 	map_finish(&q->members);
 }
@@ -260,7 +262,7 @@ enum placement_rule query_rule_of_place(const struct query *q, size_t slot)
 		return RULE_ZONE;
 	if (q->traits && traits_refuse(q, q->p->hosts[slot]))
 		return RULE_TRAIT;
-	if (req->eligible && !id_set_has(&q->eligible, h->id))
+	if ((req->eligible && !id_set_has(&q->eligible, h->id)) || id_set_has(&q->apart, h->id))
 		return RULE_AGGREGATE;
 	if ((req->within || q->avoid.n || req->policy != PLACEMENT_NO_GROUP) && group_refuses(q, h->id))
 		return RULE_GROUP;

@@ -28,7 +28,7 @@ struct query {
 	struct tree_key key;
 	bool narrow;   /* asks for more than its tree answers */
 	int64_t named; /* the host's id, MAP_NONE: there is none of this name; where req->host says one */
-	struct id_set avoid, within, eligible;
+	struct id_set avoid, within, eligible, apart;
 	uint32_t *traits; /* required, then forbidden. Owned */
 	size_t required_n, forbidden_n;
 	struct map members; /* of the group by host id, where there is a policy */

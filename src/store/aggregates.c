@@ -211,3 +211,32 @@ int store_aggregate_hosts_with(struct db *db, struct arena *arena, const char *k
 	*out_n = n;
 	return rc < 0 ? -1 : 0;
 }
+
+int store_aggregate_demands(
+	struct db *db, struct arena *arena, struct aggregate_demand **out, size_t *out_n, struct error *err)
+{
+	static const char count[] = "SELECT count(*) FROM aggregate_metadata m"
+				    " JOIN aggregate_host x ON x.aggregate_id = m.aggregate_id"
+				    " WHERE m.key > 'trait:' AND m.key < 'trait;' AND m.value = 'required'";
+	static const char rows[] = "SELECT substr(m.key, 7), x.host_id FROM aggregate_metadata m"
+				   " JOIN aggregate_host x ON x.aggregate_id = m.aggregate_id"
+				   " WHERE m.key > 'trait:' AND m.key < 'trait;' AND m.value = 'required'"
+				   " ORDER BY m.key, x.host_id";
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	int64_t max = 0;
+	size_t n = 0;
+	int rc = 0;
+
+	if (db_int_query(db, err, &max, count, NULL) < 0)
+		return -1;
+	*out = ARENA_ARRAY(arena, struct aggregate_demand, (size_t)max + 1);
+	*out_n = 0;
+	if (!max)
+		return 0;
+	if (db_query(db, err, &st, rows, NULL) < 0)
+		return -1;
+	while (n < (size_t)max && (rc = db_row(st, err)) > 0)
+		(*out)[n++] = (struct aggregate_demand) { db_dup(st, 0, arena), db_int(st, 1) };
+	*out_n = n;
+	return rc < 0 ? -1 : 0;
+}

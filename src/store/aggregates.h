@@ -47,4 +47,12 @@ int store_aggregate_torn_host(struct db *db, struct arena *arena, const char **o
 int store_aggregate_hosts_with(struct db *db, struct arena *arena, const char *key, const char *value,
 	int64_t **out, size_t *out_n, struct error *err);
 
+/* Aggregates whose metadata trait:NAME is "required" are for flavors that require the trait. */
+struct aggregate_demand {
+	const char *trait;
+	int64_t host_id;
+};
+int store_aggregate_demands(
+	struct db *db, struct arena *arena, struct aggregate_demand **out, size_t *out_n, struct error *err);
+
 #endif

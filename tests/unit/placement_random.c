@@ -236,6 +236,10 @@ void random_constraints(struct random_request *out, int n)
 		r->eligible = out->eligible;
 		r->eligible_n = random_list(out->eligible, n);
 	}
+	if (chance(6)) {
+		r->apart = out->apart;
+		r->apart_n = random_list(out->apart, n);
+	}
 	if (chance(4))
 		random_group(out, n);
 }

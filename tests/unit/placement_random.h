@@ -29,7 +29,7 @@ enum { RANDOM_LIST = 24 };
 struct random_request {
 	struct placement_request r;
 	const char *traits[4];
-	int64_t avoid[RANDOM_LIST], within[RANDOM_LIST], eligible[RANDOM_LIST];
+	int64_t avoid[RANDOM_LIST], within[RANDOM_LIST], eligible[RANDOM_LIST], apart[RANDOM_LIST];
 	struct placement_members members[RANDOM_LIST];
 };
 /* The part that a host alone answers. */

@@ -407,6 +407,19 @@ static void test_eligible(void **state)
 	assert_int_equal(placement_choose(p, &r, 1, &c, &err), -1);
 	assert_string_equal(
 		err.msg, "no host fits: 1 of 3 is ruled out, 2 are in no aggregate that the flavor wants");
+	r.avoid_n = 0;
+	r.eligible = NULL;
+	r.apart = avoid; /* for flavors that require more */
+	r.apart_n = 1;
+	assert_int_equal(placement_choose(p, &r, 1, &c, &err), 0);
+	assert_int_equal(c.host_id, 1);
+	r.apart = eligible;
+	r.apart_n = 2;
+	assert_int_equal(placement_choose(p, &r, 1, &c, &err), 0);
+	assert_int_equal(c.host_id, 1);
+	r.zone[0] = '\0';
+	str_copy(r.host, sizeof r.host, "b");
+	assert_int_equal(placement_choose(p, &r, 1, &c, &err), -1);
 	placement_destroy(p);
 }
 

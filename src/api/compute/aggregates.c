@@ -242,6 +242,8 @@ static int check_pair(const struct server_pair *m, struct error *err)
 	if (m->value && strcmp(m->key, FLAVOR_EXCLUSIVE_HOST) == 0 && strcmp(m->value, "true") != 0 &&
 		strcmp(m->value, "false") != 0)
 		return error_set(err, ERR_BAD_REQUEST, "metadata.%s must be true or false", m->key);
+	if (m->value && str_starts(m->key, "trait:") && strcmp(m->value, "required") != 0)
+		return error_set(err, ERR_BAD_REQUEST, "metadata.%.80s must be required", m->key);
 	return 0;
 }
 
