@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "domain/flavor.h"
 #include "domain/ipam.h"
 #include "flow/server_parts.h"
 #include "hv/config_drive.h"
@@ -21,6 +22,20 @@ static void write_keys(const struct server *s, struct buf *b)
 	jw_kv_str(b, "type", s->key_type ? s->key_type : "ssh");
 	jw_kv_str(b, "data", s->key_public);
 	jw_end_object(b);
+	jw_end_array(b);
+}
+
+/* The vCPUs that have a CPU of the host each: all or none. */
+static void write_dedicated(const struct server *s, struct buf *b)
+{
+	struct flavor_wants wants;
+	struct error ignored;
+
+	jw_key(b, "dedicated_cpus");
+	jw_array(b);
+	if (capacity_wants(s->extra_specs, &wants, &ignored) == 0 && wants.dedicated)
+		for (int64_t i = 0; i < s->vcpus; i++)
+			jw_int(b, i);
 	jw_end_array(b);
 }
 
@@ -51,9 +66,7 @@ static void write_meta(const struct server_facts *f, struct buf *b)
 	jw_key(b, "devices");
 	jw_array(b);
 	jw_end_array(b);
-	jw_key(b, "dedicated_cpus");
-	jw_array(b);
-	jw_end_array(b);
+	write_dedicated(s, b);
 	jw_end_object(b);
 }
 

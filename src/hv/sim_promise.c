@@ -157,8 +157,8 @@ void sim_has_load(struct sim_has *h, char *const *fields, size_t n)
 		bool (*load)(struct sim_has *h, const char *text);
 	} kinds[] = { { 'c', load_cell }, { 'p', load_pin }, { 'e', load_emulator }, { 'h', load_hostdev },
 		{ 'm', load_mdev } };
+	struct sim_has fresh = { 0 };
 
-	sim_has_free(h);
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
 			char *save = NULL;
@@ -166,8 +166,10 @@ void sim_has_load(struct sim_has *h, char *const *fields, size_t n)
 			if (*fields[i] != kinds[k].kind)
 				continue;
 			for (char *p = strtok_r(fields[i] + 1, ";", &save); p; p = strtok_r(NULL, ";", &save))
-				kinds[k].load(h, p);
+				kinds[k].load(&fresh, p);
 		}
+	sim_has_free(h);
+	*h = fresh;
 }
 
 /* --- mediated devices ----------------------------------------------------------------------------------- */

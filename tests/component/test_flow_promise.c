@@ -106,12 +106,16 @@ static void test_pinned(void **state)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
 	struct cpuset used = { { 0 } }, shared;
+	static const char told[] = "\"dedicated_cpus\":[0,1,2,3,4,5,6,7]";
+	CLEANUP(buf_finish) struct buf drive = { 0 };
+	char name[HV_VOLUME_NAME];
 	struct want w = pinned();
 	struct cloud c = { 0 };
 	struct hv_domain d;
 	unsigned gpus[2] = { 0 };
 
 	(void)state;
+	w.drive = true;
 	make(&c, 1);
 	cloud_ok(&c, do_create, &w);
 	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
@@ -136,6 +140,9 @@ static void test_pinned(void **state)
 			assert_int_equal(d.cells[d.hostdevs[i].guest_cell].cell, !low);
 	}
 	assert_true(gpus[0] == 2 && gpus[1] == 2);
+	/* the guest is told */
+	assert_true(sim_volume_read(c.worlds[0], hv_server_volume(w.uid[0], HV_CONFIG, name), &drive));
+	assert_non_null(memmem(drive.data, drive.len, told, strlen(told)));
 	cloud_ok(&c, do_delete, w.uid[0]);
 	cloud_until_server(&c, w.uid[0], VM_DELETED);
 	end(&c);

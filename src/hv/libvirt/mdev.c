@@ -56,7 +56,7 @@ static int make(struct hv_conn *c, const char *parent, const struct hv_mdev *m, 
 static int make_below(struct hv_conn *c, const struct hv_mdev *m, struct error *err)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
-	struct mdevxml_parent device, function;
+	struct mdevxml_parent device = { 0 }, function = { 0 };
 	char name[MDEVXML_NAME];
 	int rc;
 
