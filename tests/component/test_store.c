@@ -476,7 +476,8 @@ static void test_allocations_of_old(void **state)
 	assert_int_equal(sqlite3_exec(h, rows, NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(migrate_run(h, migrations, migrations_count, &version, &err), 0);
 	assert_int_equal(int_of(h, "SELECT count(*) FROM allocation WHERE id = 203 AND server_id = 203 AND "
-				   "host_id = 201 AND vcpus = 2 AND ram_mib = 512 AND disk_gib = 10"),
+				   "host_id = 201 AND vcpus = 2 AND ram_mib = 512 AND disk_gib = 10 AND "
+				   "float_vcpus = 2 AND float_ram_mib = 512"),
 		1);
 	assert_int_equal(int_of(h, "SELECT allocation_id FROM allocation_device WHERE device_id = 202"), 203);
 	sqlite3_close(h);
