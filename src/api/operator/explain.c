@@ -10,13 +10,14 @@
 #include "api/operator/operator.h"
 #include "base/util.h"
 #include "flow/server.h"
+#include "store/calendar.h"
 #include "store/devices.h"
 #include "store/flavors.h"
 #include "store/hosts.h"
 #include "store/projects.h"
 #include "store/servers.h"
 
-enum { EXPLAIN_SERVERS_MAX = 500 };
+enum { EXPLAIN_SERVERS_MAX = 500, CALENDAR_MAX = 200 };
 
 struct explain_body {
 	const char *flavor, *image, *zone, *host, *project;
@@ -256,6 +257,53 @@ static int write_choices(const struct explaining *x, struct error *err)
 	return 0;
 }
 
+/* Is it this block, or window, that keeps one of its hosts from fitting? */
+static bool in_the_way(const struct explaining *x, const struct block *block)
+{
+	struct block_host *hosts;
+	struct error ignored;
+	size_t n;
+
+	if (store_block_hosts(x->c->db, x->c->arena, block->id, &hosts, &n, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < x->why.verdicts_n; k++)
+			if (x->why.verdicts[k].host_id == hosts[i].host_id &&
+				x->why.verdicts[k].rule ==
+					(block->project_id ? RULE_RESERVED : RULE_HOST_STATE))
+				return true;
+	return false;
+}
+
+/* Or the calendar: the first of what is in the way to end. */
+static void write_wait(const struct explaining *x)
+{
+	const struct block_filter filter = { .open = true, .limit = CALENDAR_MAX };
+	const struct block *first = NULL;
+	struct block *all;
+	struct error ignored;
+	char at[TIME_TEXT];
+	size_t n;
+
+	if (store_block_list(x->c->db, x->c->arena, &filter, &all, &n, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		if ((!first || all[i].end_us < first->end_us) && in_the_way(x, &all[i]))
+			first = &all[i];
+	if (!first)
+		return;
+	jw_object(&x->c->out);
+	jw_kv_null(&x->c->out, "host");
+	jw_key(&x->c->out, "servers");
+	jw_array(&x->c->out);
+	jw_end_array(&x->c->out);
+	operator_kv_time(x->c, "at", first->end_us);
+	jw_key(&x->c->out, "text");
+	jw_strf(&x->c->out, "from %s on, when the %s '%.64s' is over", time_iso_usz(first->end_us, at),
+		first->project_id ? "reservation" : "maintenance", first->name);
+	jw_end_object(&x->c->out);
+}
+
 /* The smallest change that would make room for one server. */
 static void write_change(const struct explaining *x)
 {
@@ -285,6 +333,7 @@ static void write_change(const struct explaining *x)
 	jw_end_array(b);
 	jw_kv_str(b, "text", h ? buf_text(&text) : "no host would do, even if it were empty");
 	jw_end_object(b);
+	write_wait(x);
 	jw_end_array(b);
 }
 
