@@ -159,6 +159,7 @@ struct flow_engine {
 		struct tick_unit unit;
 		bool busy, changed;
 		int64_t at, put_off; /* the server that the unit is at, and the one that failed it last */
+		int64_t stumbled;    /* who failed another unit when it was to be placed */
 	} calendar;
 	struct tick_unit shelf_unit;
 	unsigned refs; /* timers, links: the memory goes with the last */

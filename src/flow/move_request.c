@@ -6,6 +6,7 @@
 #include "domain/flavor.h"
 #include "flow/claims.h"
 #include "flow/move.h"
+#include "flow/resize_wait.h"
 #include "flow/server_groups.h"
 #include "store/hosts.h"
 #include "store/quotas.h"
@@ -30,6 +31,7 @@ struct request {
 	bool back; /* its move to the dead host is undone: the old one has its disk still */
 	struct placement_request req;
 	struct placement_choice choice;
+	struct preempt_plan *plan; /* who leaves for it */
 	struct move m;
 };
 
@@ -269,6 +271,21 @@ static int choose_named(struct request *r, struct error *err)
 	return fill(r, h.name, err);
 }
 
+/* Preemptible servers leave another host for a server that shall be resized. */
+static bool others_leave(struct request *r, const struct error *why)
+{
+	struct error ignored;
+
+	if (why->code != ERR_NO_HOST || r->want->kind != MOVE_RESIZE || r->want->action_id ||
+		r->req.preemptible)
+		return false;
+	r->plan = ARENA_NEW(r->a, struct preempt_plan);
+	return placement_victims(r->e->placement, &r->req, NULL, &r->plan->choice, r->plan->leavers,
+		       PREEMPT_MAX, &r->plan->n, &ignored) == 0 &&
+	       r->plan->n;
+}
+
+/* 1: it waits for r->plan. */
 static int choose(struct request *r, struct error *err)
 {
 	const struct decision_asked who = asked(r);
@@ -279,9 +296,9 @@ static int choose(struct request *r, struct error *err)
 	r->avoid[r->avoid_n++] = r->s->host_id;
 	if (r->want->host ? choose_named(r, err) : fill(r, NULL, err))
 		return -1;
-	if (decision_choose(r->e, r->db, &who, &r->req, 1, &r->choice, &why))
-		return no_host(&why, err);
-	return 0;
+	if (decision_choose(r->e, r->db, &who, &r->req, 1, &r->choice, &why) == 0)
+		return 0;
+	return others_leave(r, &why) ? 1 : no_host(&why, err);
 }
 
 /* ---- the first rows ---- */
@@ -339,7 +356,9 @@ static int leave_now(struct request *r, struct error *err)
 static int begin(struct request *r, struct error *err)
 {
 	const struct move_rule *rule = &rules[r->want->kind];
-	const struct server_start start = { .action = rule->action, .kind = rule->flow, .arg_id = r->m.id };
+	const struct server_start start = {
+		.action = rule->action, .kind = rule->flow, .arg_id = r->m.id, .action_id = r->want->action_id
+	};
 
 	if (store_server_project(r->db, r->a, r->s->project_id, &r->m.project_uid, err) ||
 		store_move_insert(r->db, &r->m, err) || take(r, err))
@@ -366,6 +385,7 @@ int flow_server_move(struct flow_engine *e, struct db *db, struct arena *a, stru
 {
 	const struct move_rule *rule = &rules[want->kind];
 	struct request r = { .e = e, .db = db, .a = a, .s = s, .want = want, .origin = origin };
+	int rc;
 
 	if (server_may(s, rule->action, is_admin, err) || store_host_load(db, a, s->host_id, &r.source, err))
 		return -1;
@@ -384,8 +404,12 @@ int flow_server_move(struct flow_engine *e, struct db *db, struct arena *a, stru
 	if (want->kind == MOVE_RESIZE)
 		r.disk_gib += server_blanks_gib(&(struct server) {
 			.ephemeral_gib = r.flavor.ephemeral_gib, .swap_mib = r.flavor.swap_mib });
-	if ((rule->check && rule->check(&r, err)) || choose(&r, err) ||
-		store_host_load(db, a, r.choice.host_id, &r.dest, err))
+	if (rule->check && rule->check(&r, err))
+		return -1;
+	rc = choose(&r, err);
+	if (rc)
+		return rc < 0 ? -1 : resize_wait_begin(e, db, s, want, &r.req, r.plan, origin, err);
+	if (store_host_load(db, a, r.choice.host_id, &r.dest, err))
 		return -1;
 	fill_move(&r);
 	return begin(&r, err);

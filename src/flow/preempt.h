@@ -42,9 +42,14 @@ int preempt_due(struct flow_engine *e, struct db *db, int64_t now_us, struct err
 
 /* ---- waiters.c: those who wait ---- */
 
-/* The server, whose row is written but on no host, waits for those of the plan. */
-int waiter_begin(struct flow_engine *e, struct db *db, const struct server *s,
-	const struct placement_request *req, const struct preempt_plan *plan, int64_t action_id,
+struct waiter_wish { /* what a server waits for */
+	const struct placement_request *req;
+	const struct preempt_plan *plan;
+	int64_t action_id;  /* in its log, open */
+	const char *resize; /* the request, as JSON; NULL: it is none */
+};
+/* The server, whose row is written, waits for those of the plan. */
+int waiter_begin(struct flow_engine *e, struct db *db, const struct server *s, const struct waiter_wish *wish,
 	const struct flow_origin *origin, struct error *err);
 /* It is being deleted: it waits no more. */
 int waiter_gone(struct flow_engine *e, struct db *db, int64_t server_id, struct error *err);

@@ -381,7 +381,9 @@ static int make_holdings(const struct making *m, const struct server *s, const s
 		return -1;
 	if (room.choice)
 		return server_create_begin(m->e, m->db, m->a, s, &room, err);
-	return waiter_begin(m->e, m->db, s, req, &m->plans[i], action_id, m->origin, err);
+	return waiter_begin(m->e, m->db, s,
+		&(struct waiter_wish) { .req = req, .plan = &m->plans[i], .action_id = action_id }, m->origin,
+		err);
 }
 
 static int make_one(const struct making *m, const struct placement_request *req, int i, const char **out_uid,

@@ -14,6 +14,7 @@ struct server_move {
 	int64_t old_flavor_id, new_flavor_id; /* rows; 0: not known any more */
 	const char *host;                     /* NULL: any that fits; not for MOVE_RESIZE */
 	const char *admin_pass;               /* MOVE_EVACUATION: for the new disk's config drive */
+	int64_t action_id;                    /* of a request that waited for room; 0: it does so now */
 };
 
 /* Resize, migrate, os-migrateLive, evacuate. ERR_CONFLICT by the server's state; ERR_BAD_REQUEST for what

@@ -147,6 +147,7 @@ int server_start(struct flow_engine *e, struct db *db, struct server *s, const s
 		.kind = start->kind,
 		.subject_id = s->id,
 		.arg_id = start->arg_id,
+		.action_id = start->action_id,
 		.request_id = origin->request_id,
 		.now_us = origin->now_us,
 	};
@@ -154,9 +155,10 @@ int server_start(struct flow_engine *e, struct db *db, struct server *s, const s
 	s->task_state = start->kind->steps[0].task;
 	s->updated_us = origin->now_us;
 	if (store_server_save(db, s, err) ||
-		store_server_action_start(db, s->id, server_action_rule(start->action)->event,
-			origin->request_id, origin->user_uid, origin->project_uid, origin->now_us,
-			&flow.action_id, err))
+		(!flow.action_id &&
+			store_server_action_start(db, s->id, server_action_rule(start->action)->event,
+				origin->request_id, origin->user_uid, origin->project_uid, origin->now_us,
+				&flow.action_id, err)))
 		return -1;
 	return flow_begin(e, db, &flow, err);
 }

@@ -73,6 +73,7 @@ struct server_start {
 	enum server_action action;
 	const struct flow_kind *kind;
 	int64_t arg_id;
+	int64_t action_id; /* in the server's log; 0: made here */
 };
 /* Writes the server with the task of the kind's first step, the action's log and the flow. */
 int server_start(struct flow_engine *e, struct db *db, struct server *s, const struct server_start *start,

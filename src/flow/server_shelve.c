@@ -268,6 +268,7 @@ static int unshelve_wait(struct flow_engine *e, struct db *db, struct arena *a, 
 	struct error *err)
 {
 	struct preempt_plan *plan = ARENA_NEW(a, struct preempt_plan);
+	const struct waiter_wish wish = { .req = req, .plan = plan, .action_id = action_id };
 	struct error why = *err;
 
 	if (why.code != ERR_NO_HOST || req->preemptible ||
@@ -277,7 +278,7 @@ static int unshelve_wait(struct flow_engine *e, struct db *db, struct arena *a, 
 		return *err = why, -1;
 	s->task_state = TASK_UNSHELVING;
 	s->updated_us = o->now_us;
-	return store_server_save(db, s, err) || waiter_begin(e, db, s, req, plan, action_id, o, err) ? -1 : 0;
+	return store_server_save(db, s, err) || waiter_begin(e, db, s, &wish, o, err) ? -1 : 0;
 }
 
 static int unshelve_elsewhere(struct flow_engine *e, struct db *db, struct arena *a, struct server *s,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Servers that are on no host and wait until others have left one for them. */
+/* Servers that wait until others have left a host for them. */
 #include "flow/preempt.h"
 
 #include <stdio.h>
@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "flow/calendar.h"
+#include "flow/resize_wait.h"
 #include "flow/server_parts.h"
 #include "flow/server_room.h"
 #include "store/hosts.h"
@@ -20,16 +21,20 @@ static const struct way {
 		struct error *err);
 	int (*go)(struct flow_engine *e, struct db *db, struct arena *a, struct server *s,
 		const struct server_room *room, struct error *err);
-	bool lost; /* a server that never ran is in ERROR then; the other stays what it is */
+	bool lost; /* a server that never ran is in ERROR then; the others stay what they are */
+	bool resize;
 } ways[] = {
-	{ VM_BUILDING, TASK_SCHEDULING, server_create_request, server_create_go, true },
-	{ VM_SHELVED_OFFLOADED, TASK_UNSHELVING, server_unshelve_request, server_unshelve_go, false },
+	{ VM_BUILDING, TASK_SCHEDULING, server_create_request, server_create_go, .lost = true },
+	{ VM_SHELVED_OFFLOADED, TASK_UNSHELVING, server_unshelve_request, server_unshelve_go },
+	{ VM_ACTIVE, TASK_RESIZE_PREP, .resize = true },
+	{ VM_STOPPED, TASK_RESIZE_PREP, .resize = true },
 };
 
 static const struct way *way_of(const struct server *s)
 {
 	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
-		if (s->vm_state == ways[i].vm && s->task_state == ways[i].task && !s->host_id)
+		if (s->vm_state == ways[i].vm && s->task_state == ways[i].task &&
+			ways[i].resize == (s->host_id != 0))
 			return &ways[i];
 	return NULL;
 }
@@ -67,24 +72,24 @@ static int tell(struct flow_engine *e, struct db *db, int64_t server_id, const s
 	return 0;
 }
 
-int waiter_begin(struct flow_engine *e, struct db *db, const struct server *s,
-	const struct placement_request *req, const struct preempt_plan *plan, int64_t action_id,
+int waiter_begin(struct flow_engine *e, struct db *db, const struct server *s, const struct waiter_wish *wish,
 	const struct flow_origin *o, struct error *err)
 {
 	int64_t leave_us = o->now_us + e->cfg.preempt_notice_s * 1000000;
 	const struct waiter w = {
 		.server_id = s->id,
-		.host_id = plan->choice.host_id,
-		.named = req->host[0] != 0,
-		.zone = req->zone,
-		.action_id = action_id,
+		.host_id = wish->plan->choice.host_id,
+		.named = wish->req->host[0] != 0,
+		.zone = wish->req->zone,
+		.resize = wish->resize,
+		.action_id = wish->action_id,
 		.request_id = o->request_id,
 		.deadline_us = leave_us + e->cfg.preempt_wait_s * 1000000,
 	};
 
 	calendar_changed(e);
-	return store_waiter_insert(db, &w, err) || write_down(db, s, plan, o, err) ||
-			       tell(e, db, s->id, plan, o->request_id, leave_us, err)
+	return store_waiter_insert(db, &w, err) || write_down(db, s, wish->plan, o, err) ||
+			       tell(e, db, s->id, wish->plan, o->request_id, leave_us, err)
 		       ? -1
 		       : 0;
 }
@@ -202,6 +207,25 @@ static int try(struct trial *t, bool last, struct error *err)
 	return drop(t->e, t->db, t->w, err) || give_up(t->e, t->db, &t->s, t->way, t->w, &why, err) ? -1 : 0;
 }
 
+/* Asked for again. What its project's limits or its state say by now is heard too. */
+static int resume(struct trial *t, bool last, struct error *err)
+{
+	struct server s = t->s;
+	struct error why;
+
+	placement_host_hold(t->e->placement, t->w->host_id, 0);
+	if (resize_wait_go(t->e, t->db, t->a, &s, t->w, &why) == 0)
+		return store_waiter_remove(t->db, t->s.id, err);
+	if (why.code == ERR_INTERNAL)
+		return *err = why, -1;
+	if (!last && t->w->to_reset)
+		return placement_host_hold(t->e->placement, t->w->host_id, t->s.id), 0;
+	return store_waiter_remove(t->db, t->s.id, err) ||
+			       give_up(t->e, t->db, &t->s, t->way, t->w, &why, err)
+		       ? -1
+		       : 0;
+}
+
 static int place(struct flow_engine *e, struct db *db, const struct waiter *w, bool last, struct error *err)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
@@ -216,20 +240,27 @@ static int place(struct flow_engine *e, struct db *db, const struct waiter *w, b
 						      (struct preempt_for) { .server_id = t->s.id }, err)
 			       ? -1
 			       : 0;
+	if (t->way->resize)
+		return resume(t, last, err);
 	if (t->way->request(db, &a, &t->s, &t->req, err) || name_place(t, err))
 		return -1;
 	return try(t, last, err);
 }
 
+/* One that cannot be placed for a reason of our own is left to its deadline when this unit is tried again: it
+ * holds up nobody else. */
 int waiter_room(struct flow_engine *e, struct db *db, int64_t host_id, struct error *err)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
 	struct waiter w;
 	int rc = store_waiter_on(db, &a, host_id, &w, err);
 
-	if (rc <= 0)
-		return rc;
-	return w.leavers ? 0 : place(e, db, &w, false, err);
+	if (rc <= 0 || w.leavers || w.server_id == e->calendar.stumbled)
+		return rc < 0 ? -1 : 0;
+	rc = place(e, db, &w, false, err);
+	if (rc)
+		e->calendar.stumbled = w.server_id;
+	return rc;
 }
 
 /* It could not be placed for a reason of our own. */

@@ -115,7 +115,8 @@ static const struct check_rule checks[] = {
 		"WHERE f.subject_kind = 'server' AND f.subject_id = s.id)" },
 	{ "waiter-host",
 		"SELECT s.uid, 'waits for a host and is on one' FROM waiter w JOIN server s ON s.id = "
-		"w.server_id WHERE s.deleted_us != 0 OR s.host_id IS NOT NULL" },
+		"w.server_id WHERE s.deleted_us != 0 OR (s.host_id IS NULL) != (w.resize IS NULL) OR "
+		"s.host_id = w.host_id" },
 	{ "waiter-alone",
 		"SELECT s.uid, 'waits for a host and nobody leaves it' FROM waiter w JOIN server s ON s.id = "
 		"w.server_id WHERE NOT EXISTS (SELECT 1 FROM eviction e WHERE e.for_server_id = s.id) AND "

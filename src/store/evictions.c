@@ -14,7 +14,7 @@
 	"SELECT w.server_id, w.host_id, w.named, w.zone, w.action_id, w.request_id, w.deadline_us, "     \
 	"s.uid, s.name, p.uid, h.name, (SELECT count(*) FROM eviction e WHERE e.for_server_id = s.id), " \
 	"(SELECT count(*) FROM device d WHERE d.host_id = w.host_id AND d.present = 1 AND d.custody = "  \
-	"'reset') "                                                                                      \
+	"'reset'), w.resize "                                                                            \
 	"FROM waiter w JOIN server s ON s.id = w.server_id JOIN project p ON p.id = s.project_id JOIN "  \
 	"host h ON h.id = w.host_id "
 
@@ -107,10 +107,10 @@ int store_eviction_list(struct db *db, struct arena *a, const struct eviction_fi
 int store_waiter_insert(struct db *db, const struct waiter *w, struct error *err)
 {
 	static const char sql[] = "INSERT INTO waiter (server_id, host_id, named, zone, action_id, "
-				  "request_id, deadline_us) VALUES (?, ?, ?, ?, ?, ?, ?)";
+				  "request_id, deadline_us, resize) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
 
-	return db_run(db, err, sql, "iiisisi", w->server_id, w->host_id, (int64_t)w->named, w->zone,
-		       w->action_id, w->request_id, w->deadline_us) < 0
+	return db_run(db, err, sql, "iiisisis", w->server_id, w->host_id, (int64_t)w->named, w->zone,
+		       w->action_id, w->request_id, w->deadline_us, w->resize) < 0
 		       ? -1
 		       : 0;
 }
@@ -144,6 +144,7 @@ static struct waiter waiter_read(sqlite3_stmt *st, struct arena *a)
 		.host_name = db_dup(st, 10, a),
 		.leavers = db_int(st, 11),
 		.to_reset = db_int(st, 12),
+		.resize = db_dup(st, 13, a),
 	};
 }
 

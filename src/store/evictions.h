@@ -40,6 +40,7 @@ struct waiter {
 	int64_t server_id, host_id;
 	bool named; /* only that host was asked for */
 	const char *zone;
+	const char *resize; /* the request, as JSON; NULL: it is none */
 	int64_t action_id;
 	const char *request_id;
 	int64_t deadline_us;

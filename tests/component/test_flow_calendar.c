@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "flow/calendar.h"
+#include "move_fixture.h"
 #include "store/devices.h"
 #include "store/evictions.h"
 #include "store/hosts.h"
@@ -68,7 +69,7 @@ static void create_on(struct cloud *c, struct want *w, const char *extra_specs, 
 	cloud_until_server(c, w->uid[0], VM_ACTIVE);
 }
 
-static const char *host_of(struct cloud *c, struct arena *a, const char *uid)
+static const char *name_of_host(struct cloud *c, struct arena *a, const char *uid)
 {
 	struct server s = cloud_server(c, a, uid);
 	struct host_row h;
@@ -84,7 +85,7 @@ static void expect_host(struct cloud *c, const char *uid, const char *host)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
 
-	assert_string_equal(host_of(c, &a, uid), host);
+	assert_string_equal(name_of_host(c, &a, uid), host);
 }
 
 static void expect_waiting(struct cloud *c, const char *uid)
@@ -532,6 +533,81 @@ static void test_unshelve(void **state)
 	finish(&c);
 }
 
+static bool resizing(struct cloud *c, void *arg)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct server s = cloud_server(c, &a, arg);
+
+	return s.vm_state == VM_ACTIVE && s.task_state == TASK_RESIZE_PREP && tick_pending(c->tick) == 0;
+}
+
+/* A server that shall be larger runs on where it is while others leave another host for it. */
+static void test_resize(void **state)
+{
+	struct cloud c = { .flow.preempt_notice_s = HOUR_S };
+	struct want w = { 0 }, full = { 0 }, spot = { 0 };
+	struct go larger;
+
+	(void)state;
+	make(&c, 2);
+	create_on(&c, &w, GPUS(2), "host0");
+	create_on(&c, &full, GPUS(6), "host0");
+	create_on(&c, &spot, SPOT(8), "host1");
+	larger = resize_to(w.uid[0], 4, 2048, GPUS(4));
+	cloud_ok(&c, do_move, &larger);
+	cloud_until(&c, resizing, w.uid[0]);
+	assert_int_equal(power_on(&c, 0, w.uid[0]), HV_POWER_RUNNING);
+	cloud_clean(&c);
+	go_on(&c, HOUR_S + 1);
+	cloud_until_server(&c, w.uid[0], VM_RESIZED);
+	cloud_until_server(&c, spot.uid[0], VM_SHELVED_OFFLOADED);
+	expect_host(&c, w.uid[0], "host1");
+	verb(&c, w.uid[0], 'c');
+	cloud_until(&c, flows_gone, NULL);
+	assert_int_equal(
+		cloud_count(
+			&c, "SELECT count(*) FROM server_action WHERE action = 'resize' AND message IS NULL"),
+		1);
+	finish(&c);
+}
+
+/* They do not leave in time, or the server is deleted: nothing has happened to it, and to them. */
+static void test_resize_given_up(void **state)
+{
+	struct cloud c = { .flow.preempt_notice_s = HOUR_S };
+	struct want w = { 0 }, v = { 0 }, full = { 0 }, spot = { 0 };
+	unsigned host = 1;
+	struct go larger;
+
+	(void)state;
+	make(&c, 2);
+	create_on(&c, &w, GPUS(2), "host0");
+	create_on(&c, &v, GPUS(2), "host0");
+	create_on(&c, &full, GPUS(4), "host0");
+	create_on(&c, &spot, SPOT(8), "host1");
+	larger = resize_to(w.uid[0], 4, 2048, GPUS(4));
+	cloud_ok(&c, do_move, &larger);
+	cloud_ok(&c, do_delete, w.uid[0]);
+	cloud_until_server(&c, w.uid[0], VM_DELETED);
+	assert_int_equal(
+		cloud_count(&c, "SELECT (SELECT count(*) FROM eviction) + (SELECT count(*) FROM waiter)"), 0);
+	larger = resize_to(v.uid[0], 8, 2048, GPUS(8));
+	cloud_ok(&c, do_move, &larger);
+	cloud_until(&c, resizing, v.uid[0]);
+	sim_set_down(c.worlds[1], true);
+	cloud_ok(&c, do_down, &host);
+	go_on(&c, 2 * HOUR_S + 60);
+	cloud_until_server(&c, v.uid[0], VM_ACTIVE);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM waiter"), 0);
+	assert_int_equal(
+		cloud_count(&c, "SELECT count(*) FROM server_action WHERE action = 'resize' AND message "
+				"LIKE 'No valid host%'"),
+		1);
+	cloud_clean(&c);
+	sim_set_down(c.worlds[1], false);
+	finish(&c);
+}
+
 /* ---- reservations ---- */
 
 /* A life of a block: on-demand servers keep away, preemptible ones leave before it begins, its owner's get
@@ -785,6 +861,8 @@ int main(void)
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_host_dies),
 		cmocka_unit_test(test_unshelve),
+		cmocka_unit_test(test_resize),
+		cmocka_unit_test(test_resize_given_up),
 		cmocka_unit_test(test_block),
 		cmocka_unit_test(test_block_behind),
 		cmocka_unit_test(test_cancel),
@@ -792,7 +870,6 @@ int main(void)
 		cmocka_unit_test(test_every_point),
 	};
 
-	cmocka_set_test_filter(getenv("CMOCKA_TEST_FILTER"));
 	log_set_level(LOG_ERR);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,13 +62,15 @@ CREATE INDEX eviction_block ON eviction (for_block_id);
 CREATE INDEX eviction_host ON eviction (host_id);
 CREATE INDEX eviction_due ON eviction (leave_us) WHERE begun = 0;
 
--- A server that is on no host and waits until others have left one for it, which is kept for it meanwhile.
+-- A server that waits until others have left a host for it, which is kept for it meanwhile. It is on no host, unless it waits
+-- to be resized.
 CREATE TABLE waiter (
 	server_id INTEGER NOT NULL PRIMARY KEY REFERENCES server (id),
 	host_id INTEGER NOT NULL UNIQUE REFERENCES host (id),
 	named INTEGER NOT NULL CHECK (named IN (0, 1)), -- only that host was asked for
 	zone TEXT NOT NULL,
-	action_id INTEGER NOT NULL, -- in its log: create, unshelve
+	resize TEXT, -- JSON: the request; null: it is no resize
+	action_id INTEGER NOT NULL, -- in its log: create, unshelve, resize
 	request_id TEXT NOT NULL,
 	deadline_us INTEGER NOT NULL -- then it goes elsewhere, or gives up
 ) STRICT;
