@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a server left on a host where it does not live any more: the old place of a move, or a home on a host
- * that was declared dead; or where it lives, parts of GPUs of another flavor. The flow's subject is the
- * allocation. It waits until the host can be heard, clears domain, parts and disks, and only then gives back
- * what was held: until there is proof, it may still run there. */
+ * that was declared dead; or where it lives, what its definition there may name of a flavor that it does not
+ * have any more. The flow's subject is the allocation. It waits until the host can be heard, clears domain,
+ * parts and disks (where it lives: parts alone, once the definition is of its own flavor), and only then
+ * gives back what was held: until there is proof, it may still run there, or be started. */
 #include "flow/console.h"
 #include "flow/move.h"
 #include "flow/preempt.h"
@@ -16,7 +17,7 @@ struct leftover {
 	struct server s;
 	struct move move; /* id 0: none */
 	const char *image_dir;
-	bool parts_only; /* of a flavor that it does not have any more, where it lives */
+	bool at_home; /* of a flavor that it does not have any more, where it lives */
 };
 
 static enum flow_verdict remove_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
@@ -32,20 +33,33 @@ static enum flow_verdict remove_load(struct flow_engine *e, struct db *ro, struc
 		store_move_load(ro, &act->arena, f->held.id, &f->move, err) < 0)
 		return FLOW_FAIL;
 	act->host_id = f->held.host_id;
-	f->parts_only = !f->s.deleted_us && f->s.host_id == f->held.host_id && f->held.id != f->s.id;
-	if (f->s.deleted_us || f->s.host_id != f->held.host_id || f->parts_only)
+	f->at_home = !f->s.deleted_us && f->s.host_id == f->held.host_id && f->held.id != f->s.id;
+	if (f->s.deleted_us || f->s.host_id != f->held.host_id || f->at_home)
 		return FLOW_NEXT;
 	error_internal(err, "server %s lives where its left-overs should be cleared away", f->s.uid);
 	return FLOW_FAIL;
+}
+
+/* Each change of the flavor has an epoch: what its domain carries tells by which one it was defined. */
+static int see_defined(
+	const struct leftover *f, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+{
+	struct hv_seen seen;
+
+	if (drv->domain_look(conn, f->s.uid, &seen, err))
+		return -1;
+	if (seen.power == HV_POWER_ABSENT || (seen.ours && seen.epoch >= f->s.epoch))
+		return 0;
+	return error_set(err, ERR_CONFLICT, "the server's definition is still of its other flavor");
 }
 
 static int remove_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	const struct leftover *f = act->facts;
 
-	if (!f->parts_only)
+	if (!f->at_home)
 		console_last_read(act, drv, conn, f->s.uid);
-	if (!f->parts_only && server_remove(f->s.uid, NULL, 0, drv, conn, err))
+	if (f->at_home ? see_defined(f, drv, conn, err) : server_remove(f->s.uid, NULL, 0, drv, conn, err))
 		return -1;
 	for (size_t i = 0; i < f->held.parts_n; i++)
 		if (act_abandoned(act, err) || drv->mdev_remove(conn, f->held.parts[i].uid, err))

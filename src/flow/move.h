@@ -21,7 +21,8 @@ enum flow_verdict move_load_home(struct flow_engine *e, struct db *ro, struct ac
  * held. Again: back. */
 int move_switch(struct flow_engine *e, struct db *db, struct arena *a, struct server *s, struct move *m,
 	struct error *err);
-/* The move is over; what is held at the other place goes, or is cleared first when that is another host. */
+/* The move is over; what is held at the other place goes. On another host it is cleared first, and after an
+ * error on its own host the domain has to be seen without it. */
 int move_close(struct flow_engine *e, struct db *db, const struct server *s, const struct move *m,
 	const char *status, const char *request_id, int64_t now_us, struct error *err);
 /* The server is being deleted from where it lives: its open move ends with it. */

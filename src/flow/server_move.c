@@ -187,6 +187,9 @@ int move_close(struct flow_engine *e, struct db *db, const struct server *s, con
 	const char *status, const char *request_id, int64_t now_us, struct error *err)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
+	/* After an error the domain may be the other flavor's still. Who is deleted may still run on a host
+	 * that is dead; parts of GPUs have to go on the host first. */
+	bool defined = strcmp(status, "error") != 0;
 	struct allocation_row other;
 	int rc = store_allocation_get(db, &a, m->id, &other, err);
 
@@ -195,10 +198,13 @@ int move_close(struct flow_engine *e, struct db *db, const struct server *s, con
 	count_peak(e, s, &m->other, -1);
 	if (rc == 0)
 		return 0;
-	/* who is deleted may still run on a host that is dead; parts of GPUs have to go on the host first */
-	if (other.host_id == s->host_id && !s->want_delete && !other.parts_n)
+	if (other.host_id == s->host_id && !s->want_delete && !other.parts_n && defined)
 		return move_unhold(e, db, m->id, err) || waiter_room(e, db, s->host_id, err) ? -1 : 0;
-	return leftover_begin(e, db, m->id, request_id, now_us, err);
+	other.also_n = 0; /* it is not switched to any more */
+	return take_away(e, db, m->id, err) || move_hold(e, db, &other, err) ||
+			       leftover_begin(e, db, m->id, request_id, now_us, err)
+		       ? -1
+		       : 0;
 }
 
 int move_abandon(struct flow_engine *e, struct db *db, const struct server *s, const char *request_id,

@@ -163,6 +163,41 @@ static void test_resize_gpus(void **state)
 	tear_down(&c);
 }
 
+/* What a failed way back may have left in the definition stays held: no GPU is in two. */
+static void test_resize_gpus_back_fails(void **state)
+{
+	struct cloud c = { 0 };
+	struct want w = { .extra_specs = "{\"pci_passthrough:alias\": \"h100:2\"}" }, other = w;
+	struct op reboot = { w.uid[0], SERVER_REBOOT_HARD };
+	struct go g;
+
+	(void)state;
+	set_up(&c, &w, 1);
+	g = resize_to(w.uid[0], 2, 1024, "{\"pci_passthrough:alias\": \"h100:3\"}");
+	cloud_ok(&c, do_move, &g);
+	cloud_until_server(&c, w.uid[0], VM_RESIZED);
+	sim_fault(c.worlds[0], SIM_DOMAIN_DEFINE, 1, 3, SIM_FAIL);
+	verb(&c, w.uid[0], 'r');
+	cloud_until_server(&c, w.uid[0], VM_ERROR);
+	expect_status(&c, "error");
+	cloud_clean(&c);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation_device"), 3);
+	cloud_ok(&c, do_create, &other);
+	cloud_until_server(&c, other.uid[0], VM_ERROR);
+	assert_int_equal(sim_devices_shared(c.worlds[0]), 0);
+	cloud_clean(&c);
+	cloud_ok(&c, do_op, &reboot);
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	cloud_until(&c, flows_gone, NULL);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation_device"), 2);
+	cloud_clean(&c);
+	assert_int_equal(quota_of(&c, QUOTA_GPUS), 4);
+	cloud_ok(&c, do_delete, other.uid[0]);
+	cloud_until_server(&c, other.uid[0], VM_DELETED);
+	delete_all(&c, w.uid[0]);
+	tear_down(&c);
+}
+
 static void expect_refused(struct cloud *c, struct go *g, enum err code)
 {
 	assert_int_equal(cloud_do(c, do_move, g), -1);
@@ -921,6 +956,7 @@ int main(void)
 		cmocka_unit_test(test_resize_here),
 		cmocka_unit_test(test_resize_extra_disks),
 		cmocka_unit_test(test_resize_gpus),
+		cmocka_unit_test(test_resize_gpus_back_fails),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_cold),
 		cmocka_unit_test(test_delete_resized),
