@@ -62,6 +62,7 @@ static const struct api_service *const services[] = {
 	&service_compute,
 	&service_image,
 	&service_network,
+	&service_placement,
 	&service_operator,
 };
 

@@ -83,7 +83,7 @@ struct api_service {
 };
 
 extern const struct api_service service_identity, service_compute, service_image, service_network,
-	service_operator, service_root;
+	service_placement, service_operator, service_root;
 
 struct api_config {
 	const char *public_url; /* "https://cloud.example:8774"; NULL: from X-Forwarded-* or Host */

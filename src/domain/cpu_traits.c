@@ -68,6 +68,11 @@ const char *cpu_trait(const char *feature)
 	return f ? f->trait : NULL;
 }
 
+const char *cpu_trait_at(size_t i)
+{
+	return i < ARRAY_LEN(features) ? features[i].trait : NULL;
+}
+
 int trait_check_custom(const char *name, struct error *err)
 {
 	static const char prefix[] = "CUSTOM_";

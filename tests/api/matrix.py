@@ -27,6 +27,7 @@ PATCH_TYPE = "application/openstack-images-v2.1-json-patch"
 SHAPES = {"compute": lambda b: len(b) == 1 and "message" in next(iter(b.values())) and "code" in next(iter(b.values())),
           "network": lambda b: set(b["NeutronError"]) == {"type", "message", "detail"},
           "image": lambda b: "message" in b,
+          "placement": lambda b: {"status", "title", "detail", "request_id"} <= set(b["errors"][0]),
           "identity": lambda b: {"code", "message", "title"} <= set(b["error"])}
 # what a table says of a value that it does not take
 BY_TABLE = r"( must be (a string of|an integer|a number|true or|one of|an array|an object|from)|: Additional properties| is required$)"
@@ -51,8 +52,10 @@ class Check:
 def message_of(a):
     try:
         b = a.json
+        if "errors" in b:
+            return b["errors"][0]["detail"]
         return b.get("message") or next(iter(b.values())).get("message", "") if isinstance(b, dict) else ""
-    except (ValueError, AttributeError, StopIteration):
+    except (ValueError, AttributeError, StopIteration, TypeError):
         return ""
 
 
@@ -266,6 +269,11 @@ ANY_ID = {
     "usage.audit_log_before": ((400,), "it is a time"),
     "compute:service.update": NEEDS_MORE, "os_host.update": NEEDS_MORE, "aggregate.update": NEEDS_MORE,
     "aggregate.show": NUMBER, "aggregate.delete": NUMBER, "aggregate.action": NUMBER, "aggregate.images": NUMBER,
+    "allocation.show": ((200,), "it holds nothing"),
+    **{"placement:" + name: ((403,), "a view cannot be changed") for name in (
+        "resource_provider.update", "resource_provider.delete", "inventory.create", "inventory.set", "inventory.delete_all", "inventory.update",
+        "inventory.delete", "resource_provider.aggregates_set", "resource_provider.traits_set", "resource_provider.traits_delete",
+        "allocation.set", "allocation.delete", "resource_class.update", "resource_class.delete", "trait.create", "trait.delete")},
     **{"%s.%s" % (c, verb): ((403,), "they are the provider's") for c in ("networks", "subnets", "ports") for verb in ("update", "delete")},
 }
 # Rows that say nothing of the project named, or refuse by something else first.

@@ -160,7 +160,7 @@ static void test_token_shape(void **state)
 	assert_string_equal(text_at(w, "token.project.name"), "admin");
 	assert_true(json_is_false(at(w, "token.is_domain")));
 	assert_int_equal(count_at(w, "token.roles"), 3); /* member and reader are implied */
-	assert_int_equal(count_at(w, "token.catalog"), 4);
+	assert_int_equal(count_at(w, "token.catalog"), 5);
 	assert_int_equal(count_at(w, "token.catalog.0.endpoints"), 3);
 	assert_string_equal(
 		text_at(w, "token.catalog.1.endpoints.0.url"), "https://cloud.test:8774/compute/v2.1");
@@ -886,7 +886,7 @@ static void test_catalog_can_be_read(void **state)
 	assert_int_equal(count_at(w, "endpoints"), 1);
 	ASK(200, w, admin, "GET", "/regions/RegionOne", NULL);
 	ASK(200, w, admin, "GET", "/auth/catalog", NULL);
-	assert_int_equal(count_at(w, "catalog"), 4);
+	assert_int_equal(count_at(w, "catalog"), 5);
 	path = xasprintf("/services/%s", id);
 	ASK(403, w, admin, "PATCH", path, "{'service': {'name': 'x'}}");
 	ASK(403, w, admin, "DELETE", path, NULL);
@@ -925,22 +925,22 @@ static void test_catalog_grows(void **state)
 	endpoint = keep(w, "endpoint.id");
 	ASK(200, w, admin, "GET", "/regions/Far", NULL);
 	ASK(200, w, admin, "GET", "/auth/catalog", NULL);
-	assert_int_equal(count_at(w, "catalog"), 5);
-	assert_int_equal(count_at(w, "catalog.4.endpoints"), 1);
+	assert_int_equal(count_at(w, "catalog"), 6);
+	assert_int_equal(count_at(w, "catalog.5.endpoints"), 1);
 	path = xasprintf("/endpoints/%s", endpoint);
 	ASK(400, w, admin, "PATCH", path, "{'endpoint': {'enabled': 'yes'}}");
 	ASK(400, w, admin, "PATCH", path, "{'endpoint': {'service_id': 'nobody'}}");
 	ASK(400, w, admin, "PATCH", path, "{'endpoint': {'region_id': 'nowhere'}}");
 	ASK(200, w, admin, "PATCH", path, "{'endpoint': {'enabled': false}}");
 	ASK(200, w, admin, "GET", "/auth/catalog", NULL);
-	assert_int_equal(count_at(w, "catalog.4.endpoints"), 0);
+	assert_int_equal(count_at(w, "catalog.5.endpoints"), 0);
 	free(path);
 	path = xasprintf("/services/%s", service);
 	ASK(204, w, admin, "DELETE", path, NULL);
 	assert_int_equal(get(admin, "/endpoints/", endpoint), 404);
 	ASK(204, w, admin, "DELETE", "/regions/Far", NULL);
 	ASK(200, w, admin, "GET", "/auth/catalog", NULL);
-	assert_int_equal(count_at(w, "catalog"), 4);
+	assert_int_equal(count_at(w, "catalog"), 5);
 }
 
 static void test_body_limits(void **state)

@@ -9,6 +9,7 @@ from cloud import BUILD
 
 UUID = "6f1d9c2e-1111-4000-8000-0000000000ff"
 UNKNOWN_KEY = "no_such_key"
+MAJOR = {"compute": 2, "placement": 1}  # of microversions
 
 
 def load():
@@ -31,7 +32,7 @@ def versions(r):
 
 
 def version_header(r, minor):
-    return {"OpenStack-API-Version": "%s 2.%d" % (r["service"], minor)} if minor else {}
+    return {"OpenStack-API-Version": "%s %d.%d" % (r["service"], MAJOR[r["service"]], minor)} if minor else {}
 
 
 def takes_body(r):

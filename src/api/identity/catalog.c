@@ -15,6 +15,7 @@ static const struct {
 	{ "compute", "nova", "/compute/v2.1" },
 	{ "image", "glance", "/image" },
 	{ "network", "neutron", "/network" },
+	{ "placement", "placement", "/placement" },
 };
 static const char *const interfaces[] = { "public", "internal", "admin" };
 
