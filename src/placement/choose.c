@@ -72,7 +72,7 @@ static void consider_members(struct choosing *c, struct candidate *best)
 			consider(c, m->entries[i].key, best);
 }
 
-/* A host that others left for this server. */
+/* A host that is kept for this server, which trees count as refused. */
 static void consider_held(struct choosing *c, struct candidate *best)
 {
 	for (size_t i = 0; c->q->req->server && c->p->held_n && i < c->p->hosts_n; i++)
@@ -114,7 +114,9 @@ static void consider_all(struct choosing *c, tree_accept_fn *fn, struct candidat
 
 	if (!tree_best(t, c->q->narrow ? fn : NULL, c, &slot))
 		return;
-	*best = (struct candidate) { .score = tree_score(t, slot), .slot = slot, .there = true };
+	*best = (struct candidate) {
+		.score = tree_score(t, slot), .id = c->p->hot[slot].id, .slot = slot, .there = true
+	};
 }
 
 bool choose_slot(struct choosing *c, size_t *out)
@@ -123,10 +125,7 @@ bool choose_slot(struct choosing *c, size_t *out)
 	const struct id_set *list = list_of(q);
 	struct candidate best = { .there = false };
 
-	consider_held(c, &best);
-	if (best.there)
-		;
-	else if (*q->req->host)
+	if (*q->req->host)
 		consider(c, q->named, &best);
 	else if (list)
 		consider_list(c, list, &best);
@@ -141,6 +140,7 @@ bool choose_slot(struct choosing *c, size_t *out)
 			consider_members(c, &best);
 	} else
 		consider_all(c, accept, &best);
+	consider_held(c, &best);
 	*out = best.slot;
 	return best.there;
 }

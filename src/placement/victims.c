@@ -1,51 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who has to go so that a request fits: of one host, the fewest servers, of these the smallest, of these the
- * newest. The search is exact as long as it takes a bounded number of tries; beyond, the largest go first. */
+ * newest. Where one is enough, all servers that could be it are tried in that order. Else hosts are searched,
+ * those first that could do with fewest, until no other could do better. The search is exact as long as it
+ * takes a bounded number of tries; beyond, the largest go first. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/util.h"
 #include "placement/choose.h"
+#include "placement/leavers.h"
 
 enum { TRIES_MAX = 20000, SET_MAX = 64 };
 
-struct size { /* compared in this order */
-	int64_t gpus, vcpus, ram_mib;
-};
-
-struct leaver {
-	size_t slot;
-	struct size size;
-	const struct holding *held;
-};
-
-/* Who leaves one host: by their numbers in the search's list. */
+/* Who leaves one host: by their numbers in the group's list. */
 struct set {
 	size_t n;
 	size_t of[SET_MAX];
 	struct size size;
-	const struct leaver *from;
+	const struct group *from;
 };
 
 struct search {
 	const struct query *q;
 	struct host *host; /* a copy, without those that are in `now` */
-	const struct leaver *leavers;
-	size_t leavers_n;
+	const struct group *group;
+	size_t most;
 	struct set now, best;
 	bool found;
 	int tries;
 };
 
 /* ---- order ---- */
-
-static int64_t size_compare(const struct size *a, const struct size *b)
-{
-	if (a->gpus != b->gpus)
-		return a->gpus - b->gpus;
-	return a->vcpus != b->vcpus ? a->vcpus - b->vcpus : a->ram_mib - b->ram_mib;
-}
 
 static struct size size_add(const struct size *a, const struct size *b, int64_t times)
 {
@@ -63,7 +49,7 @@ static int by_newest(const void *a, const void *b)
 static void set_ids(const struct set *s, int64_t *out)
 {
 	for (size_t i = 0; i < s->n; i++)
-		out[i] = s->from[s->of[i]].held->server;
+		out[i] = s->from->leavers[s->of[i]].server;
 	if (s->n)
 		qsort(out, s->n, sizeof *out, by_newest);
 }
@@ -82,19 +68,6 @@ static bool set_better(const struct set *a, const struct set *b)
 	return i < a->n && x[i] > y[i];
 }
 
-/* By host; the smallest first, of these the newest. */
-static int by_slot(const void *a, const void *b)
-{
-	const struct leaver *x = a, *y = b;
-	int64_t size = size_compare(&x->size, &y->size);
-
-	if (x->slot != y->slot)
-		return x->slot < y->slot ? -1 : 1;
-	if (size)
-		return size < 0 ? -1 : 1;
-	return (x->held->server < y->held->server) - (x->held->server > y->held->server);
-}
-
 /* ---- one host ---- */
 
 static bool fits_now(struct search *s)
@@ -110,17 +83,25 @@ static bool fits_now(struct search *s)
 
 static void go(struct search *s, size_t i)
 {
-	host_charge(s->q->p, s->host, -1, s->leavers[i].held);
+	host_charge(s->q->p, s->host, -1, s->group->leavers[i].held);
 	s->now.of[s->now.n++] = i;
-	s->now.size = size_add(&s->now.size, &s->leavers[i].size, 1);
+	s->now.size = size_add(&s->now.size, &s->group->leavers[i].size, 1);
 }
 
 static void come_back(struct search *s)
 {
 	size_t i = s->now.of[--s->now.n];
 
-	host_charge(s->q->p, s->host, 1, s->leavers[i].held);
-	s->now.size = size_add(&s->now.size, &s->leavers[i].size, -1);
+	host_charge(s->q->p, s->host, 1, s->group->leavers[i].held);
+	s->now.size = size_add(&s->now.size, &s->group->leavers[i].size, -1);
+}
+
+static void keep_if_better(struct search *s)
+{
+	if (s->found && !set_better(&s->now, &s->best))
+		return;
+	s->best = s->now;
+	s->found = true;
 }
 
 /* All sets with k more, of those from i on. They come smallest first: none can be smaller than k times the
@@ -128,14 +109,12 @@ static void come_back(struct search *s)
 static void search_sets(struct search *s, size_t i, size_t k)
 {
 	if (!k) {
-		if (fits_now(s) && (!s->found || set_better(&s->now, &s->best))) {
-			s->best = s->now;
-			s->found = true;
-		}
+		if (fits_now(s))
+			keep_if_better(s);
 		return;
 	}
-	for (; i + k <= s->leavers_n && s->tries < TRIES_MAX; i++) {
-		struct size least = size_add(&s->now.size, &s->leavers[i].size, (int64_t)k);
+	for (; i + k <= s->group->n && s->tries < TRIES_MAX; i++) {
+		struct size least = size_add(&s->now.size, &s->group->leavers[i].size, (int64_t)k);
 
 		if (s->found &&
 			(s->now.n + k > s->best.n ||
@@ -148,96 +127,110 @@ static void search_sets(struct search *s, size_t i, size_t k)
 }
 
 /* The largest go until it fits. */
-static void search_fast(struct search *s, size_t most)
+static void search_fast(struct search *s)
 {
-	for (size_t i = s->leavers_n; i-- > 0 && s->now.n < most;) {
+	bool fits = false;
+
+	for (size_t i = s->group->n; !fits && i-- > 0 && s->now.n < s->most;) {
 		go(s, i);
-		if (!fits_now(s))
-			continue;
-		if (!s->found || set_better(&s->now, &s->best)) {
-			s->best = s->now;
-			s->found = true;
-		}
-		break;
+		fits = fits_now(s);
 	}
+	if (fits)
+		keep_if_better(s);
 	while (s->now.n)
 		come_back(s);
 }
 
-static void search_host(struct search *s, size_t most)
+static bool fits_without_all(struct search *s)
 {
-	bool possible;
+	bool fits;
 
-	for (size_t i = 0; i < s->leavers_n; i++)
-		host_charge(s->q->p, s->host, -1, s->leavers[i].held);
-	possible = fits_now(s);
-	for (size_t i = 0; i < s->leavers_n; i++)
-		host_charge(s->q->p, s->host, 1, s->leavers[i].held);
-	if (!possible)
-		return;
-	s->tries = 0;
-	for (size_t k = 1; k <= s->leavers_n && k <= most; k++) {
-		if (s->found && s->best.n < k)
-			return;
-		search_sets(s, 0, k);
-		if (s->tries >= TRIES_MAX) {
-			while (s->now.n)
-				come_back(s);
-			search_fast(s, most);
-			return;
+	for (size_t i = 0; i < s->group->n; i++)
+		host_charge(s->q->p, s->host, -1, s->group->leavers[i].held);
+	fits = fits_now(s);
+	for (size_t i = 0; i < s->group->n; i++)
+		host_charge(s->q->p, s->host, 1, s->group->leavers[i].held);
+	return fits;
+}
+
+static void search_group(struct search *s, const struct group *g)
+{
+	s->group = g;
+	s->now = (struct set) { .from = g };
+	s->host = host_copy(s->q->p->hosts[g->slot]);
+	if (s->tries >= TRIES_MAX) {
+		search_fast(s);
+	} else if (fits_without_all(s)) {
+		for (size_t k = g->fewest; k <= g->n && k <= s->most; k++) {
+			if (s->found && s->best.n < k)
+				break;
+			search_sets(s, 0, k);
 		}
 	}
+	host_destroy(s->host);
 }
 
 /* ---- all hosts ---- */
 
-static struct size size_of(const struct holding *h)
-{
-	struct size size = { 0, h->vcpus, h->ram_mib };
+struct single {
+	struct size size;
+	int64_t server;
+	const struct group *group;
+	size_t at;
+};
 
-	for (size_t i = 0; h->claim && i < h->claim->gpus_n; i++)
-		size.gpus += h->claim->gpus[i].share;
-	return size;
+static int by_single(const void *a, const void *b)
+{
+	const struct single *x = a, *y = b;
+
+	return leaver_compare(&x->size, x->server, &y->size, y->server);
 }
 
-static size_t find_leavers(const struct placement *p, const struct placement_may *may, struct leaver *out)
+/* One alone, the best first: the first that is enough is the answer. */
+static void search_singles(struct search *s, const struct group *groups, size_t groups_n, size_t leavers_n)
 {
+	CLEANUP(free_ptr) struct single *singles = xmalloc((leavers_n + 1) * sizeof *singles);
 	size_t n = 0;
 
-	for (size_t i = 0; i < p->holdings_n; i++) {
-		const struct holding *h = &p->holdings[i];
+	for (size_t i = 0; i < groups_n; i++)
+		for (size_t k = 0; k < groups[i].n; k++) {
+			const struct leaver *l = &groups[i].leavers[k];
 
-		if (may ? may->leave(may->ctx, h->server) : h->preemptible)
-			out[n++] = (struct leaver) { (size_t)map_get(&p->by_id, h->host), size_of(h), h };
-	}
+			if (leaver_is_enough(&groups[i], l))
+				singles[n++] = (struct single) { l->size, l->server, &groups[i], k };
+		}
 	if (n)
-		qsort(out, n, sizeof *out, by_slot);
-	return n;
-}
-
-static bool host_may(const struct query *q, size_t slot)
-{
-	int64_t held_for = q->p->hosts[slot]->held_for;
-
-	return query_rule_of_place(q, slot) == RULE_OK && (!held_for || held_for == q->req->server);
-}
-
-static void search_all(struct search *s, const struct leaver *leavers, size_t n, size_t most)
-{
-	for (size_t i = 0, end; i < n; i = end) {
-		size_t slot = leavers[i].slot;
-
-		for (end = i; end < n && leavers[end].slot == slot;)
-			end++;
-		if (!host_may(s->q, slot))
-			continue;
-		s->leavers = leavers + i;
-		s->leavers_n = end - i;
-		s->now.from = s->leavers;
-		s->host = host_copy(s->q->p->hosts[slot]);
-		search_host(s, most);
+		qsort(singles, n, sizeof *singles, by_single);
+	for (size_t i = 0; i < n && !s->found && s->tries < TRIES_MAX; i++) {
+		s->group = singles[i].group;
+		s->now = (struct set) { .from = s->group };
+		s->host = host_copy(s->q->p->hosts[s->group->slot]);
+		go(s, singles[i].at);
+		if (fits_now(s))
+			keep_if_better(s);
 		host_destroy(s->host);
 	}
+}
+
+/* Could the group still be better than what was found? */
+static bool promises_more(const struct search *s, const struct group *g)
+{
+	int64_t ids[SET_MAX], size = size_compare(&g->smallest, &s->best.size);
+
+	if (!s->found || g->fewest != s->best.n || size)
+		return !s->found || g->fewest < s->best.n || (g->fewest == s->best.n && size < 0);
+	set_ids(&s->best, ids);
+	return g->newest >= ids[0];
+}
+
+/* Several of one host: the most promising hosts first. */
+static void search_sets_of_all(struct search *s, struct group *groups, size_t n)
+{
+	groups_rank(groups, n);
+	for (size_t i = 0; i < n; i++)
+		if (groups[i].fewest <= groups[i].n && groups[i].fewest <= s->most &&
+			promises_more(s, &groups[i]) && (!s->found || s->tries < TRIES_MAX))
+			search_group(s, &groups[i]);
 }
 
 /* Where nobody has to go. */
@@ -265,11 +258,10 @@ static bool fits_as_it_is(const struct query *q, struct placement_choice *out)
 
 static void place_without(const struct search *s, struct placement_choice *out)
 {
-	const struct leaver *first = &s->best.from[s->best.of[0]];
-	struct host *h = host_copy(s->q->p->hosts[first->slot]);
+	struct host *h = host_copy(s->q->p->hosts[s->best.from->slot]);
 
 	for (size_t i = 0; i < s->best.n; i++)
-		host_charge(s->q->p, h, -1, s->best.from[s->best.of[i]].held);
+		host_charge(s->q->p, h, -1, s->best.from->leavers[s->best.of[i]].held);
 	fit_pick(h, &s->q->key.shape, out);
 	out->host_id = h->id;
 	host_destroy(h);
@@ -280,17 +272,27 @@ int placement_victims(const struct placement *p, const struct placement_request 
 	size_t *out_n, struct error *err)
 {
 	CLEANUP(query_finish) struct query q = query_make(p, req);
-	CLEANUP(free_ptr) struct leaver *leavers = xmalloc((p->holdings_n + 1) * sizeof *leavers);
-	struct search s = { .q = &q };
+	CLEANUP(free_ptr) struct leaver *leavers = NULL;
+	CLEANUP(free_ptr) struct group *groups = NULL;
+	CLEANUP(free_ptr) size_t *first = NULL;
+	struct search s = { .q = &q, .most = max < SET_MAX ? max : SET_MAX };
 	size_t n;
 
 	*out_n = 0;
 	if (fits_as_it_is(&q, out))
 		return 0;
-	n = find_leavers(p, may, leavers);
-	search_all(&s, leavers, n, max < SET_MAX ? max : SET_MAX);
+	leavers = xmalloc((p->holdings_n + 1) * sizeof *leavers);
+	groups = xmalloc((p->hosts_n + 1) * sizeof *groups);
+	first = xmalloc((p->hosts_n + 2) * sizeof *first);
+	leavers_find(p, may, leavers, first);
+	n = groups_find(&q, leavers, first, groups);
+	if (n && s.most)
+		search_singles(&s, groups, n, first[p->hosts_n]);
+	if (n && !s.found)
+		search_sets_of_all(&s, groups, n);
 	if (!s.found)
-		return error_set(err, ERR_NO_HOST, "no host would fit if %zu servers left", n);
+		return error_set(
+			err, ERR_NO_HOST, "no host would fit if %zu servers left", first[p->hosts_n]);
 	place_without(&s, out);
 	*out_n = s.best.n;
 	set_ids(&s.best, victims);
