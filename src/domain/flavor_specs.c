@@ -152,7 +152,7 @@ static int spec_gpus(const char *key, const char *value, struct flavor_wants *wa
 
 static int spec_vgpu(const char *key, const char *value, struct flavor_wants *wants, struct error *err)
 {
-	int64_t n;
+	int64_t n = 0;
 
 	if (spec_number(key, value, 1, FLAVOR_GPUS_MAX, &n, err) < 0)
 		return -1;
@@ -183,7 +183,7 @@ static int spec_part_model(const char *key, const char *value, struct flavor_wan
 
 static int spec_link(const char *key, const char *value, struct flavor_wants *wants, struct error *err)
 {
-	int v;
+	int v = 0;
 
 	if (spec_word(key, value, wish_words, &v, err) < 0)
 		return -1;
@@ -193,7 +193,7 @@ static int spec_link(const char *key, const char *value, struct flavor_wants *wa
 
 static int spec_pci(const char *key, const char *value, struct flavor_wants *wants, struct error *err)
 {
-	int v;
+	int v = 0;
 
 	if (spec_word(key, value, pci_words, &v, err) < 0)
 		return -1;
@@ -206,7 +206,7 @@ static int spec_pci(const char *key, const char *value, struct flavor_wants *wan
 static int spec_cpu_policy(const char *key, const char *value, struct flavor_wants *wants, struct error *err)
 {
 	static const struct word words[] = { { "shared", false }, { "dedicated", true }, { NULL, 0 } };
-	int v;
+	int v = 0;
 
 	if (spec_word(key, value, words, &v, err) < 0)
 		return -1;
@@ -216,7 +216,7 @@ static int spec_cpu_policy(const char *key, const char *value, struct flavor_wan
 
 static int spec_pcpu(const char *key, const char *value, struct flavor_wants *wants, struct error *err)
 {
-	int64_t n;
+	int64_t n = 0;
 
 	if (spec_number(key, value, 1, FLAVOR_PINS_MAX, &n, err) < 0)
 		return -1;
@@ -227,7 +227,7 @@ static int spec_pcpu(const char *key, const char *value, struct flavor_wants *wa
 
 static int spec_threads(const char *key, const char *value, struct flavor_wants *wants, struct error *err)
 {
-	int v;
+	int v = 0;
 
 	if (spec_word(key, value, threads_words, &v, err) < 0)
 		return -1;
@@ -253,7 +253,7 @@ static int spec_pages(const char *key, const char *value, struct flavor_wants *w
 
 static int spec_nodes(const char *key, const char *value, struct flavor_wants *wants, struct error *err)
 {
-	int64_t n;
+	int64_t n = 0;
 
 	if (spec_number(key, value, 1, FLAVOR_CELLS_MAX, &n, err) < 0)
 		return -1;
@@ -265,7 +265,7 @@ static int spec_nodes(const char *key, const char *value, struct flavor_wants *w
 static int cell_number(const char *key, int *out, struct error *err)
 {
 	const char *digits = strrchr(key, '.') + 1;
-	int64_t n;
+	int64_t n = 0;
 
 	if (spec_number("the NUMA cell's number", digits, 0, FLAVOR_CELLS_MAX - 1, &n, err) < 0)
 		return -1;
@@ -276,7 +276,7 @@ static int cell_number(const char *key, int *out, struct error *err)
 /* One run of vCPUs: "0-3", "0,1,2,3" or "4". */
 static int spec_cell_cpus(const char *key, const char *value, struct flavor_wants *wants, struct error *err)
 {
-	int cell, next = -1, first = 0;
+	int cell = 0, next = -1, first = 0;
 	const char *p = value;
 
 	if (cell_number(key, &cell, err) < 0)
@@ -308,7 +308,7 @@ static int spec_cell_cpus(const char *key, const char *value, struct flavor_want
 
 static int spec_cell_ram(const char *key, const char *value, struct flavor_wants *wants, struct error *err)
 {
-	int cell;
+	int cell = 0;
 
 	if (cell_number(key, &cell, err) < 0 ||
 		spec_number(key, value, 1, FLAVOR_RAM_MIB_MAX, &wants->cells[cell].ram_mib, err) < 0)
@@ -343,7 +343,7 @@ static int spec_preemptible(const char *key, const char *value, struct flavor_wa
 
 static int spec_scope(const char *key, const char *value, struct flavor_wants *wants, struct error *err)
 {
-	int v;
+	int v = 0;
 
 	if (spec_word(key, value, scope_words, &v, err) < 0)
 		return -1;
@@ -353,7 +353,7 @@ static int spec_scope(const char *key, const char *value, struct flavor_wants *w
 
 static int spec_scope_wish(const char *key, const char *value, struct flavor_wants *wants, struct error *err)
 {
-	int v;
+	int v = 0;
 
 	if (spec_word(key, value, wish_words, &v, err) < 0)
 		return -1;
@@ -391,7 +391,7 @@ static int spec_trait(const char *key, const char *value, struct flavor_wants *w
 	struct flavor_trait *t = &wants->traits[wants->traits_n];
 	const char *name = strchr(key, ':') + 1;
 	size_t n = strlen(name);
-	int forbidden;
+	int forbidden = 0;
 
 	if (spec_word(key, value, trait_words, &forbidden, err) < 0)
 		return -1;
