@@ -17,7 +17,7 @@
 #include "store/hosts.h"
 
 #if defined(__SANITIZE_ADDRESS__)
-enum { OPERATIONS = 100000 };
+enum { OPERATIONS = 20000 };
 #else
 enum { OPERATIONS = 1000000 };
 #endif
