@@ -226,36 +226,70 @@ int store_block_count(struct db *db, int64_t *out, struct error *err)
 
 /* A server makes way for the block if it is preemptible, or uses another block. */
 #define MAKES_WAY "(l.preemptible = 1 OR l.block_id IS NOT NULL)"
-#define HOLDER(table)                                                                    \
-	"EXISTS (SELECT 1 FROM " table " x JOIN allocation l ON l.id = x.allocation_id " \
-	"WHERE x.device_id = d.id AND "
-#define HELD(how) "(" HOLDER("allocation_device") how ") OR " HOLDER("allocation_part") how "))"
 
 static int gpus_read(struct db *db, struct arena *a, const char *model, struct calendar_gpu **out,
 	size_t *out_n, struct error *err)
 {
-	static const char sql[] = "SELECT d.id, d.host_id, h.rack, h.fabric, " HELD(
-		"NOT " MAKES_WAY) ", " HELD(MAKES_WAY) " FROM device d JOIN host h ON h.id = d.host_id WHERE "
-						       "d.model = ?1 AND d.present = 1 AND "
-						       "d.health = 'ok' AND d.custody != 'quarantined' AND "
-						       "h.state != 'disabled' AND h.forced_down "
-						       "= 0 ORDER BY d.host_id, d.id";
+	static const char sql[] =
+		"SELECT d.id, d.host_id, h.rack, h.fabric, l.id, " MAKES_WAY " FROM host h JOIN device d ON "
+		"d.host_id = h.id LEFT JOIN allocation_device x ON x.device_id = d.id LEFT JOIN allocation l "
+		"ON l.id = x.allocation_id WHERE d.model = ?1 AND d.present = 1 AND d.health = 'ok' AND "
+		"d.custody != 'quarantined' AND h.state != 'disabled' AND h.forced_down = 0 ORDER BY "
+		"d.host_id, d.id";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
-	struct calendar_gpu *gpus;
-	int64_t max = 0;
-	size_t n = 0;
-	int rc = 0;
+	CLEANUP(buf_finish) struct buf gpus = { 0 };
+	int rc;
 
-	if (db_int_query(db, err, &max, "SELECT count(*) FROM device WHERE model = ?", "s", model) < 0 ||
-		db_query(db, err, &st, sql, "s", model))
+	if (db_query(db, err, &st, sql, "s", model))
 		return -1;
-	gpus = ARENA_ARRAY(a, struct calendar_gpu, (size_t)max + 1);
-	while (n < (size_t)max && (rc = db_row(st, err)) > 0)
-		gpus[n++] = (struct calendar_gpu) { db_int(st, 0), db_int(st, 1), db_dup(st, 2, a),
-			db_dup(st, 3, a), db_int(st, 4) != 0, db_int(st, 5) != 0 };
-	*out = gpus;
-	*out_n = n;
-	return rc < 0 ? -1 : 0;
+	while ((rc = db_row(st, err)) > 0) {
+		struct calendar_gpu g = { db_int(st, 0), db_int(st, 1), db_dup(st, 2, a), db_dup(st, 3, a),
+			.guest = db_int(st, 5) != 0 };
+
+		g.held = db_int(st, 4) && !g.guest;
+		buf_append(&gpus, &g, sizeof g);
+	}
+	*out = kept(a, &gpus);
+	*out_n = gpus.len / sizeof(struct calendar_gpu);
+	return rc;
+}
+
+/* Goes on in the GPUs, which are by host and id, to the one of the row's first two columns. NULL: it is not
+ * sound now. */
+static struct calendar_gpu *gpu_of(sqlite3_stmt *st, struct calendar_gpu *gpus, size_t n, size_t *at)
+{
+	int64_t host_id = db_int(st, 0), id = db_int(st, 1);
+
+	while (*at < n &&
+		(gpus[*at].host_id < host_id || (gpus[*at].host_id == host_id && gpus[*at].id < id)))
+		++*at;
+	return *at < n && gpus[*at].id == id ? &gpus[*at] : NULL;
+}
+
+/* Those that are given in parts: one server that stays is enough. */
+static int parts_read(
+	struct db *db, const char *model, struct calendar_gpu *gpus, size_t n, struct error *err)
+{
+	static const char sql[] =
+		"SELECT d.host_id, d.id, " MAKES_WAY " FROM allocation_part p JOIN device d ON d.id = "
+		"p.device_id JOIN allocation l ON l.id = p.allocation_id WHERE d.model = ?1 ORDER BY 1, 2";
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	size_t at = 0;
+	int rc;
+
+	if (db_query(db, err, &st, sql, "s", model))
+		return -1;
+	while ((rc = db_row(st, err)) > 0) {
+		struct calendar_gpu *g = gpu_of(st, gpus, n, &at);
+
+		if (g && db_int(st, 2))
+			g->guest = !g->held;
+		else if (g) {
+			g->held = true;
+			g->guest = false;
+		}
+	}
+	return rc;
 }
 
 int store_block_gpus(struct db *db, struct arena *a, const char *model, int64_t after_us,
@@ -272,24 +306,18 @@ int store_block_gpus(struct db *db, struct arena *a, const char *model, int64_t 
 		"IN " OPEN " AND b.end_us > ?2 AND d.model = ?1 ORDER BY 1, 2";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	CLEANUP(buf_finish) struct buf uses = { 0 };
-	size_t gpu = 0;
+	size_t at = 0;
 	int rc = 0;
 
-	if (gpus_read(db, a, model, out, out_n, err) || db_query(db, err, &st, sql, "si", model, after_us))
+	if (gpus_read(db, a, model, out, out_n, err) || parts_read(db, model, *out, *out_n, err) ||
+		db_query(db, err, &st, sql, "si", model, after_us))
 		return -1;
-	while ((rc = db_row(st, err)) > 0) {
-		int64_t host_id = db_int(st, 0), id = db_int(st, 1);
-		const struct calendar_gpu *g = *out;
-
-		while (gpu < *out_n &&
-			(g[gpu].host_id < host_id || (g[gpu].host_id == host_id && g[gpu].id < id)))
-			gpu++;
-		if (gpu < *out_n && g[gpu].id == id) { /* else it is not sound now */
-			struct calendar_use u = { gpu, db_int(st, 2), db_int(st, 3), db_int(st, 4) != 0 };
+	while ((rc = db_row(st, err)) > 0)
+		if (gpu_of(st, *out, *out_n, &at)) {
+			struct calendar_use u = { at, db_int(st, 2), db_int(st, 3), db_int(st, 4) != 0 };
 
 			buf_append(&uses, &u, sizeof u);
 		}
-	}
 	*out_uses = kept(a, &uses);
 	*out_uses_n = uses.len / sizeof(struct calendar_use);
 	return rc;
@@ -393,6 +421,18 @@ int store_block_guests(struct db *db, struct arena *a, int64_t block_id, struct 
 }
 
 #undef GUEST
+
+int store_block_over(struct db *db, int64_t server_id, int64_t *out_block_id, struct error *err)
+{
+	static const char sql[] =
+		"SELECT b.id FROM (SELECT device_id FROM allocation_device WHERE allocation_id = ?1 UNION "
+		"SELECT device_id FROM allocation_part WHERE allocation_id = ?1) x JOIN block_device k ON "
+		"k.device_id = x.device_id JOIN block b ON b.id = k.block_id JOIN allocation l ON l.id = ?1 "
+		"WHERE b.state IN ('clearing', 'active') AND l.block_id IS NOT b.id AND " MAKES_WAY
+		" ORDER BY b.start_us LIMIT 1";
+
+	return db_int_query(db, err, out_block_id, sql, "i", server_id);
+}
 
 #define HOLDS(table, which)                                                                   \
 	"EXISTS (SELECT 1 FROM " table " x JOIN block_device y ON y.device_id = x.device_id " \

@@ -89,6 +89,8 @@ struct block_guest { /* has GPUs of the block, and leaves for it */
 };
 int store_block_guests(struct db *db, struct arena *a, int64_t block_id, struct block_guest **out,
 	size_t *out_n, struct error *err);
+/* The first of the blocks that it has to leave for: begun, or about to. 1 found, 0 none, -1. */
+int store_block_over(struct db *db, int64_t server_id, int64_t *out_block_id, struct error *err);
 /* Allocations of servers that used this block, or another that is over, on GPUs that no open block claims any
  * more. */
 int store_block_free_servers(
