@@ -17,7 +17,7 @@ PACKAGES_DEMO="libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-sy
 	python3-openstackclient openssh-client curl"
 # for scripts/test and .ci/run
 PACKAGES_TEST="$PACKAGES_DEMO clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev sqlite3 curl jq xorriso nginx-light wrk man-db
-	python3-libcloud"
+	python3-libcloud python3-osc-placement"
 
 # The names of those given that are not installed, one a line.
 missing_packages() {

@@ -230,6 +230,27 @@ def pages(me, admin, cloud):
         assert time.monotonic() < end, "servers are left"
 
 
+def placement(me, admin, cloud):
+    p = admin.placement
+    data = p.get_endpoint_data()
+    assert data.min_microversion == (1, 0) and data.max_microversion == (1, 39), data
+    found = {x.name: x for x in p.resource_providers()}
+    assert set(found) >= {"host1", "host2", "host3", "host1_cell0"}, sorted(found)
+    assert found["host1"].id in [h.id for h in admin.compute.hypervisors()]
+    one = found["host1_cell0"]
+    assert one.parent_provider_id == one.root_provider_id == found["host1"].id, one
+    assert p.get_resource_provider(one.id).name == "host1_cell0" and p.find_resource_provider("host1_cell0").id == one.id
+    assert [x.id for x in p.resource_providers(in_tree=one.id, name="host1")] == [found["host1"].id]
+    gpus = list(p.resource_providers(resources="CUSTOM_GPU_A100:1", required="CUSTOM_GPU_MODEL_A100"))
+    assert len(gpus) >= 8 and all(g.root_provider_id != g.id for g in gpus), gpus
+    names = {k.name for k in p.resource_classes()}
+    assert {"VCPU", "MEMORY_MB", "CUSTOM_GPU_A100"} <= names and p.get_resource_class("VCPU").name == "VCPU", names
+    e = raises(exceptions.HttpException, p.create_resource_provider, name="mine")
+    assert e.status_code == 403 and "cloudctl host add" in e.response.json()["errors"][0]["detail"], e
+    raises(exceptions.HttpException, p.delete_resource_provider, one.id, ignore_missing=False)
+    raises(exceptions.HttpException, lambda: list(me.placement.resource_providers()))
+
+
 def versions(me, admin, cloud):
     """The version that the library picks for each resource, and what it sees of it."""
     data = me.compute.get_endpoint_data()
@@ -251,7 +272,7 @@ def main():
     real, failed = time.sleep, []
     with Cloud(hosts=3) as cloud, unittest.mock.patch("time.sleep", lambda s: real(min(s, 0.05))):
         me, admin = connect(cloud.env["tenant"]), connect(cloud.env["admin"])
-        for test in (versions, people, images, small_things, servers, pages):
+        for test in (versions, placement, people, images, small_things, servers, pages):
             began = time.monotonic()
             try:
                 test(me, admin, cloud)

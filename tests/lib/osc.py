@@ -21,6 +21,7 @@ from openstackclient.volume import client as volume
 from osc_lib.clientmanager import ClientCache, ClientManager
 
 IDENTITY, COMPUTE, IMAGE, COMMON = "openstack.identity.v3", "openstack.compute.v2", "openstack.image.v2", "openstack.common"
+PLACEMENT = "openstack.placement.v1"
 
 
 def commands(*groups):
@@ -66,7 +67,7 @@ class Failed(Exception):
 class Client:
     """openstack = Client(env); openstack("server list") is a list of rows, ("server show x") a dict, others their text."""
 
-    all = commands(IDENTITY, COMPUTE, IMAGE, COMMON)
+    all = commands(IDENTITY, COMPUTE, IMAGE, COMMON, PLACEMENT)
 
     def __init__(self, env, options=""):
         self.env, self.options, self.count = env, shlex.split(options), collections.Counter()
