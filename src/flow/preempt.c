@@ -60,6 +60,17 @@ static int forget(
 	return store_server_action_finish(db, x->action_id, engine_now(e), why, err);
 }
 
+/* A block whose GPUs it is on may need the room as well. */
+static int stay(struct flow_engine *e, struct db *db, struct eviction *x, struct error *err)
+{
+	int rc = store_block_over(db, x->server_id, &x->for_block_id, err);
+
+	if (rc <= 0)
+		return rc < 0 ? -1 : forget(e, db, x, "It stays: its room is not needed any more.", err);
+	x->for_server_id = 0;
+	return store_eviction_put(db, x, err);
+}
+
 int preempt_withdraw(struct flow_engine *e, struct db *db, struct preempt_for who, struct error *err)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
@@ -71,8 +82,7 @@ int preempt_withdraw(struct flow_engine *e, struct db *db, struct preempt_for wh
 	if (store_eviction_list(db, &a, &filter, &all, &n, err))
 		return -1;
 	for (size_t i = 0; i < n; i++)
-		if (!all[i].begun &&
-			forget(e, db, &all[i], "It stays: its room is not needed any more.", err))
+		if (!all[i].begun && stay(e, db, &all[i], err))
 			return -1;
 	return 0;
 }

@@ -13,6 +13,8 @@
 #include "store/hosts.h"
 #include "store/server_power.h"
 
+enum { AT_ONCE = 16 }; /* in one unit: each may be a look at all hosts */
+
 /* What a server waits for, by its state. */
 static const struct way {
 	enum vm_state vm;
@@ -96,10 +98,13 @@ int waiter_begin(struct flow_engine *e, struct db *db, const struct server *s, c
 
 /* ---- the end ---- */
 
+/* It waits no more: nobody else has to leave for it. */
 static int drop(struct flow_engine *e, struct db *db, const struct waiter *w, struct error *err)
 {
+	const struct preempt_for who = { .server_id = w->server_id };
+
 	placement_host_hold(e->placement, w->host_id, 0);
-	return store_waiter_remove(db, w->server_id, err);
+	return store_waiter_remove(db, w->server_id, err) || preempt_withdraw(e, db, who, err) ? -1 : 0;
 }
 
 int waiter_gone(struct flow_engine *e, struct db *db, int64_t server_id, struct error *err)
@@ -110,11 +115,8 @@ int waiter_gone(struct flow_engine *e, struct db *db, int64_t server_id, struct 
 
 	if (rc <= 0)
 		return rc;
-	return drop(e, db, &w, err) ||
-			       preempt_withdraw(
-				       e, db, (struct preempt_for) { .server_id = server_id }, err) ||
-			       store_server_action_finish(
-				       db, w.action_id, engine_now(e), "the server is being deleted", err)
+	return drop(e, db, &w, err) || store_server_action_finish(db, w.action_id, engine_now(e),
+					       "the server is being deleted", err)
 		       ? -1
 		       : 0;
 }
@@ -125,8 +127,6 @@ static int give_up(struct flow_engine *e, struct db *db, struct server *s, const
 	static const char message[] = "No valid host was found. There are not enough hosts available.";
 	int64_t now_us = engine_now(e);
 
-	if (preempt_withdraw(e, db, (struct preempt_for) { .server_id = s->id }, err))
-		return -1;
 	if (way->lost ? store_server_fault(db, s->id, 500, message, why->msg, now_us, err)
 		      : store_server_task(db, s->id, TASK_NONE, now_us, err))
 		return -1;
@@ -215,15 +215,12 @@ static int resume(struct trial *t, bool last, struct error *err)
 
 	placement_host_hold(t->e->placement, t->w->host_id, 0);
 	if (resize_wait_go(t->e, t->db, t->a, &s, t->w, &why) == 0)
-		return store_waiter_remove(t->db, t->s.id, err);
+		return drop(t->e, t->db, t->w, err);
 	if (why.code == ERR_INTERNAL)
 		return *err = why, -1;
 	if (!last && t->w->to_reset)
 		return placement_host_hold(t->e->placement, t->w->host_id, t->s.id), 0;
-	return store_waiter_remove(t->db, t->s.id, err) ||
-			       give_up(t->e, t->db, &t->s, t->way, t->w, &why, err)
-		       ? -1
-		       : 0;
+	return drop(t->e, t->db, t->w, err) || give_up(t->e, t->db, &t->s, t->way, t->w, &why, err) ? -1 : 0;
 }
 
 static int place(struct flow_engine *e, struct db *db, const struct waiter *w, bool last, struct error *err)
@@ -236,10 +233,7 @@ static int place(struct flow_engine *e, struct db *db, const struct waiter *w, b
 		return -1;
 	t->way = way_of(&t->s);
 	if (!t->way || t->s.deleted_us) /* an administrator has set its state by hand */
-		return drop(e, db, w, err) || preempt_withdraw(e, db,
-						      (struct preempt_for) { .server_id = t->s.id }, err)
-			       ? -1
-			       : 0;
+		return drop(e, db, w, err);
 	if (t->way->resize)
 		return resume(t, last, err);
 	if (t->way->request(db, &a, &t->s, &t->req, err) || name_place(t, err))
@@ -284,7 +278,7 @@ int waiters_due(struct flow_engine *e, struct db *db, int64_t now_us, struct err
 	struct waiter *all;
 	size_t n;
 
-	if (store_waiter_list(db, &a, now_us, 0, &all, &n, err))
+	if (store_waiter_list(db, &a, now_us, 0, AT_ONCE, &all, &n, err))
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		e->calendar.at = all[i].server_id;
@@ -301,7 +295,7 @@ int waiters_hold(struct db *db, struct placement *p, struct error *err)
 	struct waiter *all;
 	size_t n;
 
-	if (store_waiter_list(db, &a, 0, 0, &all, &n, err))
+	if (store_waiter_list(db, &a, 0, 0, 0, &all, &n, err))
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		placement_host_hold(p, all[i].host_id, all[i].server_id);

@@ -175,16 +175,18 @@ int store_waiter_on(struct db *db, struct arena *a, int64_t host_id, struct wait
 	return waiter_first(st, a, out, err);
 }
 
-int store_waiter_list(struct db *db, struct arena *a, int64_t due_us, int64_t project_id, struct waiter **out,
-	size_t *out_n, struct error *err)
+int store_waiter_list(struct db *db, struct arena *a, int64_t due_us, int64_t project_id, int64_t limit,
+	struct waiter **out, size_t *out_n, struct error *err)
 {
-	static const char sql[] = SELECT_WAITER "WHERE (?1 = 0 OR w.deadline_us <= ?1) AND (?2 = 0 OR "
-						"s.project_id = ?2) ORDER BY w.deadline_us, w.server_id";
+	static const char sql[] =
+		SELECT_WAITER "WHERE (?1 = 0 OR w.deadline_us <= ?1) AND (?2 = 0 OR "
+			      "s.project_id = ?2) ORDER BY w.deadline_us, w.server_id LIMIT "
+			      "?3";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	CLEANUP(buf_finish) struct buf rows = { 0 };
 	int rc;
 
-	if (db_query(db, err, &st, sql, "ii", due_us, project_id))
+	if (db_query(db, err, &st, sql, "iii", due_us, project_id, limit ? limit : -1))
 		return -1;
 	while ((rc = db_row(st, err)) > 0) {
 		struct waiter w = waiter_read(st, a);

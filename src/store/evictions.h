@@ -59,8 +59,8 @@ int store_waiter_get(
 	struct db *db, struct arena *a, int64_t server_id, struct waiter *out, struct error *err);
 /* Who waits for the host: 1 found, 0 nobody, -1. */
 int store_waiter_on(struct db *db, struct arena *a, int64_t host_id, struct waiter *out, struct error *err);
-/* due_us: only those whose deadline has passed by then; project_id: only its own. 0: all. */
-int store_waiter_list(struct db *db, struct arena *a, int64_t due_us, int64_t project_id, struct waiter **out,
-	size_t *out_n, struct error *err);
+/* due_us: only those whose deadline has passed by then; project_id: only its own; at most limit. 0: all. */
+int store_waiter_list(struct db *db, struct arena *a, int64_t due_us, int64_t project_id, int64_t limit,
+	struct waiter **out, size_t *out_n, struct error *err);
 
 #endif

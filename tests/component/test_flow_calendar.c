@@ -337,6 +337,37 @@ static void test_waiter_deleted(void **state)
 	finish(&c);
 }
 
+static int do_deadline(struct cloud *c, struct db *db, void *arg, struct error *err)
+{
+	(void)c;
+	(void)arg;
+	return db_run(db, err, "UPDATE waiter SET deadline_us = 1", NULL) < 0 ? -1 : 0;
+}
+
+/* It got room elsewhere: those who were to leave for it, and were not yet made to, stay. */
+static void test_placed_elsewhere(void **state)
+{
+	struct cloud c = { .flow.preempt_notice_s = HOUR_S };
+	struct want spot = { 0 }, other = { 0 }, w = { 0 };
+
+	(void)state;
+	make(&c, 2);
+	create_on(&c, &spot, SPOT(8), "host0");
+	create_on(&c, &other, GPUS(8), "host1");
+	create(&c, &w, GPUS(8), NULL);
+	expect_waiting(&c, w.uid[0]);
+	cloud_ok(&c, do_delete, other.uid[0]);
+	cloud_until_server(&c, other.uid[0], VM_DELETED);
+	cloud_ok(&c, do_deadline, NULL);
+	go_on(&c, 1);
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	expect_host(&c, w.uid[0], "host1");
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM eviction"), 0);
+	go_on(&c, 3 * HOUR_S);
+	cloud_until_server(&c, spot.uid[0], VM_ACTIVE);
+	finish(&c);
+}
+
 /* The one who has to leave is deleted by its owner: who waits need not wait any more. */
 static void test_leaver_deleted(void **state)
 {
@@ -610,6 +641,48 @@ static void test_resize_given_up(void **state)
 
 /* ---- reservations ---- */
 
+/* Parts of the second and third GPU are given to the servers; it is all undone. */
+static int do_parts(struct cloud *c, struct db *db, void *arg, struct error *err)
+{
+	static const char sql[] =
+		"INSERT INTO allocation_part (id, uid, device_id, allocation_id, profile, "
+		"start, slots, share) SELECT ?1, ?1, ?2, a.id, '', -1, 0, 100 FROM allocation a "
+		"WHERE a.preemptible = ?3";
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct calendar_gpu *gpus;
+	struct calendar_use *uses;
+	size_t n, uses_n;
+
+	(void)arg;
+	if (store_block_gpus(db, &a, "h100", 0, &gpus, &n, &uses, &uses_n, err))
+		return -1;
+	assert_int_equal(n, 8);
+	assert_true(gpus[0].held != gpus[0].guest && gpus[1].held != gpus[1].guest);
+	assert_false(gpus[2].held || gpus[2].guest || gpus[3].held || gpus[3].guest);
+	if (db_run(db, err, sql, "iii", store_next_id(c->store), gpus[2].id, (int64_t)1) != 1 ||
+		db_run(db, err, sql, "iii", store_next_id(c->store), gpus[2].id, (int64_t)0) != 1 ||
+		db_run(db, err, sql, "iii", store_next_id(c->store), gpus[3].id, (int64_t)1) != 1 ||
+		store_block_gpus(db, &a, "h100", 0, &gpus, &n, &uses, &uses_n, err))
+		return -1;
+	assert_true(gpus[2].held && !gpus[2].guest);
+	assert_true(gpus[3].guest && !gpus[3].held);
+	return error_set(err, ERR_CONFLICT, "enough");
+}
+
+static void test_parts(void **state)
+{
+	struct cloud c = { 0 };
+	struct want a = { 0 }, b = { 0 };
+
+	(void)state;
+	make(&c, 1);
+	create_on(&c, &a, GPUS(1), NULL);
+	create_on(&c, &b, SPOT(1), NULL);
+	assert_int_equal(cloud_do(&c, do_parts, NULL), -1);
+	assert_string_equal(c.err.msg, "enough");
+	finish(&c);
+}
+
 /* A life of a block: on-demand servers keep away, preemptible ones leave before it begins, its owner's get
  * its GPUs, and stay as ordinary ones when it is over. */
 static void test_block(void **state)
@@ -709,6 +782,32 @@ static void test_cancel(void **state)
 	cloud_ok(&c, do_delete, spot.uid[0]);
 	cloud_until_server(&c, spot.uid[0], VM_DELETED);
 	create_on(&c, &other, GPUS(8), NULL);
+	finish(&c);
+}
+
+/* A server and a block want the room of one: it leaves for the one when the other does not need it any more.
+ */
+static void test_block_and_waiter(void **state)
+{
+	struct cloud c = { .flow = { .preempt_notice_s = HOUR_S, .preempt_lead_s = HOUR_S } };
+	struct block_deed block = { .want.gpus = 6, .start_s = 60, .end_s = 20 * HOUR_S };
+	struct want spot = { 0 }, w = { 0 };
+
+	(void)state;
+	make(&c, 1);
+	create_on(&c, &spot, SPOT(8), NULL);
+	cloud_ok(&c, do_block, &block);
+	until_block(&c, block.id, "clearing");
+	create(&c, &w, GPUS(2), NULL);
+	expect_waiting(&c, w.uid[0]);
+	cloud_ok(&c, do_delete, w.uid[0]);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM eviction WHERE for_block_id IS NOT NULL"), 1);
+	create(&c, &w, GPUS(2), NULL);
+	expect_waiting(&c, w.uid[0]);
+	cloud_ok(&c, do_block_cancel, &block);
+	go_on(&c, HOUR_S + 60);
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	cloud_until_server(&c, spot.uid[0], VM_SHELVED_OFFLOADED);
 	finish(&c);
 }
 
@@ -854,6 +953,7 @@ int main(void)
 		cmocka_unit_test(test_two_wait),
 		cmocka_unit_test(test_several),
 		cmocka_unit_test(test_waiter_deleted),
+		cmocka_unit_test(test_placed_elsewhere),
 		cmocka_unit_test(test_leaver_deleted),
 		cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_not_kept),
@@ -863,9 +963,11 @@ int main(void)
 		cmocka_unit_test(test_unshelve),
 		cmocka_unit_test(test_resize),
 		cmocka_unit_test(test_resize_given_up),
+		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_block),
 		cmocka_unit_test(test_block_behind),
 		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_block_and_waiter),
 		cmocka_unit_test(test_maintenance),
 		cmocka_unit_test(test_every_point),
 	};

@@ -398,7 +398,7 @@ int eviction_list(struct api_call *c, struct error *err)
 	size_t n, waiters_n;
 
 	if (store_eviction_list(c->db, c->arena, &f, &all, &n, err) < 0 ||
-		store_waiter_list(c->db, c->arena, 0, f.project_id, &waiters, &waiters_n, err) < 0)
+		store_waiter_list(c->db, c->arena, 0, f.project_id, f.limit, &waiters, &waiters_n, err) < 0)
 		return -1;
 	jw_object(&c->out);
 	jw_key(&c->out, "evictions");
