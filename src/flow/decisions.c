@@ -33,6 +33,12 @@ static void holding_write(struct buf *b, const struct placement_event *ev)
 	jw_end_object(b);
 }
 
+static void mix_write(struct buf *b, const struct placement_mix *m)
+{
+	if (m)
+		placement_mix_write(b, m);
+}
+
 static int write_event(void *ctx, const struct placement_event *ev, struct error *err)
 {
 	const struct writing *w = ctx;
@@ -60,6 +66,11 @@ static int write_event(void *ctx, const struct placement_event *ev, struct error
 		row.kind = "hold";
 		buf_printf(&now, "%lld", (long long)ev->held_for);
 		buf_printf(&before, "%lld", (long long)ev->held_before);
+		break;
+	case PLACEMENT_MIX_TOLD:
+		row.kind = "mix";
+		mix_write(&now, ev->mix);
+		mix_write(&before, ev->mix_before);
 		break;
 	}
 	row.input = buf_text(&now);
@@ -91,11 +102,31 @@ static int begin_host(void *ctx, const struct placement_event *ev, struct error 
 	return str_eq(row.input, row.before) ? 0 : store_decision_insert(w->db, &row, err);
 }
 
+static int begin_mix_write(void *ctx, const struct placement_event *ev, struct error *err)
+{
+	(void)err;
+	placement_mix_write(ctx, ev->mix);
+	return 0;
+}
+
+static int begin_mix(const struct writing *w, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	CLEANUP(buf_finish) struct buf now = { 0 };
+	struct decision_row row = { .at_us = w->now_us, .kind = "mix" };
+
+	if (store_decision_mix(w->db, &a, &row.before, err) < 0 ||
+		placement_mix_tell(w->e->placement, begin_mix_write, &now, err) < 0)
+		return -1;
+	row.input = buf_text(&now);
+	return str_eq(row.input, row.before) ? 0 : store_decision_insert(w->db, &row, err);
+}
+
 int decisions_begin(struct flow_engine *e, struct db *db, struct error *err)
 {
 	struct writing w = { e, db, engine_now(e) };
 
-	return placement_each_host(e->placement, begin_host, &w, err);
+	return placement_each_host(e->placement, begin_host, &w, err) < 0 ? -1 : begin_mix(&w, err);
 }
 
 /* ---- what was asked ---- */
@@ -227,6 +258,16 @@ static int untell_host(
 	return 0;
 }
 
+static int untell_mix(struct placement *p, struct arena *a, const json_t *before, struct error *err)
+{
+	struct placement_mix m = { .n = 0 };
+
+	if (before && placement_mix_read(before, a, &m, err) < 0)
+		return -1;
+	placement_mix_set(p, m.requests, m.weights, m.n, m.churning);
+	return 0;
+}
+
 /* Takes one row back. What hosts are told of geometries lives as long as the arena. */
 static int take_back(struct placement *p, struct arena *a, const struct decision_row *row, struct error *err)
 {
@@ -246,6 +287,8 @@ static int take_back(struct placement *p, struct arena *a, const struct decision
 		rc = untell_host(p, a, row->subject_id, before, err);
 	else if (str_eq(row->kind, "hold"))
 		placement_host_hold(p, row->subject_id, json_integer_value(before));
+	else if (str_eq(row->kind, "mix"))
+		rc = untell_mix(p, a, before, err);
 	json_decref(before);
 	return rc;
 }

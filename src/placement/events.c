@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The journal as it is told outside: each change with what is needed to do it again and to take it back. */
-#include "placement/state.h"
+#include <string.h>
+
+#include "placement/score.h"
 
 #include "base/arena.h"
 #include "base/util.h"
@@ -175,6 +177,78 @@ static int tell_hold(const struct telling *t, size_t at, struct error *err)
 	return t->fn(t->ctx, &ev, err);
 }
 
+/* ---- the mix ---- */
+
+/* "h100|h200" */
+static void models_told(const struct placement *p, uint64_t models, char *out, size_t size)
+{
+	size_t at = 0;
+
+	for (uint32_t i = 0; models != UINT64_MAX && i < p->models.n && i < MODELS_MAX; i++) {
+		size_t len = strlen(p->models.texts[i]);
+
+		if (!(models >> i & 1) || at + len + 2 > size)
+			continue;
+		if (at)
+			out[at++] = '|';
+		memcpy(out + at, p->models.texts[i], len + 1);
+		at += len;
+	}
+}
+
+static struct placement_request shape_told(const struct placement *p, const struct shape *s)
+{
+	struct placement_request r = { .vcpus = s->vcpus,
+		.ram_mib = s->ram_mib,
+		.disk_gib = s->disk_gib,
+		.gpus_n = (size_t)s->gpus_n,
+		.dedicated = s->dedicated,
+		.page_kib = s->page_kib };
+
+	for (size_t i = 0; i < r.gpus_n; i++) {
+		r.gpus[i].count = s->gpus[i].count;
+		r.gpus[i].share = s->gpus[i].share;
+		memcpy(r.gpus[i].profile, s->gpus[i].profile, sizeof r.gpus[i].profile);
+		models_told(p, s->gpus[i].models, r.gpus[i].model, sizeof r.gpus[i].model);
+	}
+	return r;
+}
+
+static const struct placement_mix *mix_told(const struct placement *p, const struct mix *m, struct arena *a)
+{
+	struct placement_mix *out;
+	struct placement_request *requests;
+
+	if (!m)
+		return NULL;
+	out = ARENA_NEW(a, struct placement_mix);
+	requests = ARENA_ARRAY(a, struct placement_request, m->n + 1);
+	for (size_t i = 0; i < m->n; i++)
+		requests[i] = shape_told(p, &m->shapes[i]);
+	*out = (struct placement_mix) { requests, m->weights, m->n, m->churning };
+	return out;
+}
+
+/* As the next change of it found it, or as it is. */
+static const struct mix *mix_after(const struct placement *p, size_t at)
+{
+	for (size_t i = at + 1; i < p->log_n; i++)
+		if (p->log[i].kind == CHANGE_MIX)
+			return p->log[i].mix;
+	return p->mix;
+}
+
+static int tell_mix(
+	const struct telling *t, const struct mix *now, const struct mix *before, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	const struct placement_event ev = { .kind = PLACEMENT_MIX_TOLD,
+		.mix = mix_told(t->p, now, &a),
+		.mix_before = mix_told(t->p, before, &a) };
+
+	return t->fn(t->ctx, &ev, err);
+}
+
 static int tell(const struct telling *t, size_t at, struct error *err)
 {
 	const struct change *c = &t->p->log[at];
@@ -186,6 +260,8 @@ static int tell(const struct telling *t, size_t at, struct error *err)
 		return tell_holding(t, PLACEMENT_RELEASED, &c->holding, err);
 	case CHANGE_HOST_HOLD:
 		return tell_hold(t, at, err);
+	case CHANGE_MIX:
+		return tell_mix(t, mix_after(t->p, at), c->mix, err);
 	case CHANGE_HOST_ADD:
 	case CHANGE_HOST_SET:
 	case CHANGE_HOST_REMOVE:
@@ -213,4 +289,11 @@ int placement_each_host(const struct placement *p, placement_event_fn *fn, void 
 		if (tell_host(&t, p->hosts[i]->id, p->hosts[i], NULL, err) < 0)
 			return -1;
 	return 0;
+}
+
+int placement_mix_tell(const struct placement *p, placement_event_fn *fn, void *ctx, struct error *err)
+{
+	const struct telling t = { p, fn, ctx };
+
+	return p->mix ? tell_mix(&t, p->mix, NULL, err) : 0;
 }

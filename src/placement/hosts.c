@@ -5,6 +5,7 @@
 
 #include "base/util.h"
 #include "placement/index.h"
+#include "placement/score.h"
 #include "placement/state.h"
 
 struct host *host_by_id(const struct placement *p, int64_t id)
@@ -113,21 +114,24 @@ static uint64_t weight(int64_t vcpus, int64_t other)
 /* One host comes (NULL: none), one goes. All scores are by the totals. */
 static void totals_change(struct placement *p, const struct host *comes, const struct host *goes)
 {
-	uint64_t ram = p->ram_weight, disk = p->disk_weight;
+	uint64_t ram = p->ram_weight, disk = p->disk_weight, fleet = p->fleet;
 
 	p->vcpus += (comes ? comes->vcpus : 0) - (goes ? goes->vcpus : 0);
 	p->ram_mib += (comes ? comes->ram_mib : 0) - (goes ? goes->ram_mib : 0);
 	p->disk_gib += (comes ? comes->disk_gib : 0) - (goes ? goes->disk_gib : 0);
 	p->ram_weight = weight(p->vcpus, p->ram_mib);
 	p->disk_weight = weight(p->vcpus, p->disk_gib);
-	if (p->ram_weight != ram || p->disk_weight != disk)
+	p->fleet += (comes ? mix_fleet_of(comes) : 0) - (goes ? mix_fleet_of(goes) : 0);
+	if (p->ram_weight != ram || p->disk_weight != disk || p->fleet != fleet)
 		index_reset(p->index);
 }
 
-static void name_known(struct placement *p, const struct host *h, bool known)
+/* Enters the host in what is kept of all, or takes it out. */
+static void enter(struct placement *p, const struct host *h, bool known)
 {
 	int64_t hash = text_hash(h->name);
 
+	p->states[h->state] += known ? 1 : (size_t)-1;
 	if (known)
 		map_set(&p->by_name, hash, h->id);
 	else if (map_get(&p->by_name, hash) == h->id)
@@ -160,11 +164,11 @@ struct host *host_put(struct placement *p, struct host *h)
 		at = (int64_t)p->hosts_n - 1;
 	} else {
 		old = p->hosts[at];
-		name_known(p, old, false);
+		enter(p, old, false);
 		p->hosts[at] = h;
 	}
 	totals_change(p, h, old);
-	name_known(p, h, true);
+	enter(p, h, true);
 	hot_make(p, (size_t)at);
 	index_touch(p->index, (size_t)at);
 	return old;
@@ -176,7 +180,7 @@ struct host *host_pull(struct placement *p, size_t slot)
 	size_t last = --p->hosts_n;
 
 	totals_change(p, NULL, h);
-	name_known(p, h, false);
+	enter(p, h, false);
 	map_remove(&p->by_id, h->id);
 	if (slot != last) {
 		p->hosts[slot] = p->hosts[last];

@@ -302,6 +302,23 @@ void placement_choice_write(struct buf *b, const struct placement_choice *c)
 	write_object(b, &choice_table, c);
 }
 
+void placement_mix_write(struct buf *b, const struct placement_mix *m)
+{
+	jw_object(b);
+	jw_kv_bool(b, "churning", m->churning);
+	jw_key(b, "requests");
+	jw_array(b);
+	for (size_t i = 0; i < m->n; i++)
+		placement_request_write(b, &m->requests[i]);
+	jw_end_array(b);
+	jw_key(b, "weights");
+	jw_array(b);
+	for (size_t i = 0; i < m->n; i++)
+		jw_int(b, m->weights[i]);
+	jw_end_array(b);
+	jw_end_object(b);
+}
+
 /* ---- reading ---- */
 
 static int wrong(const struct member *m, struct error *err)
@@ -417,4 +434,29 @@ int placement_request_read(const json_t *j, struct arena *a, struct placement_re
 int placement_choice_read(const json_t *j, struct arena *a, struct placement_choice *out, struct error *err)
 {
 	return read_object(&choice_table, j, a, out, err);
+}
+
+int placement_mix_read(const json_t *j, struct arena *a, struct placement_mix *out, struct error *err)
+{
+	const json_t *requests = json_object_get(j, "requests"), *weights = json_object_get(j, "weights");
+	size_t n = json_array_size(requests);
+	struct placement_request *r;
+	uint32_t *w;
+
+	if (n > PLACEMENT_MIX_MAX || json_array_size(weights) != n)
+		return error_set(err, ERR_BAD_REQUEST, "a mix has up to %d requests, and as many weights",
+			PLACEMENT_MIX_MAX);
+	r = ARENA_ARRAY(a, struct placement_request, n + 1);
+	w = ARENA_ARRAY(a, uint32_t, n + 1);
+	for (size_t i = 0; i < n; i++) {
+		json_int_t weight = json_integer_value(json_array_get(weights, i));
+
+		if (weight < 0 || weight > UINT32_MAX)
+			return error_set(err, ERR_BAD_REQUEST, "'weights' are from 0 to 4294967295");
+		w[i] = (uint32_t)weight;
+		if (placement_request_read(json_array_get(requests, i), a, &r[i], err) < 0)
+			return -1;
+	}
+	*out = (struct placement_mix) { r, w, n, json_is_true(json_object_get(j, "churning")) };
+	return 0;
 }

@@ -38,7 +38,7 @@ void placement_destroy(struct placement *p)
 	map_finish(&p->by_name);
 	map_finish(&p->by_server);
 	index_destroy(p->index);
-	free(p->mix);
+	mix_destroy(p->mix);
 	free(p->log);
 	free(p);
 }
@@ -69,26 +69,8 @@ struct placement *placement_copy(const struct placement *p)
 	to->index = NULL;
 	to->log = NULL;
 	to->log_n = to->log_cap = 0;
-	if (p->mix) {
-		to->mix = xmalloc(sizeof *to->mix);
-		*to->mix = *p->mix;
-	}
+	to->mix = p->mix ? mix_copy(p->mix) : NULL;
 	return to;
-}
-
-void placement_mix_set(
-	struct placement *p, const struct placement_request *requests, const uint32_t *weights, size_t n)
-{
-	struct mix *mix = n ? xcalloc(1, sizeof *mix) : NULL;
-
-	for (size_t i = 0; i < n && mix->n < PLACEMENT_MIX_MAX; i++) {
-		shape_know_models(p, &requests[i]);
-		mix->shapes[mix->n] = shape_of(p, &requests[i]);
-		mix->weights[mix->n++] = weights[i];
-	}
-	free(p->mix);
-	p->mix = mix;
-	index_reset(p->index);
 }
 
 /* ---- the journal ---- */
@@ -110,6 +92,7 @@ static void change_finish(struct change *c)
 {
 	holding_finish(&c->holding);
 	host_destroy(c->host);
+	mix_destroy(c->mix);
 }
 
 size_t placement_mark(const struct placement *p)
@@ -130,18 +113,13 @@ void placement_forget(struct placement *p)
 
 /* ---- taking and giving back ---- */
 
-/* Enters it (sign 1) or takes it out of the book's sums; counts servers with GPUs that come and go. */
+/* Charges its host with it (sign 1), or gives it back. */
 static void charge(struct placement *p, int sign, const struct holding *held)
 {
 	size_t slot = (size_t)map_get(&p->by_id, held->host);
 
 	host_charge(p, p->hosts[slot], sign, held);
 	host_changed(p, slot);
-}
-
-static bool has_gpus(const struct holding *h)
-{
-	return h->claim && h->claim->gpus_n;
 }
 
 int placement_take(struct placement *p, int64_t server_id, const struct placement_request *req,
@@ -166,7 +144,6 @@ int placement_take(struct placement *p, int64_t server_id, const struct placemen
 	}
 	charge(p, 1, &held);
 	holding_add(p, &held);
-	p->gpu_placed += has_gpus(&held);
 	journal_add(p, CHANGE_TAKE, server_id);
 	return 0;
 }
@@ -178,7 +155,6 @@ void placement_release(struct placement *p, int64_t server_id)
 	if (!holding_pull(p, server_id, &held))
 		return;
 	charge(p, -1, &held);
-	p->gpu_released += has_gpus(&held);
 	journal_add(p, CHANGE_RELEASE, server_id)->holding = held;
 }
 
@@ -189,7 +165,6 @@ static void undo_take(struct placement *p, int64_t server_id)
 	if (!holding_pull(p, server_id, &held))
 		return;
 	charge(p, -1, &held);
-	p->gpu_placed -= has_gpus(&held);
 	holding_finish(&held);
 }
 
@@ -197,7 +172,6 @@ static void undo_release(struct placement *p, struct change *c)
 {
 	charge(p, 1, &c->holding);
 	holding_add(p, &c->holding);
-	p->gpu_released -= has_gpus(&c->holding);
 	c->holding.claim = NULL; /* it is the book's again */
 }
 
@@ -207,6 +181,14 @@ static void undo_hold(struct placement *p, const struct change *c)
 
 	p->hosts[slot]->held_for = c->held_for;
 	host_changed(p, slot);
+}
+
+static void undo_mix(struct placement *p, struct change *c)
+{
+	mix_destroy(p->mix);
+	p->mix = c->mix;
+	c->mix = NULL;
+	index_reset(p->index);
 }
 
 static void undo_one(struct placement *p, struct change *c)
@@ -227,6 +209,9 @@ static void undo_one(struct placement *p, struct change *c)
 		break;
 	case CHANGE_HOST_HOLD:
 		undo_hold(p, c);
+		break;
+	case CHANGE_MIX:
+		undo_mix(p, c);
 		break;
 	}
 }

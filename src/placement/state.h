@@ -111,7 +111,8 @@ enum change_kind {
 	CHANGE_HOST_ADD,
 	CHANGE_HOST_SET,
 	CHANGE_HOST_REMOVE,
-	CHANGE_HOST_HOLD
+	CHANGE_HOST_HOLD,
+	CHANGE_MIX
 };
 
 struct change {
@@ -120,6 +121,7 @@ struct change {
 	int64_t held_for;       /* HOST_HOLD: before */
 	struct holding holding; /* RELEASE; owned */
 	struct host *host;      /* HOST_SET, HOST_REMOVE: what was; owned */
+	struct mix *mix;        /* MIX: what was; owned */
 };
 
 struct index;
@@ -129,22 +131,24 @@ struct placement {
 	struct host **hosts; /* owned; by slot */
 	struct hot *hot;
 	size_t hosts_n, hosts_cap;
-	size_t held_n;      /* hosts that are kept for somebody */
-	bool unordered;     /* slots are to be sorted by id */
-	struct map by_id;   /* host id to slot */
-	struct map by_name; /* hash of a host's name to its id */
+	size_t held_n;                     /* hosts that are kept for somebody */
+	size_t states[PLACEMENT_DOWN + 1]; /* how many hosts are in each */
+	bool unordered;                    /* slots are to be sorted by id */
+	struct map by_id;                  /* host id to slot */
+	struct map by_name;                /* hash of a host's name to its id */
 	struct holding *holdings;
 	size_t holdings_n, holdings_cap;
 	struct map by_server; /* server id to index in holdings */
 	struct words models, labels, traits, profiles;
 	/* totals of all hosts: what one unit weighs against another in scores */
 	int64_t vcpus, ram_mib, disk_gib;
-	uint64_t ram_weight, disk_weight;  /* sixteenths of a vCPU in 2^-20 for one MiB, one GiB */
-	uint64_t gpu_placed, gpu_released; /* servers with GPUs that came and went */
+	uint64_t ram_weight, disk_weight; /* sixteenths of a vCPU in 2^-20 for one MiB, one GiB */
 	struct change *log;
 	size_t log_n, log_cap;
 	struct index *index; /* of hosts by shape; made when first asked */
-	struct mix *mix;     /* what the score expects; NULL: nothing in particular */
+	struct mix *mix;     /* what the score expects; NULL: nothing in particular. Owned */
+	uint64_t fleet;      /* sum of mix_fleet_of of all hosts */
+	enum placement_order order;
 };
 
 static inline bool gpu_taken(const struct gpu *g) /* all or a part of it */

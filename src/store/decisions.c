@@ -98,19 +98,31 @@ int store_decision_next(sqlite3_stmt *st, struct decision_row *out, struct error
 	return rc;
 }
 
-int store_decision_host(struct db *db, struct arena *a, int64_t host_id, const char **out, struct error *err)
+static int last_input(
+	struct db *db, struct arena *a, const char *sql, int64_t id, const char **out, struct error *err)
 {
 	sqlite3_stmt *st CLEANUP(db_done) = NULL;
 	int rc;
 
-	if (db_query(db, err, &st,
-		    "SELECT input FROM decision WHERE kind = 'host' AND subject_id = ? ORDER BY id DESC "
-		    "LIMIT 1",
-		    "i", host_id) < 0)
+	if (db_query(db, err, &st, sql, "i", id) < 0)
 		return -1;
 	rc = db_row(st, err);
 	*out = rc > 0 ? db_dup(st, 0, a) : "";
 	return rc < 0 ? -1 : 0;
+}
+
+int store_decision_host(struct db *db, struct arena *a, int64_t host_id, const char **out, struct error *err)
+{
+	return last_input(db, a,
+		"SELECT input FROM decision WHERE kind = 'host' AND subject_id = ? ORDER BY id DESC LIMIT 1",
+		host_id, out, err);
+}
+
+int store_decision_mix(struct db *db, struct arena *a, const char **out, struct error *err)
+{
+	return last_input(db, a,
+		"SELECT input FROM decision WHERE kind = 'mix' AND subject_id = ? ORDER BY id DESC LIMIT 1",
+		0, out, err);
 }
 
 int store_decision_purge(struct db *db, int64_t before_us, int64_t limit, struct error *err)
@@ -119,7 +131,9 @@ int store_decision_purge(struct db *db, int64_t before_us, int64_t limit, struct
 		"DELETE FROM decision WHERE id IN (SELECT d.id FROM decision d WHERE d.id < coalesce((SELECT "
 		"n.id "
 		"FROM decision n WHERE n.at_us >= ?1 ORDER BY n.id LIMIT 1), 9223372036854775807) AND "
-		"(d.kind != 'host' OR EXISTS (SELECT 1 FROM decision l WHERE l.kind = 'host' AND "
-		"l.subject_id = d.subject_id AND l.id > d.id)) ORDER BY d.id LIMIT ?2)",
+		"(d.kind NOT IN ('host', 'mix') OR EXISTS (SELECT 1 FROM decision l WHERE l.kind IN ('host', "
+		"'mix') "
+		"AND l.kind = d.kind AND l.subject_id = d.subject_id AND l.id > d.id)) ORDER BY d.id LIMIT "
+		"?2)",
 		"ii", before_us, limit);
 }

@@ -446,6 +446,19 @@ static void measure_load(void)
 	placement_destroy(p);
 }
 
+/* The score expects what comes. */
+static void expect(struct placement *p)
+{
+	static struct placement_request mix[ARRAY_LEN(wishes)];
+	static uint32_t weights[ARRAY_LEN(wishes)];
+
+	for (size_t i = 0; i < ARRAY_LEN(wishes); i++) {
+		mix[i] = request(&wishes[i]);
+		weights[i] = 1;
+	}
+	placement_mix_set(p, mix, weights, ARRAY_LEN(wishes), true);
+}
+
 static void fill(struct placement *p)
 {
 	int64_t chose, took, gpus = 0;
@@ -477,6 +490,7 @@ int main(int argc, char **argv)
 	for (int64_t id = 1; id <= hosts; id++)
 		add_host(p, id);
 	measure_gang(p, "placement_gang_128x8_empty", 8, PLACEMENT_ANYWHERE);
+	expect(p);
 	fill(p);
 	printf("# %d hosts, %zu servers\n", (int)hosts, alive_n);
 	measure_mixed(p);

@@ -259,7 +259,7 @@ static void test_mix(void **state)
 			random_shape(&shapes[i]);
 		for (int i = 0; i < 4; i++)
 			mix[i] = shapes[rnd(SHAPES)].r;
-		placement_mix_set(w.p, mix, weights, rnd(5));
+		placement_mix_set(w.p, mix, weights, rnd(5), chance(2));
 		for (int i = 0; i < 20; i++)
 			step(&w);
 	}

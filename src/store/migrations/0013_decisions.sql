@@ -15,4 +15,4 @@ CREATE TABLE decision (
 ) STRICT;
 CREATE INDEX decision_choose ON decision (at_us) WHERE kind = 'choose';
 CREATE INDEX decision_request ON decision (request_id) WHERE kind = 'choose';
-CREATE INDEX decision_host ON decision (subject_id, id) WHERE kind = 'host';
+CREATE INDEX decision_told ON decision (kind, subject_id, id) WHERE kind IN ('host', 'mix');
