@@ -123,12 +123,34 @@ static int code_of(const struct choosing *c, size_t slot)
 	return c->tree && !c->p->hot[slot].held ? tree_code(c->tree, slot) : (int)query_ask(c->q, slot, NULL);
 }
 
+/* All but one host are told by their states. */
+static void count_named(const struct choosing *c, size_t *counts)
+{
+	int64_t slot = map_get(&c->p->by_id, c->q->named);
+
+	for (int state = 0; state <= PLACEMENT_DOWN; state++)
+		counts[state == PLACEMENT_UP ? (int)RULE_HOST_NAMED : CODE_STATE + state] =
+			c->p->states[state];
+	if (slot == MAP_NONE)
+		return;
+	counts[c->p->hot[slot].state == PLACEMENT_UP ? (int)RULE_HOST_NAMED
+						     : CODE_STATE + c->p->hot[slot].state]--;
+	counts[code_of(c, (size_t)slot)]++;
+}
+
 static void count_codes(const struct choosing *c, size_t *counts)
 {
-	for (int code = 0; code < CODES; code++) /* the tree knows all there is to know */
-		counts[code] = c->tree && !c->q->narrow ? tree_count(c->tree, code) : 0;
-	for (size_t i = 0; (!c->tree || c->q->narrow) && i < c->p->hosts_n; i++)
-		counts[code_of(c, i)]++;
+	bool known = c->tree && !c->q->narrow; /* the tree knows all there is to know */
+
+	for (int code = 0; code < CODES; code++)
+		counts[code] = known ? tree_count(c->tree, code) : 0;
+	if (known)
+		return;
+	if (*c->q->req->host)
+		count_named(c, counts);
+	else
+		for (size_t i = 0; i < c->p->hosts_n; i++)
+			counts[code_of(c, i)]++;
 }
 
 static const char *const scope_texts[] = {
