@@ -5,8 +5,6 @@
 
 #include "api/placement/candidates.h"
 
-enum { TRIES_MORE = 512 }; /* beside one each item */
-
 static bool same_want(const struct rp_want *a, const struct rp_want *b)
 {
 	if (a->amounts_n != b->amounts_n || a->traits_n || b->traits_n)
@@ -144,7 +142,7 @@ static bool place(struct candidate *k, size_t item, size_t from)
 
 		if (!suits(k, item, at))
 			continue;
-		if (k->tries++ > k->items_n + TRIES_MORE)
+		if (k->tries++ > k->items_n + CANDIDATE_TRIES)
 			return false;
 		k->items[item].at = at;
 		ask(k, item, at, 1);

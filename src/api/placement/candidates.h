@@ -5,7 +5,12 @@
 
 #include "api/placement/want.h"
 
-enum { CANDIDATE_GROUPS_MAX = 65, CANDIDATE_SUFFIX = 64, CANDIDATE_SUBTREES_MAX = 16 };
+enum {
+	CANDIDATE_GROUPS_MAX = 65,
+	CANDIDATE_SUFFIX = 64,
+	CANDIDATE_SUBTREES_MAX = 16,
+	CANDIDATE_TRIES = 512 /* on a host, beside one each item */
+};
 
 struct candidate_group {
 	const char *suffix; /* "": its resources may come from several providers; else from one */
