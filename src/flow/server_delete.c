@@ -74,8 +74,7 @@ int server_delete_finish(struct flow_engine *e, struct db *db, const struct serv
 
 	if (server_shelved_forget(e, db, &gone, err) || store_usage_switch(db, s, NULL, 0, now_us, err) ||
 		claim_reset(e, db, s->id, err) || store_allocation_remove(db, s->id, err) ||
-		move_abandon(e, db, s, request_id, now_us, err) ||
-		store_server_group_leave(db, s->id, err) ||
+		move_abandon(e, db, s, request_id, now_us, err) || store_server_group_leave(db, s->id, err) ||
 		store_server_port_release(db, s->id, now_us, &ports, err))
 		return -1;
 	gone.vm_state = VM_DELETED;
