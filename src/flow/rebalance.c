@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "flow/rebalance.h"
 
+#include <stdlib.h>
+
 #include "base/util.h"
 #include "flow/claims.h"
 #include "flow/server_groups.h"
+#include "store/operator_reads.h"
 #include "store/servers.h"
 
 int flow_flavor_request(struct db *db, struct arena *a, const struct flavor_wants *wants, int64_t vcpus,
@@ -16,28 +19,24 @@ int flow_flavor_request(struct db *db, struct arena *a, const struct flavor_want
 }
 
 struct movers {
-	struct flow_engine *e;
 	struct db *db;
 	struct arena *a;
+	int64_t *ids; /* who may move, in order: placement asks for all again for each host that it wins */
+	size_t n;
 };
 
-/* The allocation's key is the server's where it lives; what a move holds has another. */
-static bool load(const struct movers *m, int64_t id, struct server *s, struct allocation_row *held)
+static int by_id(const void *a, const void *b)
 {
-	struct error ignored;
+	const int64_t *x = a, *y = b;
 
-	return store_allocation_get(m->db, m->a, id, held, &ignored) == 1 && held->server_id == id &&
-	       store_server_load(m->db, m->a, id, s, &ignored) == 0;
+	return (*x > *y) - (*x < *y);
 }
 
 static bool may_move(void *ctx, int64_t server_id)
 {
 	const struct movers *m = ctx;
-	struct allocation_row held;
-	struct server s;
 
-	return load(m, server_id, &s, &held) && s.vm_state == VM_ACTIVE && s.task_state == TASK_NONE &&
-	       !s.locked && claim_is_plain(&held) && !held.devices_n;
+	return m->n && bsearch(&server_id, m->ids, m->n, sizeof server_id, by_id);
 }
 
 static int request_of(void *ctx, int64_t server_id, struct placement_request *out)
@@ -48,19 +47,25 @@ static int request_of(void *ctx, int64_t server_id, struct placement_request *ou
 	struct error ignored;
 	struct server s;
 
-	if (!load(m, server_id, &s, &held) || capacity_wants(s.extra_specs, wants, &ignored) < 0)
+	if (store_allocation_get(m->db, m->a, server_id, &held, &ignored) != 1 ||
+		store_server_load(m->db, m->a, server_id, &s, &ignored) ||
+		capacity_wants(s.extra_specs, wants, &ignored) < 0)
 		return -1;
 	capacity_request(m->a, wants, held.vcpus, held.ram_mib, held.disk_gib, out);
 	str_copy(out->zone, sizeof out->zone, s.zone);
 	return server_rules_request(m->db, m->a, server_id, wants, out, &ignored);
 }
 
-size_t flow_rebalance(struct flow_engine *e, struct db *db, struct arena *a,
-	const struct placement_request *req, size_t count, struct placement_move *moves, size_t max,
-	size_t *out_n)
+int flow_rebalance(struct flow_engine *e, struct db *db, struct arena *a, const struct placement_request *req,
+	struct rebalance_plan *plan, struct error *err)
 {
-	struct movers m = { e, db, a };
+	struct movers m = { .db = db, .a = a };
 	const struct placement_movers movers = { { may_move, &m }, request_of, &m };
 
-	return placement_rebalance(e->placement, req, count, &movers, moves, max, out_n);
+	if (store_server_movable(db, a, &m.ids, &m.n, err) < 0)
+		return -1;
+	plan->moves = ARENA_ARRAY(a, struct placement_move, plan->moves_max);
+	plan->won = placement_rebalance(
+		e->placement, req, plan->count, &movers, plan->moves, plan->moves_max, &plan->moves_n);
+	return 0;
 }

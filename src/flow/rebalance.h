@@ -11,11 +11,15 @@
  */
 int flow_flavor_request(struct db *db, struct arena *a, const struct flavor_wants *wants, int64_t vcpus,
 	int64_t ram_mib, int64_t disk_gib, struct placement_request *out, struct error *err);
+struct rebalance_plan {
+	size_t count, moves_max;      /* of what is wished */
+	size_t won;                   /* so many more fit then */
+	struct placement_move *moves; /* in the arena */
+	size_t moves_n;
+};
 /* Live moves after which up to count more servers of the request fit, inside a unit; changes nothing. Only
- * servers that run, are not locked, have no task and nothing of their host but floating amounts move. Returns
- * how many more fit then. */
-size_t flow_rebalance(struct flow_engine *e, struct db *db, struct arena *a,
-	const struct placement_request *req, size_t count, struct placement_move *moves, size_t max,
-	size_t *out_n);
+ * servers that run, are not locked, have no task and nothing of their host but floating amounts move. */
+int flow_rebalance(struct flow_engine *e, struct db *db, struct arena *a, const struct placement_request *req,
+	struct rebalance_plan *plan, struct error *err);
 
 #endif

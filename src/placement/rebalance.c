@@ -7,7 +7,7 @@
 #include "base/util.h"
 #include "placement/placement.h"
 
-enum { LEAVERS_MAX = 64, FILL_MAX = 256 };
+enum { LEAVERS_MAX = 64, FILL_MAX = 256, VAIN_MAX = 64 /* hosts that are tried in vain */ };
 
 struct plan {
 	struct placement *p; /* the copy */
@@ -96,7 +96,7 @@ size_t placement_rebalance(const struct placement *p, const struct placement_req
 		.moves_max = max,
 		.closed = closed,
 		.dummy = INT64_MIN / 2 };
-	size_t won = 0;
+	size_t won = 0, vain = 0;
 	struct error ignored;
 	bool one;
 
@@ -104,8 +104,10 @@ size_t placement_rebalance(const struct placement *p, const struct placement_req
 	for (int i = 0; i < FILL_MAX && placement_choose(copy, req, 1, choice, &ignored) == 0; i++)
 		if (!fill_one(&plan, choice))
 			break;
-	while (won < count && plan.closed_n < placement_hosts(p) && win_one(&plan, &one))
+	while (won < count && vain < VAIN_MAX && plan.closed_n < placement_hosts(p) && win_one(&plan, &one)) {
 		won += one;
+		vain += !one;
+	}
 	*out_n = plan.moves_n;
 	return won;
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/util.h"
 #include "domain/ipam.h"
 
@@ -126,4 +127,30 @@ int store_operator_servers(struct db *db, struct arena *a, const char *uid, size
 	*out = all;
 	*out_n = n;
 	return 0;
+}
+
+int store_server_movable(struct db *db, struct arena *a, int64_t **out, size_t *out_n, struct error *err)
+{
+	static const char sql[] =
+		"SELECT s.id FROM server s JOIN allocation l ON l.id = s.id WHERE s.vm_state = 'active' AND "
+		"s.task_state IS NULL AND s.locked = 0 AND s.deleted_us = 0 AND NOT EXISTS (SELECT 1 FROM "
+		"allocation_device x WHERE x.allocation_id = l.id) AND NOT EXISTS (SELECT 1 FROM "
+		"allocation_part x WHERE x.allocation_id = l.id) AND NOT EXISTS (SELECT 1 FROM "
+		"allocation_cell "
+		"x WHERE x.allocation_id = l.id) AND NOT EXISTS (SELECT 1 FROM allocation_cpu x WHERE "
+		"x.allocation_id = l.id) ORDER BY s.id";
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	CLEANUP(buf_finish) struct buf ids = { 0 };
+	int rc;
+
+	if (db_query(db, err, &st, sql, NULL) < 0)
+		return -1;
+	while ((rc = db_row(st, err)) > 0) {
+		int64_t id = db_int(st, 0);
+
+		buf_append(&ids, &id, sizeof id);
+	}
+	*out = ids.len ? arena_copy(a, ids.data, ids.len) : NULL;
+	*out_n = ids.len / sizeof(int64_t);
+	return rc;
 }

@@ -28,6 +28,9 @@ struct operator_server {
 	const char *waits_for;   /* the host that is kept for it; NULL */
 	const char *reservation; /* whose GPUs it uses; NULL */
 };
+/* Servers that may be moved live now, by id: they run, are at no task and not locked, and have nothing of
+ * their host but amounts of it. */
+int store_server_movable(struct db *db, struct arena *a, int64_t **out, size_t *out_n, struct error *err);
 /* Live servers of all projects, newest first; uid: only that one (NULL: all). */
 int store_operator_servers(struct db *db, struct arena *a, const char *uid, size_t limit,
 	struct operator_server **out, size_t *out_n, struct error *err);

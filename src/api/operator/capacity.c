@@ -241,8 +241,8 @@ static void write_move(struct api_call *c, const struct placement_move *m)
 int operator_rebalance(struct api_call *c, struct error *err)
 {
 	const struct rebalance_body *in = c->in;
-	struct placement_move *moves = ARENA_ARRAY(c->arena, struct placement_move, MOVES_MAX);
-	size_t max = in->max_moves ? (size_t)in->max_moves : MOVES_MAX, n, won;
+	struct rebalance_plan plan = { .count = in->count ? (size_t)in->count : 1,
+		.moves_max = in->max_moves ? (size_t)in->max_moves : MOVES_MAX };
 	struct flavor_wants wants;
 	struct placement_request req;
 	struct flavor f;
@@ -251,19 +251,18 @@ int operator_rebalance(struct api_call *c, struct error *err)
 		return err->code == ERR_NOT_FOUND ? error_set(err, ERR_BAD_REQUEST,
 							    "Flavor %.128s could not be found.", in->flavor)
 						  : -1;
-	if (flavor_request(c, &f, &wants, &req, err) < 0)
+	if (flavor_request(c, &f, &wants, &req, err) < 0 ||
+		flow_rebalance(c->api->flows, c->db, c->arena, &req, &plan, err) < 0)
 		return -1;
-	won = flow_rebalance(
-		c->api->flows, c->db, c->arena, &req, in->count ? (size_t)in->count : 1, moves, max, &n);
 	jw_object(&c->out);
 	jw_key(&c->out, "plan");
 	jw_object(&c->out);
 	jw_kv_str(&c->out, "flavor", f.name);
-	jw_kv_int(&c->out, "servers_won", (int64_t)won);
+	jw_kv_int(&c->out, "servers_won", (int64_t)plan.won);
 	jw_key(&c->out, "moves");
 	jw_array(&c->out);
-	for (size_t i = 0; i < n; i++)
-		write_move(c, &moves[i]);
+	for (size_t i = 0; i < plan.moves_n; i++)
+		write_move(c, &plan.moves[i]);
 	jw_end_array(&c->out);
 	jw_end_object(&c->out);
 	jw_end_object(&c->out);
