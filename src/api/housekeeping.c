@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "flow/expect.h"
 #include "store/audit.h"
 #include "store/decisions.h"
 #include "store/idempotency.h"
@@ -116,7 +117,8 @@ static int run(struct tick_unit *u, struct error *err)
 	if ((requests = store_request_purge(db, now_us, PURGE_ROWS, err)) < 0 ||
 		(tokens = store_token_purge(db, now_us, PURGE_ROWS, err)) < 0 ||
 		(tasks = store_image_task_purge(db, now_us, PURGE_ROWS, err)) < 0 ||
-		(decisions = purge_decisions(h, db, now_us, err)) < 0)
+		(decisions = purge_decisions(h, db, now_us, err)) < 0 ||
+		flow_expect(h->api->flows, db, err) < 0)
 		return -1;
 	h->more = requests == PURGE_ROWS || tokens == PURGE_ROWS || tasks == PURGE_ROWS ||
 		  decisions == PURGE_ROWS;

@@ -7,6 +7,7 @@
 #include "base/util.h"
 #include "domain/flavor.h"
 #include "flow/claims.h"
+#include "flow/expect.h"
 #include "flow/internal.h"
 #include "flow/preempt.h"
 #include "flow/topology.h"
@@ -337,7 +338,7 @@ int capacity_create(struct flow_engine *e, struct db *db, struct error *err)
 	e->placement = placement_create();
 	e->quota = quota_index_create();
 	return links_make(e, db, err) || capacity_placement_rebuild(e, NULL, db, e->placement, err) ||
-			       capacity_quota_rebuild(db, e->quota, err)
+			       capacity_quota_rebuild(db, e->quota, err) || flow_expect(e, db, err)
 		       ? -1
 		       : 0;
 }

@@ -171,6 +171,8 @@ struct flow_engine {
 	struct lane *files_lane;
 	/* marks of the unit under way */
 	size_t mark_decisions; /* so far the journal of decisions is written */
+	int64_t expect_us;     /* when placement was last told what to expect; 0: not yet */
+	bool churning;         /* as it was told */
 	bool decisions_begun;  /* and it knows the hosts as they are since the start, */
 	bool decisions_kept;   /* on disk */
 	size_t mark_placement, mark_quota, mark_notes, mark_files;

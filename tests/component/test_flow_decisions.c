@@ -3,6 +3,8 @@
  * and refusals, changes of hosts, and starts of the daemon. */
 #include "flow_fixture.h"
 
+#include "flow/expect.h"
+
 enum { ALL = 1000 };
 
 static struct cloud cloud;
@@ -107,6 +109,53 @@ static void test_undone(void **state)
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM decision"), rows + 2); /* choose, take */
 }
 
+static int do_expect(struct cloud *c, struct db *db, void *arg, struct error *err)
+{
+	(void)arg;
+	return flow_expect(c->e, db, err);
+}
+
+/* What is expected is learned from the servers of late, once a start and an hour, and is journaled: what was
+ * decided before is asked again with what was expected before. */
+static void test_expect(void **state)
+{
+	struct cloud *c = *state;
+	struct want one = gpus(1), three = gpus(3);
+	const char *mixes = "SELECT count(*) FROM decision WHERE kind = 'mix' AND subject_id = 0";
+
+	assert_int_equal(cloud_count(c, mixes), 0);
+	for (int i = 0; i < 60; i++) {
+		struct want *w = i % 10 ? &one : &three;
+
+		cloud_ok(c, do_create, w);
+		cloud_until(c, flows_gone, NULL);
+		cloud_ok(c, do_delete, w->uid[0]);
+		cloud_until(c, flows_gone, NULL);
+	}
+	cloud_ok(c, do_expect, NULL); /* the hour is not over */
+	assert_int_equal(cloud_count(c, mixes), 0);
+	cloud_close(c);
+	cloud_open(c);
+	cloud_until(c, host_connected, &(unsigned) { 0 });
+	cloud_ok(c, do_create, &one);
+	cloud_until(c, flows_gone, NULL);
+	assert_int_equal(cloud_count(c, mixes), 1);
+	assert_int_equal(
+		cloud_count(
+			c, "SELECT json_array_length(input, '$.requests') FROM decision WHERE kind = 'mix'"),
+		2);
+	assert_int_equal(cloud_count(c, "SELECT input ->> '$.churning' FROM decision WHERE kind = 'mix'"), 1);
+	all_again(c, 61);
+	cloud_close(c);
+	cloud_open(c); /* the same but for one more: another mix, that follows upon the first */
+	cloud_until(c, host_connected, &(unsigned) { 0 });
+	cloud_ok(c, do_create, &one);
+	cloud_until(c, flows_gone, NULL);
+	assert_int_equal(
+		cloud_count(c, "SELECT count(*) FROM decision d WHERE kind = 'mix' AND before != ''"), 1);
+	all_again(c, 62);
+}
+
 static int do_purge(struct cloud *c, struct db *db, void *arg, struct error *err)
 {
 	(void)c;
@@ -136,6 +185,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_undone, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_expect, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_purge, setup, teardown),
 	};
 
