@@ -57,13 +57,15 @@ struct server_explanation {
 	struct placement_request request;       /* of one of them */
 	struct placement_verdict *verdicts;     /* of each host, by id, for one of them */
 	size_t verdicts_n;
-	/* Not placed: the fewest servers that would have to leave one host for one of them. host_id 0: no host
-	 * would do even if it were empty. */
+	/* Not placed: the fewest servers that would have to leave one host for one of them. host_id 0: no
+	 * host would do even if it were empty. */
 	int64_t change_host_id, leavers[EXPLAIN_LEAVERS_MAX];
 	size_t leavers_n;
 };
+/* with_change: also who would have to leave, which looks at all servers. */
 int flow_server_explain(struct flow_engine *e, struct db *db, struct arena *a,
-	const struct server_create *want, struct server_explanation *out, struct error *err);
+	const struct server_create *want, bool with_change, struct server_explanation *out,
+	struct error *err);
 
 /* os-start, os-stop, reboot, pause, unpause, suspend, resume by their rows of the action table: checks state
  * and lock (ERR_CONFLICT), sets task_state, starts the flow. */

@@ -432,7 +432,7 @@ static void explain_change(struct flow_engine *e, struct server_explanation *x)
 }
 
 int flow_server_explain(struct flow_engine *e, struct db *db, struct arena *a,
-	const struct server_create *want, struct server_explanation *out, struct error *err)
+	const struct server_create *want, bool with_change, struct server_explanation *out, struct error *err)
 {
 	struct making *m = ARENA_NEW(a, struct making);
 
@@ -452,7 +452,7 @@ int flow_server_explain(struct flow_engine *e, struct db *db, struct arena *a,
 	out->verdicts_n = placement_hosts(e->placement);
 	out->verdicts = ARENA_ARRAY(a, struct placement_verdict, out->verdicts_n + 1);
 	placement_explain(e->placement, &out->request, out->verdicts);
-	if (!out->placed)
+	if (!out->placed && with_change)
 		explain_change(e, out);
 	return 0;
 }

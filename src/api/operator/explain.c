@@ -257,21 +257,31 @@ static int write_choices(const struct explaining *x, struct error *err)
 	return 0;
 }
 
+static int verdict_by_id(const void *a, const void *b)
+{
+	const struct placement_verdict *x = a, *y = b;
+
+	return (x->host_id > y->host_id) - (x->host_id < y->host_id);
+}
+
 /* Is it this block, or window, that keeps one of its hosts from fitting? */
 static bool in_the_way(const struct explaining *x, const struct block *block)
 {
+	const enum placement_rule rule = block->project_id ? RULE_RESERVED : RULE_HOST_STATE;
 	struct block_host *hosts;
 	struct error ignored;
 	size_t n;
 
 	if (store_block_hosts(x->c->db, x->c->arena, block->id, &hosts, &n, &ignored) < 0)
 		return false;
-	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < x->why.verdicts_n; k++)
-			if (x->why.verdicts[k].host_id == hosts[i].host_id &&
-				x->why.verdicts[k].rule ==
-					(block->project_id ? RULE_RESERVED : RULE_HOST_STATE))
-				return true;
+	for (size_t i = 0; i < n && x->why.verdicts_n; i++) {
+		const struct placement_verdict key = { .host_id = hosts[i].host_id },
+					       *v = bsearch(&key, x->why.verdicts, x->why.verdicts_n,
+						       sizeof key, verdict_by_id);
+
+		if (v && v->rule == rule)
+			return true;
+	}
 	return false;
 }
 
@@ -363,7 +373,7 @@ int operator_explain(struct api_call *c, struct error *err)
 	struct buf *b = &c->out;
 
 	if (read_request(&x, err) < 0 ||
-		flow_server_explain(c->api->flows, c->db, c->arena, &x.want, &x.why, err) < 0)
+		flow_server_explain(c->api->flows, c->db, c->arena, &x.want, x.admin, &x.why, err) < 0)
 		return -1;
 	jw_object(b);
 	jw_key(b, "explanation");
