@@ -37,6 +37,8 @@ struct hv_cpu { /* a logical CPU; core: the lowest number among the threads of i
 	int16_t id, core;
 };
 
+enum { HV_RAM_MIB_MAX = 1 << 30 }; /* what a host says beyond it, a pebibyte, is not believed */
+
 struct hv_cell {
 	int id;
 	int64_t ram_mib; /* all of it, that in huge pages too */

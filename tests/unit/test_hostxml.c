@@ -111,6 +111,34 @@ static void test_odd_cpus(void **state)
 	assert_int_equal(caps.cells[0].pages_1g, 0);
 }
 
+/* Cells that come twice or have numbers of no cell, a CPU in two of them, memory beyond all measure. */
+static void test_odd_cells(void **state)
+{
+	static const char xml[] =
+		"<capabilities><host><topology><cells><cell id='1'><memory "
+		"unit='MiB'>9223372036854775807</memory>"
+		"<cpus num='2'><cpu id='0' siblings='0'/><cpu id='1' siblings='1'/></cpus></cell>"
+		"<cell id='1'><memory>4096</memory></cell><cell id='4294967296'/><cell id='-1'/>"
+		"<cell id='0'><memory>-4096</memory><cpus num='99999999999'><cpu id='1'/><cpu "
+		"id='2'/></cpus></cell>"
+		"</cells></topology></host><guest><os_type>hvm</os_type><arch name='x86_64'/></guest>"
+		"</capabilities>";
+	struct host_caps caps;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(hostxml_caps(&arena, xml, &caps, &err), 0);
+	assert_int_equal(caps.cells_n, 2);
+	assert_int_equal(caps.cells[0].id, 1);
+	assert_int_equal(caps.cells[0].ram_mib, HV_RAM_MIB_MAX);
+	assert_int_equal(caps.cells[0].cpu_n, 2);
+	assert_int_equal(caps.cells[1].id, 0);
+	assert_int_equal(caps.cells[1].ram_mib, 0);
+	assert_int_equal(caps.cells[1].cpus, 0);
+	assert_int_equal(caps.cells[1].cpu_n, 1);
+	assert_int_equal(caps.cells[1].cpu[0].id, 2);
+}
+
 static void test_cpu_features(void **state)
 {
 	(void)state;
@@ -180,6 +208,23 @@ static void test_devices(void **state)
 	assert_string_equal(d[1].mdev_types, "");
 }
 
+static void test_devices_twice(void **state)
+{
+	struct pci all[3];
+	const struct hv_device *d;
+	struct error err;
+	size_t n;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		assert_int_equal(
+			nodexml_read(&arena, file(i == 1 ? "gpu_a100" : "gpu_rtx"), &all[i], &err), 1);
+	nodexml_devices(&arena, all, ARRAY_LEN(all), &d, &n);
+	assert_int_equal(n, 2);
+	assert_string_equal(d[0].address, "0000:41:00.0");
+	assert_string_equal(d[1].address, "0000:61:00.0");
+}
+
 /* Names that would not fit between '=', ':' and ';'. */
 static void test_odd_types(void **state)
 {
@@ -212,9 +257,11 @@ int main(void)
 		cmocka_unit_test(test_capabilities),
 		cmocka_unit_test(test_capabilities_bad),
 		cmocka_unit_test(test_odd_cpus),
+		cmocka_unit_test(test_odd_cells),
 		cmocka_unit_test(test_cpu_features),
 		cmocka_unit_test(test_device),
 		cmocka_unit_test(test_devices),
+		cmocka_unit_test(test_devices_twice),
 		cmocka_unit_test(test_odd_types),
 		cmocka_unit_test(test_pool_path),
 	};

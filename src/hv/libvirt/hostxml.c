@@ -9,15 +9,13 @@
 #include "base/util.h"
 #include "hv/libvirt/xmlr.h"
 
-enum { CELLS_MAX = 256, FEATURES_MAX = 1024, PAGE_2M_KIB = 2048, PAGE_1G_KIB = 1048576 };
+enum { CELLS_MAX = 256, FEATURES_MAX = 1024, FEATURE_NAME = 64, PAGE_2M_KIB = 2048, PAGE_1G_KIB = 1048576 };
 
 static int64_t memory_mib(xmlNodePtr memory)
 {
-	int64_t n = xr_int(memory, 0);
+	int64_t n = xr_int(memory, 0) / (xr_attr_is(memory, "unit", "MiB") ? 1 : 1024); /* KiB: the default */
 
-	if (xr_attr_is(memory, "unit", "MiB"))
-		return n;
-	return n / 1024; /* KiB: libvirt's default */
+	return n < 0 ? 0 : n < HV_RAM_MIB_MAX ? n : HV_RAM_MIB_MAX;
 }
 
 static int by_core(const void *a, const void *b)
@@ -38,10 +36,10 @@ static int16_t core_of(struct arena *a, xmlNodePtr cpu, int16_t id)
 	return (int16_t)cpuset_next(&set, 0);
 }
 
-/* CPUs of a number that no set of CPUs can hold are left out: they are given to nobody alone. */
-static void read_cpus(struct arena *a, xmlNodePtr cpus, struct hv_cell *cell)
+/* CPUs of a number that no set of CPUs can hold are left out: they are given to nobody alone. So are those
+ * that come again, in this cell or another. */
+static void read_cpus(struct arena *a, xmlNodePtr cpus, struct cpuset *seen, struct hv_cell *cell)
 {
-	struct cpuset seen = { { 0 } };
 	struct hv_cpu *list;
 	size_t n = 0;
 
@@ -51,9 +49,9 @@ static void read_cpus(struct arena *a, xmlNodePtr cpus, struct hv_cell *cell)
 	for (xmlNodePtr c = xr_child(cpus, "cpu"); c; c = xr_next(c, "cpu")) {
 		int64_t id = xr_attr_int(c, "id", -1);
 
-		if (id < 0 || id >= CPUSET_MAX || cpuset_has(&seen, (int)id))
+		if (id < 0 || id >= CPUSET_MAX || cpuset_has(seen, (int)id))
 			continue;
-		cpuset_add(&seen, (int)id);
+		cpuset_add(seen, (int)id);
 		list[cell->cpu_n++] = (struct hv_cpu) { (int16_t)id, core_of(a, c, (int16_t)id) };
 	}
 	qsort(list, cell->cpu_n, sizeof *list, by_core);
@@ -73,8 +71,10 @@ static void read_pages(xmlNodePtr node, struct hv_cell *cell)
 	}
 }
 
+/* A cell of a number that no set of cells can hold, or that comes again, is none. */
 static void read_cells(struct arena *a, xmlNodePtr cells, struct host_caps *out)
 {
+	struct cpuset ids = { { 0 } }, cpus = { { 0 } };
 	struct hv_cell *list;
 	size_t n = 0;
 
@@ -82,13 +82,19 @@ static void read_cells(struct arena *a, xmlNodePtr cells, struct host_caps *out)
 		n++;
 	list = ARENA_ARRAY(a, struct hv_cell, n);
 	out->cells = list;
-	out->cells_n = n;
-	for (xmlNodePtr c = xr_child(cells, "cell"); c && n--; c = xr_next(c, "cell"), list++) {
-		list->id = (int)xr_attr_int(c, "id", 0);
+	for (xmlNodePtr c = xr_child(cells, "cell"); c && n--; c = xr_next(c, "cell")) {
+		int64_t id = xr_attr_int(c, "id", 0), num = xr_attr_int(xr_child(c, "cpus"), "num", 0);
+
+		if (id < 0 || id >= CPUSET_MAX || cpuset_has(&ids, (int)id))
+			continue;
+		cpuset_add(&ids, (int)id);
+		list->id = (int)id;
 		list->ram_mib = memory_mib(xr_child(c, "memory"));
-		list->cpus = (int)xr_attr_int(xr_child(c, "cpus"), "num", 0);
-		read_cpus(a, xr_child(c, "cpus"), list);
+		list->cpus = num > 0 && num <= INT16_MAX ? (int)num : 0;
+		read_cpus(a, xr_child(c, "cpus"), &cpus, list);
 		read_pages(c, list);
+		out->cells_n++;
+		list++;
 	}
 }
 
@@ -192,7 +198,8 @@ char *hostxml_cpu_features(struct arena *a, const char *xml)
 		f && n < FEATURES_MAX; f = xr_next(f, "feature")) {
 		char *name = xr_attr(a, f, "name");
 
-		if (name && *name && !strpbrk(name, " \t\n") && feature_there(f))
+		if (name && *name && strlen(name) < FEATURE_NAME && !strpbrk(name, " \t\n") &&
+			feature_there(f))
 			names[n++] = name;
 	}
 	qsort(names, n, sizeof *names, by_text);

@@ -105,7 +105,7 @@ static int read_node(struct hv_conn *c, struct arena *a, struct hv_inventory *in
 	inv->hostname = arena_strdup(a, hostname);
 	inv->version = (int64_t)version;
 	inv->cpus = (int)node.cpus;
-	inv->ram_mib = (int64_t)(node.memory / 1024);
+	inv->ram_mib = node.memory / 1024 < HV_RAM_MIB_MAX ? (int64_t)(node.memory / 1024) : HV_RAM_MIB_MAX;
 	inv->sockets = (int)(node.sockets * node.nodes);
 	inv->cores = (int)node.cores;
 	inv->threads = (int)node.threads;

@@ -182,6 +182,17 @@ static const char *types_of(struct arena *a, const struct pci *of, const struct 
 	return arena_strdup(a, buf_text(&out));
 }
 
+/* Of those at one address the first stays: devices are known by it. */
+static size_t without_doubles(struct hv_device *list, size_t n)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (k == 0 || strcmp(list[k - 1].address, list[i].address) != 0)
+			list[k++] = list[i];
+	return k;
+}
+
 void nodexml_devices(
 	struct arena *a, const struct pci *all, size_t n, const struct hv_device **out, size_t *out_n)
 {
@@ -197,5 +208,5 @@ void nodexml_devices(
 	}
 	qsort(list, k, sizeof *list, by_address);
 	*out = list;
-	*out_n = k;
+	*out_n = without_doubles(list, k);
 }
