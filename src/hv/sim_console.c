@@ -121,16 +121,16 @@ static void deliver(void *arg)
 	free(d);
 }
 
-/* Under the world's lock. p NULL: the end. */
+/* Under the world's lock: p, or the end and why it is. */
 static void post(struct hv_console *k, const void *p, size_t n, const char *why)
 {
 	struct delivery *d = xcalloc(1, sizeof *d);
 
 	d->console = k;
-	if (p)
-		buf_append(&d->text, p, n);
-	else
+	if (why)
 		error_set(&d->why, ERR_CONFLICT, "%s", why);
+	else
+		buf_append(&d->text, p, n);
 	k->posts++;
 	if (!hv_post(deliver, d)) {
 		k->posts--;
