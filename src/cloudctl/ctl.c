@@ -130,7 +130,7 @@ int ctl_show(struct ctl *ctl, const struct view *view, const json_t *answer)
 	if (!answer)
 		return CLOUDCTL_OK;
 	if (ctl->output == OUTPUT_JSON) {
-		json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+		json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
 		putchar('\n');
 		return CLOUDCTL_OK;
 	}
@@ -145,7 +145,8 @@ int ctl_show(struct ctl *ctl, const struct view *view, const json_t *answer)
 		fprintf(stderr, "cloudctl: %s\n", ctl->err.msg);
 		return CLOUDCTL_USAGE;
 	}
-	fwrite(text.data, 1, text.len, stdout);
+	if (text.len)
+		fwrite(text.data, 1, text.len, stdout);
 	return CLOUDCTL_OK;
 }
 
