@@ -34,9 +34,13 @@ static int unit_run(struct tick_unit *u, struct error *err)
 	e->calendar.at = 0;
 	if (store_block_due(db, &a, now_us, calendar_ahead_us(e), BLOCKS_AT_ONCE, &ids, &n, err))
 		return -1;
-	for (size_t i = 0; i < n; i++)
-		if (calendar_block_due(e, db, ids[i], now_us, err))
+	for (size_t i = 0; i < n; i++) {
+		bool put_off = e->calendar.put_off == ids[i];
+
+		e->calendar.at = ids[i];
+		if (!put_off && calendar_block_due(e, db, ids[i], now_us, err))
 			return -1;
+	}
 	return preempt_due(e, db, now_us, err) || waiters_due(e, db, now_us, err) ? -1 : 0;
 }
 

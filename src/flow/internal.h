@@ -158,7 +158,7 @@ struct flow_engine {
 		struct loop_timer timer;
 		struct tick_unit unit;
 		bool busy, changed;
-		int64_t at, put_off; /* the server that the unit is at, and the one that failed it last */
+		int64_t at, put_off; /* the block or server that the unit is at, and who failed it last */
 		int64_t stumbled;    /* who failed another unit when it was to be placed */
 	} calendar;
 	struct tick_unit shelf_unit;

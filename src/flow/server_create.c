@@ -21,7 +21,8 @@
 #include "store/quotas.h"
 #include "store/server_list.h"
 
-enum { COUNT_MAX = 1000, MAC_TRIES = 8, GIB_SHIFT = 30 };
+/* WAITERS_MAX: for each of them all servers are looked at */
+enum { COUNT_MAX = 1000, WAITERS_MAX = 32, MAC_TRIES = 8, GIB_SHIFT = 30 };
 
 /* ---- the flow ---- */
 
@@ -219,7 +220,8 @@ static void plan_waits(struct making *m, const struct placement_request *req)
 	struct preempt_plan *plans = ARENA_ARRAY(m->a, struct preempt_plan, n);
 	struct error ignored;
 
-	if (req->preemptible || (n > 1 && (req->policy != PLACEMENT_NO_GROUP || req->scope)))
+	if (req->preemptible || n > WAITERS_MAX ||
+		(n > 1 && (req->policy != PLACEMENT_NO_GROUP || req->scope)))
 		return;
 	m->ids = ARENA_ARRAY(m->a, int64_t, n);
 	m->plans = plans;

@@ -313,6 +313,22 @@ static void test_several(void **state)
 	finish(&c);
 }
 
+/* Nobody is sent away for more of them than are looked at in one request. */
+static void test_too_many(void **state)
+{
+	struct cloud c = { 0 };
+	struct want spot = { .ram_mib = 132 * 1024 }, w = { .count = 33, .ram_mib = 4096 };
+
+	(void)state;
+	make(&c, 1);
+	create_on(&c, &spot, "{\"cloudd:preemptible\": \"true\"}", NULL);
+	create(&c, &w, NULL, NULL);
+	cloud_until_server(&c, w.uid[0], VM_ERROR);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM waiter"), 0);
+	cloud_until_server(&c, spot.uid[0], VM_ACTIVE);
+	finish(&c);
+}
+
 /* Who waited is deleted: those who were not yet made to leave stay. */
 static void test_waiter_deleted(void **state)
 {
@@ -852,6 +868,40 @@ static void test_maintenance(void **state)
 	finish(&c);
 }
 
+/* The first host's row can be read or not. */
+static int do_spoil(struct cloud *c, struct db *db, void *arg, struct error *err)
+{
+	return db_run(db, err, "UPDATE host SET dedicated_cpus = ? WHERE id = ?", "si", arg, c->hosts[0]) < 0
+		       ? -1
+		       : 0;
+}
+
+/* One that fails holds up no other. */
+static void test_put_off(void **state)
+{
+	struct cloud c = { 0 };
+	struct block_deed window = { .start_s = HOUR_S + 1, .end_s = 2 * HOUR_S };
+	struct block_deed block = { .want.gpus = 8, .start_s = HOUR_S, .end_s = 3 * HOUR_S };
+
+	(void)state;
+	make(&c, 2);
+	window.want.hosts = &c.hosts[1];
+	window.want.hosts_n = 1;
+	cloud_ok(&c, do_block, &window);
+	cloud_ok(&c, do_block, &block);
+	cloud_ok(&c, do_spoil, (void *)(uintptr_t) "x");
+	log_set_level(LOG_CRIT);
+	go_on(&c, HOUR_S + 2);
+	until_block(&c, window.id, "active");
+	until_block(&c, block.id, "planned");
+	log_set_level(LOG_ERR);
+	cloud_ok(&c, do_spoil, (void *)(uintptr_t) "");
+	until_block(&c, block.id, "active");
+	cloud_ok(&c, do_block_cancel, &block);
+	cloud_ok(&c, do_block_cancel, &window);
+	finish(&c);
+}
+
 /* ---- crashes ---- */
 
 static struct {
@@ -952,6 +1002,7 @@ int main(void)
 		cmocka_unit_test(test_notice),
 		cmocka_unit_test(test_two_wait),
 		cmocka_unit_test(test_several),
+		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_waiter_deleted),
 		cmocka_unit_test(test_placed_elsewhere),
 		cmocka_unit_test(test_leaver_deleted),
@@ -969,6 +1020,7 @@ int main(void)
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_block_and_waiter),
 		cmocka_unit_test(test_maintenance),
+		cmocka_unit_test(test_put_off),
 		cmocka_unit_test(test_every_point),
 	};
 
