@@ -119,6 +119,40 @@ static const struct view rebalance_view = { "plan",
 	},
 	rebalance_parts, NULL };
 
+static const struct view simulation_parts[] = {
+	{ "reasons",
+		(const struct column[]) {
+			{ "refused", "servers", FORM_COUNT },
+			{ "hosts", "reason", FORM_TEXT },
+			{ 0 },
+		},
+		NULL, NULL },
+	{ 0 },
+};
+
+static const struct view simulation_view = { "simulation",
+	(const struct column[]) {
+		{ "hosts", "hosts", FORM_TEXT },
+		{ "servers asked for", "asked", FORM_TEXT },
+		{ "placed", "placed", FORM_TEXT },
+		{ "refused", "refused", FORM_TEXT },
+		{ "of these with gpus", "refused_gpu", FORM_TEXT },
+		{ "refused then", "then_refused", FORM_TEXT },
+		{ "same answer as then", "same", FORM_TEXT },
+		{ "on another host", "elsewhere", FORM_TEXT },
+		{ "placed only then", "placed_only_then", FORM_TEXT },
+		{ "placed only now", "placed_only_now", FORM_TEXT },
+		{ "% of gpus in use at the end", "gpus_used_end", FORM_TEXT },
+		{ "% of gpus in use, mean", "gpus_used_mean", FORM_TEXT },
+		{ "% of vcpus in use at the end", "vcpus_used_end", FORM_TEXT },
+		{ "% of vcpus in use, mean", "vcpus_used_mean", FORM_TEXT },
+		{ "seconds waited, median", "wait_p50_s", FORM_TEXT },
+		{ "seconds waited, p99", "wait_p99_s", FORM_TEXT },
+		{ "waiting at most", "waiting_most", FORM_TEXT },
+		{ 0 },
+	},
+	simulation_parts, NULL };
+
 static const struct view explain_parts[] = {
 	{ "change",
 		(const struct column[]) {
@@ -845,6 +879,29 @@ const struct command commands[] = {
 				END },
 		.view = &explain_view,
 		.run = cmd_explain },
+
+	{ .path = "simulate",
+		.help = "Replay what was asked with another policy or more hosts; changes nothing",
+		.options = OPTIONS { { "journal", NULL,
+					     "What this cloud was asked, as far back as its journal is kept",
+					     OPT_FLAG, NULL },
+			{ "trace", "FILE",
+				"Tasks in CSV: cpu_milli, memory_mib, num_gpu, gpu_milli and, where known, "
+				"gpu_spec, creation_time, deletion_time",
+				0, NULL },
+			{ "nodes", "FILE", "The trace's hosts in CSV: sn, cpu_milli, memory_mib, gpu, model",
+				0, NULL },
+			{ "policy", "mix|best-fit|first-fit|spread",
+				"How the best host is found; mix, as cloudd does, where not given", 0, NULL },
+			{ "hosts-more", "N", "With so many hosts more", OPT_INT, NULL },
+			{ "like", "HOST", "They are like this one; like any where not given", 0, NULL },
+			{ "stay", NULL, "Tasks of the trace stay, though it says when they left", OPT_FLAG,
+				NULL },
+			{ "wait", "SECONDS", "So long who finds no place waits for one; 0 where not given",
+				OPT_INT, NULL },
+			END },
+		.view = &simulation_view,
+		.run = cmd_simulate },
 
 	{ .path = "reservation create",
 		.args = "PROJECT MODEL GPUS",

@@ -62,6 +62,7 @@ int cmd_flavor_create(struct ctl *ctl);
 int cmd_quota_set(struct ctl *ctl);
 int cmd_server_console(struct ctl *ctl);
 int cmd_explain(struct ctl *ctl);
+int cmd_simulate(struct ctl *ctl);
 int cmd_rebalance(struct ctl *ctl);
 int cmd_bootstrap(struct ctl *ctl);
 int cmd_check(struct ctl *ctl);

@@ -217,7 +217,8 @@ int trace_read_tasks(struct trace *t, const char *path, struct error *err)
 		}
 		if (read_task(&c, &t->arena, &t->tasks[t->tasks_n], err) < 0)
 			return -1;
-		t->timed = t->timed && t->tasks[t->tasks_n++].comes >= 0;
+		t->timed = t->timed && t->tasks[t->tasks_n].comes >= 0;
+		t->tasks_n++;
 	}
 	return rc < 0 || t->tasks_n ? rc : wrong(&c, err, "there is no task", "");
 }

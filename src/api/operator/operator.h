@@ -42,6 +42,8 @@ extern const struct bind_table explain_body;
 int operator_capacity(struct api_call *c, struct error *err);
 int operator_rebalance(struct api_call *c, struct error *err);
 extern const struct bind_table rebalance_body;
+int operator_journal_list(struct api_call *c, struct error *err);
+int operator_held_list(struct api_call *c, struct error *err);
 int operator_decision_list(struct api_call *c, struct error *err);
 int operator_decision_show(struct api_call *c, struct error *err);
 int operator_decision_again(struct api_call *c, struct error *err);

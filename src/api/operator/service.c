@@ -243,6 +243,8 @@ static const struct api_route routes[] = {
 	{ "GET", "/capacity", operator_capacity, ROLE_ADMIN, 0, 0, ROUTE_OWN, "placement.capacity" },
 	{ "POST", "/placement/rebalance", operator_rebalance, ROLE_ADMIN, 0, 0, 0, "placement.rebalance",
 		&rebalance_body },
+	{ "GET", "/placement/journal", operator_journal_list, ROLE_ADMIN, 0, 0, 0, "placement.journal" },
+	{ "GET", "/placement/held", operator_held_list, ROLE_ADMIN, 0, 0, 0, "placement.held" },
 	{ "GET", "/placement/decisions", operator_decision_list, ROLE_ADMIN, 0, 0, 0, "placement.decisions" },
 	{ "GET", "/placement/decisions/{decision}", operator_decision_show, ROLE_ADMIN, 0, 0, 0,
 		"placement.decision" },
