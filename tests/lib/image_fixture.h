@@ -80,6 +80,15 @@ int flow_image_deleted(struct flow_engine *e, struct db *db, int64_t image_id, s
 	return 0;
 }
 
+/* Placement is not there. */
+int flow_expect(struct flow_engine *e, struct db *db, struct error *err)
+{
+	(void)e;
+	(void)db;
+	(void)err;
+	return 0;
+}
+
 /* --- one request ------------------------------------------------------------------------------------------
  */
 
