@@ -126,6 +126,7 @@ struct rows {
 	struct provider_cell *cells;
 	struct device_row *devices;
 	struct held *held;
+	struct gpu_names *names;
 	size_t hosts_n, cells_n, devices_n, held_n;
 };
 
@@ -178,7 +179,21 @@ static struct rp cell_make(struct arena *a, const struct host_row *h, const stru
 	return p;
 }
 
-static struct rp gpu_make(struct arena *a, const struct host_row *h, const struct device_row *d)
+/* Of the model that came last: most GPUs are like the one before. */
+struct gpu_names {
+	const char *model, *class, *trait;
+};
+
+static const struct gpu_names *names_of(struct arena *a, const char *model, struct gpu_names *last)
+{
+	if (!last->model || strcmp(last->model, model) != 0)
+		*last = (struct gpu_names) { model, gpu_class(a, model, NULL),
+			custom(a, "CUSTOM_GPU_MODEL_", model, NULL) };
+	return last;
+}
+
+static struct rp gpu_make(
+	struct arena *a, const struct host_row *h, const struct device_row *d, struct gpu_names *last)
 {
 	struct rp p = {
 		.kind = RP_GPU,
@@ -191,7 +206,7 @@ static struct rp gpu_make(struct arena *a, const struct host_row *h, const struc
 
 	if (d->model[0]) {
 		p.traits = ARENA_ARRAY(a, const char *, 1);
-		p.traits[p.traits_n++] = custom(a, "CUSTOM_GPU_MODEL_", d->model, NULL);
+		p.traits[p.traits_n++] = names_of(a, d->model, last)->trait;
 	}
 	return p;
 }
@@ -316,15 +331,14 @@ static void cut_classes(struct arena *a, const struct device_row *d, const struc
 }
 
 /* Of one that nobody may get the rest is reserved. */
-static void gpu_classes(
-	struct arena *a, const struct device_row *d, const struct held *held, size_t n, struct rp *p)
+static void gpu_classes(struct arena *a, const struct device_row *d, const struct rows *r, struct rp *p)
 {
 	const struct placement_geometry *g = topology_geometry(d);
 
 	if (d->model[0] && g)
-		cut_classes(a, d, g, held, n, p);
+		cut_classes(a, d, g, r->held, r->held_n, p);
 	else if (d->model[0])
-		held_class(a, p, gpu_class(a, d->model, NULL))->total = 1;
+		held_class(a, p, names_of(a, d->model, r->names)->class)->total = 1;
 	for (size_t i = 0; i < p->classes_n; i++) {
 		struct rp_class *k = &p->classes[i];
 
@@ -385,7 +399,7 @@ static void add_gpus(
 	for (size_t i = 0; i < r->devices_n; i++) {
 		struct rp *p = &t->all[t->n++];
 
-		*p = gpu_make(a, h, &r->devices[i]);
+		*p = gpu_make(a, h, &r->devices[i], r->names);
 		p->parent = p->root = root;
 		for (size_t k = root + 1; k < cells_end; k++)
 			if (t->all[k].key == r->devices[i].numa_cell)
@@ -417,7 +431,7 @@ static void add_host(struct arena *a, const struct host_row *h, const struct row
 			held_class(a, p, amounts[k].name)->used += amounts[k].n;
 	}
 	for (size_t i = 0; i < r->devices_n; i++)
-		gpu_classes(a, &r->devices[i], r->held, r->held_n, &t->all[first_gpu + i]);
+		gpu_classes(a, &r->devices[i], r, &t->all[first_gpu + i]);
 }
 
 static int by_id(const void *pa, const void *pb)
@@ -448,7 +462,8 @@ static int rows_read(struct api_call *c, int64_t host_id, struct rows *r, struct
 
 int rp_tree_load(struct api_call *c, int64_t host_id, struct rp_tree *out, struct error *err)
 {
-	struct rows r = { 0 };
+	struct gpu_names names = { 0 };
+	struct rows r = { .names = &names };
 	struct rp_tree t = { 0 };
 
 	if (rows_read(c, host_id, &r, err))
