@@ -299,8 +299,7 @@ static void fill_row(const struct making *m, struct server *s, int i)
 	s->task_state = TASK_NONE;
 	s->admin_pass = NULL;
 	s->fault_code = 500;
-	s->fault_message = "No valid host was found. There are not enough hosts available.";
-	s->fault_details = m->no_host.msg;
+	s->fault_message = arena_printf(m->a, "No valid host was found. %s", m->no_host.msg);
 	s->fault_us = m->origin->now_us;
 }
 

@@ -124,10 +124,12 @@ int waiter_gone(struct flow_engine *e, struct db *db, int64_t server_id, struct 
 static int give_up(struct flow_engine *e, struct db *db, struct server *s, const struct way *way,
 	const struct waiter *w, const struct error *why, struct error *err)
 {
-	static const char message[] = "No valid host was found. There are not enough hosts available.";
+	char message[sizeof why->msg + 32];
 	int64_t now_us = engine_now(e);
 
-	if (way->lost ? store_server_fault(db, s->id, 500, message, why->msg, now_us, err)
+	snprintf(message, sizeof message, "%s%s", why->code == ERR_NO_HOST ? "No valid host was found. " : "",
+		why->msg);
+	if (way->lost ? store_server_fault(db, s->id, 500, message, NULL, now_us, err)
 		      : store_server_task(db, s->id, TASK_NONE, now_us, err))
 		return -1;
 	return store_server_action_finish(db, w->action_id, now_us, message, err);
@@ -204,6 +206,8 @@ static int try(struct trial *t, bool last, struct error *err)
 		return wait_on(t, err);
 	if (rc == 0)
 		error_set(&why, ERR_NO_HOST, "those who had to leave for it did not leave in time");
+	else /* counts by rule: who else is there is not the tenant's business */
+		placement_choose(p, &t->req, 1, &t->plan.choice, &why);
 	return drop(t->e, t->db, t->w, err) || give_up(t->e, t->db, &t->s, t->way, t->w, &why, err) ? -1 : 0;
 }
 
@@ -223,6 +227,21 @@ static int resume(struct trial *t, bool last, struct error *err)
 	return drop(t->e, t->db, t->w, err) || give_up(t->e, t->db, &t->s, t->way, t->w, &why, err) ? -1 : 0;
 }
 
+/* An administrator has set its state by hand, its guest was put aside on the host, or it is being deleted. */
+static int overtaken(struct trial *t, struct error *err)
+{
+	static const char message[] = "It waits no more: its state was changed meanwhile.";
+	const struct server *s = &t->s;
+	int64_t now_us = engine_now(t->e);
+
+	if (drop(t->e, t->db, t->w, err) ||
+		store_server_action_finish(t->db, t->w->action_id, now_us, message, err))
+		return -1;
+	return t->w->resize && s->task_state == TASK_RESIZE_PREP && !flow_find(t->e, s->id)
+		       ? store_server_task(t->db, s->id, TASK_NONE, now_us, err)
+		       : 0;
+}
+
 static int place(struct flow_engine *e, struct db *db, const struct waiter *w, bool last, struct error *err)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
@@ -232,8 +251,8 @@ static int place(struct flow_engine *e, struct db *db, const struct waiter *w, b
 	if (store_server_load(db, &a, w->server_id, &t->s, err))
 		return -1;
 	t->way = way_of(&t->s);
-	if (!t->way || t->s.deleted_us) /* an administrator has set its state by hand */
-		return drop(e, db, w, err);
+	if (!t->way || t->s.deleted_us)
+		return overtaken(t, err);
 	if (t->way->resize)
 		return resume(t, last, err);
 	if (t->way->request(db, &a, &t->s, &t->req, err) || name_place(t, err))

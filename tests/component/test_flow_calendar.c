@@ -248,7 +248,7 @@ static void test_notice(void **state)
 	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM server_action WHERE action = 'wait'"), 1);
 	create(&c, &other, GPUS(1), NULL);
 	cloud_until_server(&c, other.uid[0], VM_ERROR);
-	expect_text(&c, "SELECT fault_details FROM server WHERE uid = ?", other.uid[0], "kept");
+	expect_text(&c, "SELECT fault_message FROM server WHERE uid = ?", other.uid[0], "kept");
 	cloud_clean(&c);
 	cloud_close(&c);
 	cloud_open(&c);
@@ -580,6 +580,12 @@ static void test_unshelve(void **state)
 	finish(&c);
 }
 
+static bool no_waiters(struct cloud *c, void *arg)
+{
+	(void)arg;
+	return cloud_count(c, "SELECT count(*) FROM waiter") == 0 && tick_pending(c->tick) == 0;
+}
+
 static bool resizing(struct cloud *c, void *arg)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
@@ -655,6 +661,47 @@ static void test_resize_given_up(void **state)
 	finish(&c);
 }
 
+/* Its memory is put aside, or back again. */
+static int do_aside(struct cloud *c, struct db *db, void *arg, struct error *err)
+{
+	(void)c;
+	return db_run(db, err,
+		       "UPDATE server SET vm_state = iif(vm_state = 'active', 'suspended', 'active') WHERE "
+		       "uid "
+		       "= ?",
+		       "s", arg) < 0
+		       ? -1
+		       : 0;
+}
+
+/* Something became of it while it waited: it can be worked with again. */
+static void test_resize_overtaken(void **state)
+{
+	struct cloud c = { .flow.preempt_notice_s = HOUR_S };
+	struct want w = { 0 }, full = { 0 }, spot = { 0 };
+	struct go larger;
+
+	(void)state;
+	make(&c, 2);
+	create_on(&c, &w, GPUS(2), "host0");
+	create_on(&c, &full, GPUS(6), "host0");
+	create_on(&c, &spot, SPOT(8), "host1");
+	larger = resize_to(w.uid[0], 4, 2048, GPUS(4));
+	cloud_ok(&c, do_move, &larger);
+	cloud_until(&c, resizing, w.uid[0]);
+	cloud_ok(&c, do_aside, w.uid[0]);
+	cloud_ok(&c, do_deadline, NULL);
+	go_on(&c, 1);
+	cloud_until(&c, no_waiters, NULL);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM server WHERE task_state IS NOT NULL"), 0);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM server_action WHERE action = 'resize' AND "
+					 "finish_us IS NOT NULL"),
+		1);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM eviction"), 0);
+	cloud_ok(&c, do_aside, w.uid[0]);
+	finish(&c);
+}
+
 /* ---- reservations ---- */
 
 /* Parts of the second and third GPU are given to the servers; it is all undone. */
@@ -713,7 +760,7 @@ static void test_block(void **state)
 	until_block(&c, block.id, "planned");
 	create(&c, &other, GPUS(1), NULL);
 	cloud_until_server(&c, other.uid[0], VM_ERROR);
-	expect_text(&c, "SELECT fault_details FROM server WHERE uid = ?", other.uid[0], "reserv");
+	expect_text(&c, "SELECT fault_message FROM server WHERE uid = ?", other.uid[0], "reserv");
 	create_on(&c, &spot, SPOT(8), NULL);
 	cloud_clean(&c);
 	go_on(&c, 9 * HOUR_S - 500); /* the notice is given */
@@ -1014,6 +1061,7 @@ int main(void)
 		cmocka_unit_test(test_unshelve),
 		cmocka_unit_test(test_resize),
 		cmocka_unit_test(test_resize_given_up),
+		cmocka_unit_test(test_resize_overtaken),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_block),
 		cmocka_unit_test(test_block_behind),
