@@ -727,6 +727,42 @@ static void test_cold_dead_host(void **state)
 	}
 }
 
+/* It goes back on a host that is dead, where it may run on as it was: its GPUs are nobody else's when the
+ * host comes back. */
+static void test_resize_gpus_back_on_dead_host(void **state)
+{
+	struct cloud c = { 0 };
+	struct want w = { .extra_specs = "{\"pci_passthrough:alias\": \"h100:2\"}" }, other = w;
+	struct op reboot = { w.uid[0], SERVER_REBOOT_HARD };
+	unsigned host = 0;
+	struct go g;
+	int up = -1;
+
+	(void)state;
+	set_up(&c, &w, 1);
+	g = resize_to(w.uid[0], 2, 1024, "{\"pci_passthrough:alias\": \"h100:3\"}");
+	cloud_ok(&c, do_move, &g);
+	cloud_until_server(&c, w.uid[0], VM_RESIZED);
+	lose_host(&c, 0);
+	verb(&c, w.uid[0], 'r');
+	cloud_until_server(&c, w.uid[0], VM_ERROR);
+	cloud_clean(&c);
+	sim_set_down(c.worlds[0], false);
+	cloud_ok(&c, do_force_down, &up);
+	cloud_until(&c, host_connected, &host);
+	cloud_ok(&c, do_create, &other);
+	cloud_until_server(&c, other.uid[0], VM_ERROR);
+	assert_int_equal(sim_devices_shared(c.worlds[0]), 0);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation_device"), 3);
+	cloud_ok(&c, do_op, &reboot);
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	cloud_until(&c, flows_gone, NULL);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation_device"), 2);
+	cloud_ok(&c, do_delete, other.uid[0]);
+	delete_all(&c, w.uid[0]);
+	tear_down(&c);
+}
+
 /* The new host dies before the server is made anew there: it goes to a third one. */
 static void test_evacuate_again(void **state)
 {
@@ -969,6 +1005,7 @@ int main(void)
 		cmocka_unit_test(test_evacuate),
 		cmocka_unit_test(test_host_gone_for_good),
 		cmocka_unit_test(test_cold_dead_host),
+		cmocka_unit_test(test_resize_gpus_back_on_dead_host),
 		cmocka_unit_test(test_host_removed_behind),
 		cmocka_unit_test(test_evacuate_again),
 		cmocka_unit_test(test_evacuate_back),
