@@ -31,7 +31,7 @@ int cmd_explain(struct ctl *ctl)
 	static const struct {
 		const char *option, *hint;
 	} hints[] = { { "group", "group" }, { "same-host", "same_host" },
-		{ "different-host", "different_host" } };
+		{ "different-host", "different_host" }, { "reservation", "reservation" } };
 	const char *count = args_option(&ctl->args, "count");
 	CLEANUP(buf_finish) struct buf b = { 0 };
 	json_t *answer;

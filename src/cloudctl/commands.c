@@ -876,14 +876,15 @@ const struct command commands[] = {
 				{ "same-host", "SERVER", "On the host of this server's id", 0, NULL },
 				{ "different-host", "SERVER", "Not on the host of this server's id", 0,
 					NULL },
+				{ "reservation", "RESERVATION", "With the GPUs of this reservation's id", 0,
+					NULL },
 				END },
 		.view = &explain_view,
 		.run = cmd_explain },
 
 	{ .path = "simulate",
 		.help = "Replay what was asked with another policy or more hosts; changes nothing",
-		.options = OPTIONS { { "journal", NULL,
-					     "What this cloud was asked, as far back as its journal is kept",
+		.options = OPTIONS { { "journal", NULL, "What this cloud was asked, as far as it is kept",
 					     OPT_FLAG, NULL },
 			{ "trace", "FILE",
 				"Tasks in CSV: cpu_milli, memory_mib, num_gpu, gpu_milli and, where known, "

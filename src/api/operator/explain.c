@@ -309,8 +309,8 @@ static void write_wait(const struct explaining *x)
 	jw_end_array(&x->c->out);
 	operator_kv_time(x->c, "at", first->end_us);
 	jw_key(&x->c->out, "text");
-	jw_strf(&x->c->out, "from %s on, when the %s '%.64s' is over", time_iso_usz(first->end_us, at),
-		first->project_id ? "reservation" : "maintenance", first->name);
+	jw_strf(&x->c->out, "not before %s, when the %s '%.64s' is over", time_iso_usz(first->end_us, at),
+		first->project_id ? "reservation" : "maintenance", *first->name ? first->name : first->uid);
 	jw_end_object(&x->c->out);
 }
 
