@@ -117,6 +117,8 @@ static int bind_str(
 	if (f->words)
 		return bind_word(b, at, f, s, to);
 	chars = utf8_length(s);
+	if ((int64_t)chars != max && f->min == max)
+		return refuse(b, at, " must be a string of %lld characters", (long long)max);
 	if ((int64_t)chars < f->min || (int64_t)chars > max)
 		return refuse(b, at, " must be a string of %lld to %lld characters", (long long)f->min,
 			(long long)max);

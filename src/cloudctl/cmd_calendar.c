@@ -94,7 +94,8 @@ int cmd_reservation_create(struct ctl *ctl)
 	int64_t gpus;
 
 	if (!str_int64(ctl->args.positional[2], 1, INT64_MAX, &gpus)) {
-		error_set(&ctl->err, ERR_BAD_REQUEST, "GPUS is a number: %s", ctl->args.positional[2]);
+		error_set(&ctl->err, ERR_BAD_REQUEST, "GPUS must be a number from 1 on, not '%s'",
+			ctl->args.positional[2]);
 		return ctl_failed(ctl);
 	}
 	open_body(ctl, &b);
