@@ -118,7 +118,7 @@ static int run(struct tick_unit *u, struct error *err)
 		(tokens = store_token_purge(db, now_us, PURGE_ROWS, err)) < 0 ||
 		(tasks = store_image_task_purge(db, now_us, PURGE_ROWS, err)) < 0 ||
 		(decisions = purge_decisions(h, db, now_us, err)) < 0 ||
-		flow_expect(h->api->flows, db, err) < 0)
+		(h->api->flows && flow_expect(h->api->flows, db, err) < 0))
 		return -1;
 	h->more = requests == PURGE_ROWS || tokens == PURGE_ROWS || tasks == PURGE_ROWS ||
 		  decisions == PURGE_ROWS;

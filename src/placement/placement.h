@@ -256,12 +256,12 @@ void placement_destroy(struct placement *p);
 struct placement *placement_copy(const struct placement *p);
 
 /* What requests to expect: the score of a choice is what it takes from them. Weights are relative; of the
- * requests only amounts, GPUs, pages and dedicated count. Churning: servers with GPUs come and go, rather than
- * come to stay. None: GPUs are kept together all the same. Journaled. */
+ * requests only amounts, GPUs, pages and dedicated count. Churning: servers with GPUs come and go, rather
+ * than come to stay. None: GPUs are kept together all the same. Journaled. */
 void placement_mix_set(struct placement *p, const struct placement_request *requests, const uint32_t *weights,
 	size_t n, bool churning);
-/* Does a cloud churn in which so many servers with GPUs came and went of late? was: what it did before, so that
- * it does not change to and fro. */
+/* Does a cloud churn in which so many servers with GPUs came and went of late? was: what it did before, so
+ * that it does not change to and fro. */
 bool placement_churns(uint64_t placed, uint64_t released, bool was);
 
 /* How the best of the hosts that fit is found. */

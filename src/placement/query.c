@@ -182,8 +182,8 @@ struct query query_make(const struct placement *p, const struct placement_reques
 	query_traits(&q);
 	for (size_t i = 0; req->policy != PLACEMENT_NO_GROUP && i < req->members_n; i++)
 		query_member(&q, req->members[i].host_id, req->members[i].n);
-	q.narrow = *req->host || req->avoid_n || req->within || req->eligible || req->apart_n || q.forbidden_n ||
-		   q.required_n > KEY_TRAITS || req->policy != PLACEMENT_NO_GROUP ||
+	q.narrow = *req->host || req->avoid_n || req->within || req->eligible || req->apart_n ||
+		   q.forbidden_n || q.required_n > KEY_TRAITS || req->policy != PLACEMENT_NO_GROUP ||
 		   (*req->zone && q.key.zone == WORD_NONE);
 	return q;
 }

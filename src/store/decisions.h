@@ -36,7 +36,8 @@ int store_decision_next(sqlite3_stmt *st, struct decision_row *out, struct error
 int store_decision_host(struct db *db, struct arena *a, int64_t host_id, const char **out, struct error *err);
 /* The same of the mix of requests that are expected. */
 int store_decision_mix(struct db *db, struct arena *a, const char **out, struct error *err);
-/* Removes at most limit rows that are older, but the last of each host and of the mix. Returns how many, or -1. */
+/* Removes at most limit rows that are older, but the last of each host and of the mix. Returns how many, or
+ * -1. */
 int store_decision_purge(struct db *db, int64_t before_us, int64_t limit, struct error *err);
 
 #endif
