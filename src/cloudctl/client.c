@@ -156,6 +156,8 @@ static int transfer(
 	headers = curl_slist_append(headers, "Accept: application/json");
 	headers = curl_slist_append(headers, "Content-Type: application/json");
 	headers = curl_slist_append(headers, "Expect:");
+	if (str_eq(method, "GET")) /* flavors with their extra specs; bodies are those of 2.1 */
+		headers = curl_slist_append(headers, "OpenStack-API-Version: compute 2.61");
 	if (token)
 		headers = curl_slist_append(headers, token);
 	c->text.len = 0;

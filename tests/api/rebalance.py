@@ -38,6 +38,9 @@ def main():
         cloud.ctl("flavor", "create", "half", "--id", "half", "--vcpus", "4", "--ram", str(2304 * 1024), "--disk", "1")
         cloud.ctl("flavor", "create", "g8", "--id", "g8", "--vcpus", "16", "--ram", str(2 * TIB), "--disk", "1", "--gpus", "a100:8")
 
+        listed = {f["name"]: f.get("extra_specs") for f in json.loads(cloud.ctl("flavor", "list", "-o", "json"))["flavors"]}
+        assert listed["g8"] == {"pci_passthrough:alias": "a100:8"}, listed
+
         models = json.loads(cloud.ctl("capacity", "-o", "json"))["capacity"]["models"]
         assert models == [{"model": "a100", "hosts": 3, "gpus": 24, "in_use": 0, "free": 24, "reserved": 0, "unfit": 0, "by_8": 3,
                            "stranded_8": 0, "by_4": 6, "stranded_4": 0, "by_2": 12, "stranded_2": 0, "by_1": 24, "stranded_1": 0,
