@@ -412,7 +412,11 @@ int flow_server_move(struct flow_engine *e, struct db *db, struct arena *a, stru
 	if (store_host_load(db, a, r.choice.host_id, &r.dest, err))
 		return -1;
 	fill_move(&r);
-	return begin(&r, err);
+	if (begin(&r, err) == 0)
+		return 0;
+	if (want->action_id) /* rows were written: the unit of who waited has to fail, it may not give up */
+		err->code = ERR_INTERNAL;
+	return -1;
 }
 
 /* ---- what follows a resize ---- */
