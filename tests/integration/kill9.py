@@ -312,8 +312,9 @@ def hosts_hold(cloud):
             for line in f.read().split("\n")[:-1]:
                 w = line.split("\t")
                 if w[0] == "D":
-                    disks = int(w[10])
-                    mine[w[1]] = ["host%d" % i, POWER.get(w[4], w[4]), w[12:12 + disks], w[12 + disks:]]
+                    mine[w[1]] = ["host%d" % i, POWER.get(w[4], w[4]), w[11:11 + int(w[10])], []]
+                elif w[0] == "P":  # of the domain in the line before it
+                    mine[w[1]][3] = [d.split("/")[0] for d in w[5][1:].split(";") + w[6][1:].split(";") if d]
                 elif w[0] == "X":
                     mine.pop(w[1], None)
                 elif w[0] == "V":
