@@ -317,7 +317,9 @@ static int by_value(const void *a, const void *b)
 
 static double seconds_at(struct sim *s, size_t hundredths)
 {
-	return s->waits_n ? (double)s->waits[(s->waits_n - 1) * hundredths / 100] / 1e6 : 0;
+	size_t at = s->waits_n ? (s->waits_n - 1) * hundredths / 100 : 0;
+
+	return s->waits_n ? (double)s->waits[at] / 1e6 : 0;
 }
 
 static json_t *percent(double part)
