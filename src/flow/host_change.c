@@ -178,7 +178,7 @@ static int cut_check(const struct device_row *d, const char *cut, struct error *
 		return error_set(err, ERR_BAD_REQUEST,
 			"'%.60s' is no way to cut a GPU: whole, mdev, or a geometry", cut);
 	if (g && p && (!p->geometry || strcmp(p->geometry, cut) != 0))
-		return error_set(err, ERR_BAD_REQUEST, "a %s can be cut as %s, not as %s", p->model,
+		return error_set(err, ERR_BAD_REQUEST, "%s can be cut as %s, not as %s", p->model,
 			p->geometry ? p->geometry : "mdev at most", cut);
 	if (mdev ? !*d->mdev_types : !gpu_geometry_offered(g, d->mdev_types))
 		return error_set(err, ERR_BAD_REQUEST,

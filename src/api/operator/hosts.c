@@ -331,8 +331,11 @@ static const char *words(struct api_call *c, const struct bind_list *list)
 	const char *const *items = list->items;
 	CLEANUP(buf_finish) struct buf b = { 0 };
 
-	for (size_t i = 0; i < list->n; i++) /* a blank in one would make two of it */
-		buf_printf(&b, "%s%s", i ? " " : "", strchr(items[i], ' ') ? "?" : items[i]);
+	for (size_t i = 0; i < list->n; i++) {
+		buf_puts(&b, i ? " " : "");
+		for (const char *p = items[i]; *p; p++) /* a blank in one would make two of it */
+			buf_printf(&b, "%c", *p == ' ' ? '?' : *p);
+	}
 	return arena_strdup(c->arena, buf_text(&b));
 }
 
