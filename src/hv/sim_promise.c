@@ -110,11 +110,11 @@ static bool load_cell(struct sim_has *h, const char *text)
 
 static bool load_pin(struct sim_has *h, const char *text)
 {
-	char set[1024];
+	char set[4096]; /* every other of CPUSET_MAX */
 	struct cpuset s;
 	int n;
 
-	if (sscanf(text, "%1023[0-9,-]*%d", set, &n) != 2 || n < 1 || n > CPUSET_MAX ||
+	if (sscanf(text, "%4095[0-9,-]*%d", set, &n) != 2 || n < 1 || n > CPUSET_MAX ||
 		cpuset_parse(set, &s) < 0)
 		return false;
 	h->pins = xrealloc(h->pins, (h->pins_n + (size_t)n) * sizeof *h->pins);

@@ -895,6 +895,7 @@ static void promised_make(struct promised *p)
 		.mdev = { MDEV, "0000:11:00.0", "nvidia-474", 0 },
 		.d = small_domain(A, "cloud-a"),
 	};
+	memset(&p->pins[3], 0x55, sizeof p->pins[3]); /* the longest text that a set has */
 	p->d.vcpus = 4;
 	p->d.cells = p->cells;
 	p->d.cells_n = 2;
