@@ -298,6 +298,11 @@ static size_t condense(struct demand *d, size_t n)
 
 /* ---- the table ---- */
 
+static int least(int a, int b)
+{
+	return a < b ? a : b;
+}
+
 static void fill_place(struct mix_table *t, size_t at, const struct demand *d, uint64_t worth)
 {
 	for (int i = 0; i < POOLS; i++) {
@@ -308,11 +313,12 @@ static void fill_place(struct mix_table *t, size_t at, const struct demand *d, u
 		t->asked[i] = t->asked[i] || need > 1;
 	}
 	for (int x = d->share; d->gpus == 1 && x <= PLACEMENT_SHARE; x++)
-		t->on_gpu[x][at] = (int16_t)(x / d->share < 500 ? x / d->share : 500);
+		t->on_gpu[x][at] = (int16_t)least(x / d->share, 500);
 	for (int x = d->gpus; d->gpus > 1 && x <= PLACEMENT_GPUS_MAX; x++)
 		t->on_whole[x][at] = (int16_t)(x / d->gpus);
 	for (size_t row = 0; row < ARRAY_LEN(t->worth); row++)
-		t->worth[row][at] = serves(d, row) ? (int16_t)worth : 0;
+		if (serves(d, row))
+			t->worth[row][at] = (int16_t)worth;
 }
 
 /* Worths become 16-bit numbers: the largest fits, and the weights together are WORTH_SUM at most. */
