@@ -159,7 +159,7 @@ static int parse_zone(const char **s, int64_t *offset_us)
 		return -1;
 	if (**s == ':')
 		(*s)++;
-	if ((m = digits(s, 2)) < 0)
+	if ((m = digits(s, 2)) < 0 || m > 59 || h > 23)
 		return -1;
 	*offset_us = (int64_t)sign * (h * 3600 + m * 60) * 1000000;
 	return 0;

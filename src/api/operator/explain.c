@@ -8,6 +8,7 @@
 #include "api/compute/server_body.h"
 #include "api/compute/server_hints.h"
 #include "api/operator/operator.h"
+#include "base/crypto.h"
 #include "base/util.h"
 #include "flow/server.h"
 #include "store/calendar.h"
@@ -98,6 +99,9 @@ static int read_image(struct explaining *x, const char *uid, struct error *err)
 		s->disk_gib = s->disk_gib ? s->disk_gib : 1;
 		return 0;
 	}
+	if (!uuid_valid(uid))
+		return error_set(
+			err, ERR_BAD_REQUEST, "explain.image must be an image's id, not '%.64s'", uid);
 	if (server_find_image(x->c, s->project_id, uid, s->ram_mib, s->disk_gib, &image, err) < 0)
 		return -1;
 	s->image_id = image.id;
