@@ -53,6 +53,11 @@ static const struct view decisions_view = { "decisions", (const struct column[])
 
 static const struct view decision_view = { "decision",
 	(const struct column[]) { DECISION_COLUMNS, { "project", "project_id", FORM_TEXT },
+		{ "request", "request_id", FORM_TEXT }, { 0 } },
+	NULL, NULL };
+
+static const struct view again_view = { "decision",
+	(const struct column[]) { DECISION_COLUMNS, { "project", "project_id", FORM_TEXT },
 		{ "request", "request_id", FORM_TEXT }, { "same answer now", "same", FORM_TEXT }, { 0 } },
 	NULL, NULL };
 
@@ -1046,7 +1051,7 @@ const struct command commands[] = {
 		.help = "Ask the same question again, of the cloud as it was then",
 		.method = "GET",
 		.url = OPERATOR "/placement/decisions/{0}/again",
-		.view = &decision_view },
+		.view = &again_view },
 
 	{ .path = "flow list",
 		.help = "List work under way and stuck",
