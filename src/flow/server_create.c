@@ -421,6 +421,14 @@ static bool anyone(void *ctx, int64_t server_id)
 	return true;
 }
 
+/* Would it wait for preemptible servers? */
+static void explain_wait(struct making *m, struct server_explanation *x)
+{
+	plan_waits(m, &x->request);
+	for (int i = 0; m->plans && i < m->want->count; i++)
+		x->preempted += m->plans[i].n;
+}
+
 static void explain_change(struct flow_engine *e, struct server_explanation *x)
 {
 	const struct placement_may may = { anyone, NULL };
@@ -453,6 +461,8 @@ int flow_server_explain(struct flow_engine *e, struct db *db, struct arena *a,
 	out->verdicts_n = placement_hosts(e->placement);
 	out->verdicts = ARENA_ARRAY(a, struct placement_verdict, out->verdicts_n + 1);
 	placement_explain(e->placement, &out->request, out->verdicts);
+	if (!out->placed)
+		explain_wait(m, out);
 	if (!out->placed && with_change)
 		explain_change(e, out);
 	return 0;

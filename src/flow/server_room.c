@@ -50,8 +50,8 @@ int server_unshelve_request(struct db *db, struct arena *a, const struct server 
 static int begin(struct flow_engine *e, struct db *db, struct arena *a, const struct server *s,
 	const struct server_room *r, const struct flow_kind *kind, struct error *err)
 {
-	if (s->root_image_id && image_stage_ensure(e, db, a, s->host_id, s->root_image_id, r->request_id,
-					r->now_us, err))
+	if (s->root_image_id &&
+		image_stage_ensure(e, db, a, s->host_id, s->root_image_id, r->request_id, r->now_us, err))
 		return -1;
 	return flow_begin(e, db,
 		&(struct flow_start) { .kind = kind,
@@ -96,8 +96,8 @@ int server_unshelve_go(struct flow_engine *e, struct db *db, struct arena *a, st
 	move_in(e, a, s, r, &kind_server_unshelve);
 	s->root_image_id = s->shelved_image_id;
 	if (store_server_save(db, s, err) || claim_take(e, db, a, s->id, s->id, r->req, r->choice, err) ||
-		store_usage_switch(db, s, vm_state_text(s->vm_state), capacity_gpus(s->extra_specs),
-			r->now_us, err))
+		store_usage_switch(
+			db, s, vm_state_text(s->vm_state), capacity_gpus(s->extra_specs), r->now_us, err))
 		return -1;
 	return begin(e, db, a, s, r, &kind_server_unshelve, err);
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "flow/calendar.h"
+#include "flow/decisions.h"
 #include "flow/resize_wait.h"
 #include "flow/server_parts.h"
 #include "flow/server_room.h"
@@ -189,17 +190,20 @@ static int wait_on(struct trial *t, struct error *err)
  * that were given back may have to be cleared first: then it waits on. */
 static int try(struct trial *t, bool last, struct error *err)
 {
+	const struct decision_asked who = { .request_id = t->w->request_id, .server_id = t->s.id };
 	struct placement *p = t->e->placement;
 	struct error why;
 	int rc;
 
 	placement_host_hold(p, t->w->host_id, 0);
-	rc = placement_victims(
-		p, &t->req, NULL, &t->plan.choice, t->plan.leavers, PREEMPT_MAX, &t->plan.n, &why);
+	rc = decision_choose(t->e, t->db, &who, &t->req, 1, &t->plan.choice, &why);
+	if (rc == 0)
+		return drop(t->e, t->db, t->w, err) || go(t, err) ? -1 : 0;
+	if (why.code == ERR_NO_HOST)
+		rc = placement_victims(
+			p, &t->req, NULL, &t->plan.choice, t->plan.leavers, PREEMPT_MAX, &t->plan.n, &why);
 	if (rc && why.code != ERR_NO_HOST)
 		return *err = why, -1;
-	if (rc == 0 && !t->plan.n)
-		return drop(t->e, t->db, t->w, err) || go(t, err) ? -1 : 0;
 	if (!last && t->w->to_reset)
 		return placement_host_hold(p, t->w->host_id, t->s.id), 0;
 	if (!last && rc == 0)
