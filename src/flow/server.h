@@ -57,7 +57,8 @@ struct server_explanation {
 	struct placement_request request;       /* of one of them */
 	struct placement_verdict *verdicts;     /* of each host, by id, for one of them */
 	size_t verdicts_n;
-	size_t preempted; /* not placed: it would wait for so many preemptible servers to leave; 0: for none */
+	size_t preempted; /* not placed: it would wait for so many preemptible servers to leave; 0: for none
+			   */
 	/* Not placed: the fewest servers that would have to leave one host for one of them. host_id 0: no
 	 * host would do even if it were empty. */
 	int64_t change_host_id, leavers[EXPLAIN_LEAVERS_MAX];
