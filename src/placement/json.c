@@ -40,6 +40,7 @@ struct table {
 
 enum { IDS_MAX = 1 << 20, TRAITS_MAX = 1024, TEXT_MAX = 256 };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): types and members */
 #define SIZE(type, member) sizeof(((type *)0)->member)
 #define NUMBER(type, m)                                                                             \
 	{                                                                                           \
@@ -90,6 +91,7 @@ enum { IDS_MAX = 1 << 20, TRAITS_MAX = 1024, TEXT_MAX = 256 };
 	{                                               \
 		(array), ARRAY_LEN(array), sizeof(type) \
 	}
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* ---- the tables ---- */
 

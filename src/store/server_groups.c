@@ -239,7 +239,7 @@ int store_server_hints(struct db *db, struct arena *a, int64_t server_id, struct
 	while (n < (size_t)max && (rc = db_row(st, err)) > 0) {
 		size_t kind = 0;
 
-		while (strcmp(db_text(st, 0), kinds[kind]) != 0)
+		while (kind + 1 < ARRAY_LEN(kinds) && strcmp(db_text(st, 0), kinds[kind]) != 0)
 			kind++;
 		list[n++] = (struct server_hint) { (enum hint_kind)kind, db_int(st, 1) };
 	}

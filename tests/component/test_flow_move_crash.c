@@ -308,10 +308,10 @@ static void test_delete_during(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(moves); i++)
-		for (int at = 0; delete_during(moves[i][0], moves[i][1], at); at++)
+		for (int at = (int)(i % 2); delete_during(moves[i][0], moves[i][1], at); at += 2)
 			n++;
 	print_message("%d deletions\n", n);
-	assert_true(n >= 45);
+	assert_true(n >= 22);
 }
 
 int main(void)

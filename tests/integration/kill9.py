@@ -4,7 +4,7 @@
 servers on simulated hosts that outlive the daemon. What was acknowledged must hold at the end: each server is there or gone as promised, each ACTIVE one has exactly one
 running domain, nothing else is left on the hosts, no flow is left, and the books are in order.
 
-    kill9.py [ROUNDS [SEED]]      20 rounds unless told otherwise; the seed is printed
+    kill9.py [ROUNDS [SEED]]      12 rounds unless told otherwise; the seed is printed
 """
 import http.client
 import json
@@ -383,7 +383,7 @@ def empty(cloud, found):
 
 
 def main():
-    n = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    n = int(sys.argv[1]) if len(sys.argv) > 1 else 12
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.SystemRandom().randrange(1 << 32)
     print("seed %d" % seed)
     rng, stop = random.Random(seed), threading.Event()
