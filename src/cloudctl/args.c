@@ -170,21 +170,21 @@ static const char *word_at(int argc, char *const *argv, int i)
 static const struct command *command_find(int argc, char *const *argv, size_t *out_words)
 {
 	const char *first = word_at(argc, argv, 0), *second = NULL;
-	const struct command *best = NULL;
+	const struct command *best = NULL, *c;
 
 	*out_words = 0;
 	for (int i = 0; first && i < argc; i++)
 		if (argv[i] == first)
 			second = word_at(argc, argv, i + 1);
-	for (size_t i = 0; first && i < commands_n; i++) {
-		const char *path = commands[i].path, *space = strchr(path, ' ');
+	for (size_t i = 0; first && (c = command_at(i)); i++) {
+		const char *path = c->path, *space = strchr(path, ' ');
 		size_t words = space ? 2 : 1;
 
 		if (words <= *out_words || strlen(first) != strcspn(path, " ") || !str_starts(path, first))
 			continue;
 		if (space && !str_eq(second, space + 1))
 			continue;
-		best = &commands[i];
+		best = c;
 		*out_words = words;
 	}
 	return best;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A command is a row of one const table. The row says its words, arguments, options, the request that it
- * makes and how the answer is shown; parsing, help, man page and most commands need nothing else. */
+/* A command is a row of a const table, one table for each noun (commands.h). The row says its words,
+ * arguments, options, the request that it makes and how the answer is shown; parsing, help, man page and most
+ * commands need nothing else. */
 #ifndef CLOUDCTL_COMMAND_H
 #define CLOUDCTL_COMMAND_H
 
@@ -45,8 +46,8 @@ struct command {
 	int (*run)(struct ctl *ctl);
 };
 
-extern const struct command commands[];
-extern const size_t commands_n;
+/* The rows of all tables, in the order of the help; NULL behind the last. */
+const struct command *command_at(size_t i);
 extern const struct option global_options[];
 
 enum { ARGS_MAX = 64 };

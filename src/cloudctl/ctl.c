@@ -64,10 +64,11 @@ int ctl_call(struct ctl *ctl, const char *method, const char *path, const char *
 static const char *sibling_list(const struct command *command)
 {
 	size_t n = strcspn(command->path, " ");
+	const struct command *c;
 
-	for (size_t i = 0; i < commands_n; i++)
-		if (strncmp(commands[i].path, command->path, n) == 0 && str_eq(commands[i].path + n, " list"))
-			return commands[i].path;
+	for (size_t i = 0; (c = command_at(i)); i++)
+		if (strncmp(c->path, command->path, n) == 0 && str_eq(c->path + n, " list"))
+			return c->path;
 	return NULL;
 }
 

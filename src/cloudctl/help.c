@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Help and manual page, printed from the table of commands. */
+/* Help and manual page, printed from the tables of commands. */
 #include "cloudctl/ctl.h"
 
 #include <stdio.h>
@@ -81,11 +81,10 @@ static bool topic_covers(const char *topic, const char *path)
 
 static void list_print(const char *topic)
 {
+	const struct command *c;
 	char left[160];
 
-	for (size_t i = 0; i < commands_n; i++) {
-		const struct command *c = &commands[i];
-
+	for (size_t i = 0; (c = command_at(i)); i++) {
 		if (!topic_covers(topic, c->path))
 			continue;
 		snprintf(left, sizeof left, "%s%s%s", c->path, c->args ? " " : "", c->args ? c->args : "");
@@ -112,14 +111,15 @@ static void wrapped(const char *text)
 
 bool help_print(const char *topic)
 {
+	const struct command *c;
 	bool any = false;
 
-	for (size_t i = 0; i < commands_n; i++) {
-		if (*topic && str_eq(commands[i].path, topic)) {
-			command_print(&commands[i]);
+	for (size_t i = 0; (c = command_at(i)); i++) {
+		if (*topic && str_eq(c->path, topic)) {
+			command_print(c);
 			return true;
 		}
-		any = any || topic_covers(topic, commands[i].path);
+		any = any || topic_covers(topic, c->path);
 	}
 	if (!any)
 		return false;
@@ -167,15 +167,15 @@ static void roff_options(const struct option *options)
 
 void help_print_man(void)
 {
+	const struct command *c;
+
 	printf(".\\\" SPDX-License-Identifier: Apache-2.0\n.\\\" Made by: cloudctl help --man\n"
 	       ".TH CLOUDCTL 1 \"\" cloudd \"Operator commands\"\n.SH NAME\ncloudctl \\- %s\n"
 	       ".SH SYNOPSIS\n.B cloudctl\n.I COMMAND\n[arguments] [options]\n.SH DESCRIPTION\n",
 		about);
 	roff(transport_text);
 	printf("\n.SH COMMANDS\n");
-	for (size_t i = 0; i < commands_n; i++) {
-		const struct command *c = &commands[i];
-
+	for (size_t i = 0; (c = command_at(i)); i++) {
 		printf(".SS ");
 		roff(c->path);
 		printf("%s%s\n", c->args ? " " : "", c->args ? c->args : "");

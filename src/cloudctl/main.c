@@ -11,13 +11,13 @@ static int usage_error(const struct ctl *ctl)
 {
 	const struct args *args = &ctl->args;
 	int group = 0; /* length of the topic's first word, where commands begin with it */
+	const struct command *c;
 	char usage[256];
 
-	for (size_t i = 0; i < commands_n; i++) {
+	for (size_t i = 0; (c = command_at(i)); i++) {
 		size_t n = strcspn(args->topic, " ");
 
-		if (n > 0 && strcspn(commands[i].path, " ") == n &&
-			strncmp(commands[i].path, args->topic, n) == 0)
+		if (n > 0 && strcspn(c->path, " ") == n && strncmp(c->path, args->topic, n) == 0)
 			group = (int)n;
 	}
 	fprintf(stderr, "cloudctl: %s\n", ctl->err.msg);
