@@ -21,12 +21,14 @@ struct db {
 struct store {
 	struct db rw, ro;
 	char *path;
+	const struct clock *clock; /* for rows that say when they were written */
 	int lock_fd;
 	int schema;
 	uint64_t seq;
 	int64_t next_id;  /* the last id given */
 	int64_t tick_id;  /* the same when the last unit ended, for the commit thread */
 	int64_t saved_id; /* the last one on disk */
+	bool event_news; /* store_event_news */
 	/* the tick under way */
 	int64_t changes_begin, changes_savepoint, changes_undone;
 	bool wrote;  /* the commit wrote something */

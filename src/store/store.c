@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/util.h"
 #include "store/internal.h"
 #include "store/migrate.h"
@@ -167,6 +168,7 @@ int store_open(const struct store_config *config, struct store **out, struct err
 	struct store *s = xcalloc(1, sizeof *s);
 
 	s->lock_fd = -1;
+	s->clock = config->clock ? config->clock : &clock_system;
 	s->path = xstrdup(config->path);
 	/* its counters cost a lock at each allocation; refused, and as good, when SQLite runs already */
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);

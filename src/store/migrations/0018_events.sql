@@ -6,9 +6,9 @@ CREATE TABLE event (
 	type TEXT NOT NULL, -- server.state
 	project_uid TEXT NOT NULL DEFAULT '', -- '' the operator's alone
 	subject TEXT NOT NULL DEFAULT '', -- id of what it is about
-	data TEXT NOT NULL DEFAULT '{}' -- JSON
+	data TEXT NOT NULL DEFAULT '{}', -- JSON; the project sees it
+	inside TEXT NOT NULL DEFAULT '{}' -- JSON; operators alone
 ) STRICT;
-CREATE INDEX event_at ON event (at_us);
 CREATE INDEX event_project ON event (project_uid, id);
 
 CREATE TABLE webhook (

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "domain/event_types.h"
+
+#include <string.h>
+
+#include "base/util.h"
+
+static const char separators[] = " ,";
+
+/* docs/events.md has the same table; tests/check/docs.sh compares. */
+const struct event_type event_types[] = {
+	{ "server.created", true, "A server was accepted; it is being built." },
+	{ "server.state", true, "A server went from one state to another." },
+	{ "server.moved", true, "A server lives on another host now." },
+	{ "server.deleted", true, "A server is gone, and what it held was given back." },
+	{ "eviction.notice", true, "A server has to leave its host at the time that is told." },
+	{ "reservation.state", true, "A capacity block was made, began or ended." },
+	{ "maintenance.state", false, "A maintenance window was planned, began or ended." },
+	{ "image.active", true, "An image's data is complete and known: servers can be made of it." },
+	{ "image.deleted", true, "An image was deleted." },
+	{ "budget.threshold", true, "A project has used the percentage of a budget that is told." },
+	{ "quota.changed", true, "A limit of a project was changed." },
+	{ "host.added", false, "A host was added to the cloud." },
+	{ "host.removed", false, "A host was removed from the cloud." },
+	{ "host.state", false, "A host was enabled, drained, disabled, or declared dead or back." },
+	{ "host.connected", false, "A host can be heard, and was looked over." },
+	{ "host.unreachable", false, "A host that was heard is not heard any more." },
+	{ "gpu.added", false, "A GPU was seen for the first time." },
+	{ "gpu.health", false, "A GPU's health changed." },
+	{ "gpu.custody", false, "Who may have a GPU changed: clean, to be cleared, quarantined." },
+	{ "flow.stuck", false, "Work has passed its deadline and waits for an operator." },
+	{ "webhook.test", true, "Somebody asked for a test of a webhook." },
+	{ "webhook.given_up", true, "Events could not be delivered for so long that they were given up." },
+	{ "events.lost", true, "Events before this one are not kept any more: never a row, only told." },
+};
+const size_t event_types_n = ARRAY_LEN(event_types);
+
+const struct event_type *event_type_find(const char *name)
+{
+	for (size_t i = 0; i < event_types_n; i++)
+		if (strcmp(event_types[i].name, name) == 0)
+			return &event_types[i];
+	return NULL;
+}
+
+/* n characters of p: the whole name, or all of it before a dot. */
+static bool begins(const char *p, size_t n, const char *name)
+{
+	return strncmp(p, name, n) == 0 && (name[n] == '\0' || name[n] == '.');
+}
+
+static bool begins_any(const char *p, size_t n)
+{
+	for (size_t i = 0; i < event_types_n; i++)
+		if (begins(p, n, event_types[i].name))
+			return true;
+	return false;
+}
+
+/* The next entry from *p on: its length, 0 at the end. */
+static size_t entry(const char **p)
+{
+	*p += strspn(*p, separators);
+	return strcspn(*p, separators);
+}
+
+bool event_wanted_valid(const char *list)
+{
+	if (strlen(list) > EVENT_WANTED_MAX)
+		return false;
+	for (size_t n; (n = entry(&list)); list += n)
+		if (!begins_any(list, n))
+			return false;
+	return true;
+}
+
+bool event_wanted(const char *list, const char *name)
+{
+	size_t n = entry(&list);
+
+	if (!n)
+		return true;
+	for (; n; list += n, n = entry(&list))
+		if (begins(list, n, name))
+			return true;
+	return false;
+}
