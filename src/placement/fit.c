@@ -65,10 +65,11 @@ enum placement_rule fit_check(const struct host *h, const struct shape *s, int64
 /* Which of the server's cells each GPU is close to. */
 static void say_guest_cells(const struct host *h, struct placement_choice *out)
 {
-	for (size_t i = 0; i < out->gpus_n; i++) {
+	for (size_t i = 0; i < out->gpus_n; i++)
+		out->gpus[i].guest_cell = -1;
+	for (size_t i = 0; out->cells_n && i < out->gpus_n; i++) {
 		const struct gpu *g = host_gpu(h, out->gpus[i].id);
 
-		out->gpus[i].guest_cell = -1;
 		for (size_t c = 0; c < out->cells_n; c++)
 			if (g && out->cells[c].cell == g->cell)
 				out->gpus[i].guest_cell = (int8_t)c;

@@ -14,15 +14,6 @@ struct rating {
 	int left;                                /* GPUs free in these cells */
 };
 
-static uint64_t free_gpus(const struct host *h)
-{
-	uint64_t set = 0;
-
-	for (size_t i = 0; i < h->gpus_there; i++)
-		set |= (uint64_t)(gpu_free(&h->gpus[i]) && !h->gpus[i].parts) << i;
-	return set;
-}
-
 static uint64_t beside(const struct host *h, size_t gpu)
 {
 	uint64_t set = 0;
@@ -35,7 +26,7 @@ static uint64_t beside(const struct host *h, size_t gpu)
 static struct rating rate(const struct host *h, uint64_t chosen)
 {
 	struct rating r = { 0 };
-	uint64_t stay = free_gpus(h) & ~chosen;
+	uint64_t stay = h->whole & ~chosen;
 
 	for (size_t i = 0; i < h->links_n; i++)
 		if (h->links[i] && !(h->links[i] & ~stay))
@@ -66,11 +57,13 @@ static bool take_best_link(struct task *t, struct rating *rating)
 	struct task best, with;
 	bool found = false;
 
+	if (!bit(t->h->link_sizes, (size_t)t->whole_n - 1))
+		return false;
 	for (size_t i = 0; i < t->h->links_n; i++) {
 		uint64_t set = t->h->links[i];
 		struct rating r;
 
-		if (__builtin_popcountll(set) != t->whole_n)
+		if (!task_fits_link(t, set))
 			continue;
 		with = *t;
 		with.linked = true;
@@ -89,47 +82,46 @@ static bool take_best_link(struct task *t, struct rating *rating)
 	return found;
 }
 
-static bool link_free(const struct host *h, size_t i, int size, uint64_t stay)
-{
-	return __builtin_popcountll(h->links[i]) == size && !(h->links[i] & ~stay);
-}
-
-/* Keeps the free partitions of that many GPUs whole: all but one of them. */
-static bool keep_all_but(struct task *t, int size, uint64_t stay, size_t but)
+/* Keeps all of the sets but one. */
+static bool keep_all_but(struct task *t, const uint64_t *sets, size_t n, size_t but)
 {
 	uint64_t keep = 0;
 
-	for (size_t i = 0; i < t->h->links_n; i++)
-		keep |= i != but && link_free(t->h, i, size, stay) ? t->h->links[i] : 0;
+	for (size_t i = 0; i < n; i++)
+		keep |= i != but ? sets[i] : 0;
 	return task_drop(t, t->whole | t->shares, keep);
 }
 
 /* All if it can be, else all but one, else one after the other. */
-static void keep_size(struct task *t, int size, uint64_t stay)
+static void keep_sets(struct task *t, const uint64_t *sets, size_t n)
 {
-	size_t n = t->h->links_n;
-
-	if (keep_all_but(t, size, stay, n))
+	if (keep_all_but(t, sets, n, n))
 		return;
 	for (size_t i = 0; i < n; i++)
-		if (link_free(t->h, i, size, stay) && keep_all_but(t, size, stay, i))
+		if (keep_all_but(t, sets, n, i))
 			return;
 	while (n-- > 0)
-		if (link_free(t->h, n, size, stay))
-			task_drop(t, t->whole | t->shares, t->h->links[n]);
+		task_drop(t, t->whole | t->shares, sets[n]);
 }
 
-/* Keeps free partitions whole, the largest first: those of few GPUs are broken only for want of others. */
+/* Keeps free partitions whole, the largest first: those of few GPUs are broken only for want of others. Those
+ * of more GPUs than will be left cannot be kept. */
 static void keep_links(struct task *t)
 {
-	uint64_t stay = free_gpus(t->h), sizes = 0; /* bit: one less than the GPUs of a partition */
+	uint64_t stay = t->h->whole, sets[PLACEMENT_LINKS_MAX];
+	int most = __builtin_popcountll(stay | task_any(t, t->whole | t->shares)) - t->ones;
+	uint64_t sizes = most < PLACEMENT_GPUS_MAX ? t->h->link_sizes & ((UINT64_C(1) << most) - 1) : 0;
 
-	for (size_t i = 0; i < t->h->links_n; i++)
-		if (t->h->links[i] && !(t->h->links[i] & ~stay))
-			sizes |= UINT64_C(1) << (__builtin_popcountll(t->h->links[i]) - 1);
-	for (int size = PLACEMENT_GPUS_MAX; size > 1; size--)
-		if (bit(sizes, (size_t)size - 1))
-			keep_size(t, size, stay);
+	while (sizes > 1) {
+		int size = 64 - __builtin_clzll(sizes);
+		size_t n = 0;
+
+		for (size_t i = 0; i < t->h->links_n; i++)
+			if (!(t->h->links[i] & ~stay) && __builtin_popcountll(t->h->links[i]) == size)
+				sets[n++] = t->h->links[i];
+		keep_sets(t, sets, n);
+		sizes &= ~(UINT64_C(1) << (size - 1));
+	}
 }
 
 /* As many of them as can be, the last first. */
@@ -147,8 +139,9 @@ static void drop_each(struct task *t, unsigned wants, uint64_t gpus)
 static void drop_rest(struct task *t)
 {
 	uint64_t left = task_any(t, t->whole | t->shares);
+	int spare = __builtin_popcountll(left) - t->ones;
 
-	while (left) {
+	while (left && spare > 0) {
 		size_t drop = (size_t)__builtin_ctzll(left);
 
 		for (uint64_t set = left; set; set &= set - 1) {
@@ -158,16 +151,24 @@ static void drop_rest(struct task *t)
 				drop = i;
 		}
 		left &= ~(UINT64_C(1) << drop);
-		task_drop(t, t->whole | t->shares, UINT64_C(1) << drop);
+		spare -= task_drop(t, t->whole | t->shares, UINT64_C(1) << drop);
 	}
 }
 
-/* As few cells as can be. */
+/* As few cells as can be, and no limit where all are needed. */
 static void limit_cells(struct task *t)
 {
+	struct gpu_cell cells[GPU_CELLS_MAX];
+	size_t n = t->bind == BIND_NONE ? task_cells(t, cells) : GPU_CELLS_MAX;
+	int have = 0;
+
+	t->cells_max = 0;
+	for (; t->bind == BIND_NONE && t->cells_max < n && have < t->ones; t->cells_max++)
+		have += __builtin_popcountll(cells[t->cells_max].gpus & task_any(t, t->whole | t->shares));
 	t->few_cells = true;
-	for (t->cells_max = 0; t->cells_max < GPU_CELLS_MAX && !task_fits_bound(t);)
+	while (t->cells_max < n && !task_fits_bound(t))
 		t->cells_max++;
+	t->few_cells = t->cells_max < n;
 }
 
 /* Of the cells those with the fewest GPUs, so that whole cells stay free. */
@@ -175,7 +176,7 @@ static void choose_cells(struct task *t)
 {
 	struct gpu_cell cells[GPU_CELLS_MAX];
 	size_t n = task_cells(t, cells);
-	uint64_t stay = free_gpus(t->h);
+	uint64_t stay = t->h->whole;
 	struct task best = *t, within;
 	unsigned unknown = 0; /* not to be chosen */
 	int least = INT_MAX, gpus[GPU_CELLS_MAX];
@@ -206,7 +207,8 @@ static void choose_whole(struct task *t)
 	linked = *t;
 	if (!t->linked) {
 		keep_links(t);
-		choose_cells(t);
+		if (t->few_cells || t->bind != BIND_NONE)
+			choose_cells(t);
 		drop_rest(t);
 		without = rate(t->h, task_any(t, t->whole));
 	}
@@ -295,7 +297,7 @@ static void avoid_gpus(struct task *t)
 	}
 	task_drop(t, ~0u, reserved);
 	drop_each(t, t->whole | t->shares, far);
-	task_drop(t, t->shares, free_gpus(t->h));
+	task_drop(t, t->shares, t->h->whole);
 }
 
 uint32_t gpus_choose(

@@ -23,6 +23,8 @@ static uint64_t serving(const struct task *t, size_t k, uint64_t of)
 	const struct shape_gpu *w = &t->s->gpus[k];
 	uint64_t set = 0;
 
+	if (t->whole >> k & 1 && !(t->h->models_free & (t->h->models_free - 1))) /* all are of one model */
+		return t->h->models_free & w->models ? of & t->h->whole & ~t->h->cut : 0;
 	for (; of; of &= of - 1) {
 		const struct gpu *g = &t->h->gpus[__builtin_ctzll(of)];
 		bool can = gpu_of(g, w->models);
@@ -64,7 +66,7 @@ static uint64_t iommu_group(const struct host *h, size_t i)
 }
 
 /* Most hosts have no such groups: then the remainders of their numbers tell. */
-void gpus_refresh(struct host *h)
+static void find_groups(struct host *h)
 {
 	uint64_t seen = 0;
 	bool twice = false;
@@ -80,6 +82,17 @@ void gpus_refresh(struct host *h)
 
 		h->grouped |= group & (group - 1) ? group : 0;
 	}
+}
+
+void gpus_refresh(struct host *h)
+{
+	find_groups(h);
+	h->cut = h->link_sizes = 0;
+	for (size_t i = 0; i < h->gpus_there; i++)
+		h->cut |= (uint64_t)(h->gpus[i].geometry != NULL) << i;
+	for (size_t i = 0; i < h->links_n; i++)
+		if (h->links[i])
+			h->link_sizes |= UINT64_C(1) << (__builtin_popcountll(h->links[i]) - 1);
 }
 
 /* One GPU alone needs no partition where the host does not list such. */
@@ -113,6 +126,7 @@ void task_init(struct task *t, const struct host *h, const struct shape *s, cons
 		else
 			t->whole |= 1u << k;
 		t->whole_n += t->whole >> k & 1 ? w->count : 0;
+		t->ones += t->parts >> k & 1 ? 0 : w->count;
 	}
 	find_gpus(t, false);
 	t->bind = g->n ? binds[s->pci] : BIND_NONE;
@@ -247,7 +261,7 @@ bool task_fits_link(const struct task *t, uint64_t set)
 	struct task linked;
 	int count, have;
 
-	if (__builtin_popcountll(set) != t->whole_n || set & ~task_any(t, t->whole))
+	if (set & ~task_any(t, t->whole) || __builtin_popcountll(set) != t->whole_n)
 		return false;
 	for (uint64_t left = t->grouped ? set & t->h->grouped : 0; left; left &= left - 1)
 		groups |= iommu_group(t->h, (size_t)__builtin_ctzll(left));

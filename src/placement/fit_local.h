@@ -54,10 +54,10 @@ struct task {
 	int count[PLACEMENT_GPU_KINDS_MAX];    /* of each */
 	uint64_t can[PLACEMENT_GPU_KINDS_MAX]; /* the GPUs that each may use: narrowed down to a choice */
 	unsigned whole, shares, parts;         /* the wants of these kinds */
-	int total, whole_n;                    /* GPUs wanted, and those of them wanted whole */
+	int total, whole_n, ones;              /* GPUs wanted; of them whole; of them not as partitions */
 	enum bind bind;
 	bool few_cells; /* in no more cells than: */
-	int cells_max;
+	unsigned cells_max;
 	uint32_t near;           /* cells that GPUs chosen so far are in */
 	bool linked;             /* the whole ones are one partition of the interconnect */
 	bool grouped;            /* IOMMU groups are taken whole or not at all */
@@ -104,10 +104,10 @@ size_t task_cells(const struct task *t, struct gpu_cell *out);
 bool task_within(
 	const struct task *t, const struct gpu_cell *cells, size_t n, unsigned set, struct task *out);
 
-/* The GPUs `drop` are not for these wants any more, if there still is a choice. */
+/* The GPUs `drop` are not for these wants any more, if there still is a choice; there was one. */
 bool task_drop(struct task *t, unsigned wants, uint64_t drop);
 /* Sets of n by rising number. */
-unsigned set_first(int n);
+unsigned set_first(unsigned n);
 unsigned set_next(unsigned set);
 
 /* The first of the GPU rules that fails, or RULE_OK. */

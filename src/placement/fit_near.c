@@ -63,7 +63,7 @@ bool task_within(const struct task *t, const struct gpu_cell *cells, size_t n, u
 	return task_fits(out) && (t->bind == BIND_NONE || guest_covers(t->guest, covered));
 }
 
-unsigned set_first(int n)
+unsigned set_first(unsigned n)
 {
 	return (1u << n) - 1;
 }
@@ -77,10 +77,10 @@ unsigned set_next(unsigned set)
 
 /* Grows to one of the largest sets of cells that can be chosen: these are the first. Returns how many, and
  * which cells are not to be chosen. */
-static int find_rank(const struct task *t, const struct gpu_cell *cells, size_t n, unsigned *others)
+static unsigned find_rank(const struct task *t, const struct gpu_cell *cells, size_t n, unsigned *others)
 {
 	uint32_t most = t->near;
-	int rank = 0;
+	unsigned rank = 0;
 
 	*others = 0;
 	for (size_t c = 0; c < n; c++)
@@ -96,25 +96,22 @@ static int find_rank(const struct task *t, const struct gpu_cell *cells, size_t 
 }
 
 /* Could the GPUs that are given one by one be as many, in the cells that have most of them? */
-static bool enough(const struct task *t, const struct gpu_cell *cells, size_t n, int rank, unsigned others)
+static bool enough(
+	const struct task *t, const struct gpu_cell *cells, size_t n, unsigned rank, unsigned others)
 {
 	uint64_t any = task_any(t, t->whole | t->shares), have = 0;
-	int want = 0;
 
-	for (size_t k = 0; k < t->n; k++)
-		want += t->parts >> k & 1 ? 0 : t->count[k];
 	for (size_t c = 0; c < n; c++)
-		if (others >> c & 1 || rank-- > 0)
+		if (others >> c & 1 || (rank > 0 && rank--))
 			have |= cells[c].gpus & any;
-	return __builtin_popcountll(have) >= want;
+	return __builtin_popcountll(have) >= t->ones;
 }
 
 bool task_fits_bound(const struct task *t)
 {
 	struct gpu_cell cells[GPU_CELLS_MAX];
-	unsigned others;
+	unsigned others, rank;
 	size_t n;
-	int rank;
 	struct task within;
 
 	if (!task_fits(t))
@@ -133,8 +130,20 @@ bool task_fits_bound(const struct task *t)
 
 bool task_drop(struct task *t, unsigned wants, uint64_t drop)
 {
-	struct task narrow = *t;
+	struct task narrow;
+	uint64_t left = 0, gone = 0;
 
+	for (size_t k = 0; k < t->n; k++) {
+		uint64_t lose = wants >> k & 1 ? t->can[k] & drop : 0;
+
+		gone |= lose;
+		left |= t->parts >> k & 1 ? 0 : t->can[k] & ~lose;
+	}
+	if (!gone)
+		return true;
+	if (__builtin_popcountll(left) < t->ones) /* most tries end here */
+		return false;
+	narrow = *t;
 	for (size_t k = 0; k < t->n; k++)
 		narrow.can[k] &= wants >> k & 1 ? ~drop : UINT64_MAX;
 	if (!task_fits_bound(&narrow))

@@ -99,11 +99,13 @@ void cell_cpu_add_gone(struct cell *c, int16_t id)
 void host_count_gpus(struct host *h)
 {
 	h->gpus_free = 0;
-	h->models_free = 0;
+	h->models_free = h->whole = 0;
 	for (size_t i = 0; i < h->gpus_there; i++) {
 		const struct gpu *g = &h->gpus[i];
+		bool whole = gpu_free(g) && !g->parts;
 
-		h->gpus_free += gpu_free(g) && !g->parts;
+		h->gpus_free += whole;
+		h->whole |= (uint64_t)whole << i;
 		if (gpu_free(g))
 			h->models_free |= g->model < MODELS_MAX ? UINT64_C(1) << g->model : UINT64_MAX;
 	}

@@ -135,10 +135,10 @@ static struct group *group_of(struct view *v, const struct gpu *g)
 	return &v->groups[i];
 }
 
-static void count_add(int16_t *restrict to, const int16_t *restrict what, int sign)
+static void count_add(int16_t *restrict to, const int16_t *restrict what, int times)
 {
 	for (int i = 0; i < MIX_SHAPES; i++)
-		to[i] = (int16_t)(to[i] + sign * what[i]);
+		to[i] = (int16_t)(to[i] + times * what[i]);
 }
 
 static void view_make(const struct mix_table *t, const struct host *h, struct view *v)
@@ -149,13 +149,16 @@ static void view_make(const struct mix_table *t, const struct host *h, struct vi
 		struct group *g = group_of(v, &h->gpus[i]);
 		int free = free_of(&h->gpus[i]);
 
-		g->whole += free == PLACEMENT_SHARE;
 		v->left += free;
-		if (free > 0)
+		if (free == PLACEMENT_SHARE)
+			g->whole++;
+		else if (free > 0)
 			count_add(g->count, t->on_gpu[free], 1);
 	}
-	for (int i = 0; i < v->n; i++)
+	for (int i = 0; i < v->n; i++) {
 		count_add(v->groups[i].count, t->on_whole[v->groups[i].whole], 1);
+		count_add(v->groups[i].count, t->on_gpu[PLACEMENT_SHARE], v->groups[i].whole);
+	}
 }
 
 static void take_whole(const struct mix_table *t, struct group *g, int n)
@@ -163,8 +166,7 @@ static void take_whole(const struct mix_table *t, struct group *g, int n)
 	count_add(g->count, t->on_whole[g->whole], -1);
 	g->whole -= n;
 	count_add(g->count, t->on_whole[g->whole], 1);
-	for (int i = 0; i < MIX_SHAPES; i++)
-		g->count[i] = (int16_t)(g->count[i] - n * t->on_gpu[PLACEMENT_SHARE][i]);
+	count_add(g->count, t->on_gpu[PLACEMENT_SHARE], -n);
 }
 
 static void take_part(const struct mix_table *t, struct group *g, int before, int after)

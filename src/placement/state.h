@@ -55,7 +55,10 @@ struct host {
 	struct gpu *gpus; /* owned; those that are there by id (64 at most), then the gone ones */
 	size_t gpus_n, gpus_there;
 	uint64_t grouped;     /* by bit: those that are not alone in their IOMMU group; by fit_refresh */
-	size_t gpus_free;     /* of those that are there: healthy, and nothing of them is taken */
+	uint64_t link_sizes;  /* bit: one less than the GPUs of a partition in links; by fit_refresh */
+	uint64_t cut;         /* by bit: those with a geometry; by fit_refresh */
+	uint64_t whole;       /* by bit: those that are there, healthy, and nothing of them is taken */
+	size_t gpus_free;     /* how many */
 	uint64_t models_free; /* of those that can give anything; all: more models than there are bits */
 	struct cell *cells;   /* owned; by id */
 	size_t cells_n;
