@@ -12,12 +12,12 @@
 
 enum { PATH_MAX_KEPT = 512 };
 
-static struct audit_row row_of(struct api_call *c, const char *reason)
+static struct audit_record row_of(struct api_call *c, const char *reason)
 {
 	const char *path = api_path(c);
 	const struct principal *who = c->who;
 
-	return (struct audit_row) {
+	return (struct audit_record) {
 		.at_us = clock_wall(c->api->loop->clock),
 		.request_id = c->request_id,
 		.user_uid = who ? who->user.uid : NULL,
@@ -37,7 +37,7 @@ static struct audit_row row_of(struct api_call *c, const char *reason)
 
 int audit_insert(struct api_call *c, struct db *db, const char *reason, struct error *err)
 {
-	struct audit_row r = row_of(c, reason);
+	struct audit_record r = row_of(c, reason);
 
 	return store_audit_insert(db, &r, err);
 }
@@ -46,7 +46,7 @@ struct detached {
 	struct tick_unit unit;
 	struct store *store;
 	struct arena arena;
-	struct audit_row row;
+	struct audit_record row;
 };
 
 static int run_detached(struct tick_unit *u, struct error *err)
@@ -70,13 +70,9 @@ static void finish_detached(struct tick_unit *u, enum tick_outcome outcome, cons
 void audit_detached(struct api_call *c, const char *reason)
 {
 	struct detached *d = xcalloc(1, sizeof *d);
-	struct audit_row *r = &d->row;
-	const char **texts[] = { &r->request_id, &r->user_uid, &r->user_name, &r->project_uid, &r->peer,
-		&r->method, &r->path, &r->action, &r->target, &r->reason };
+	const struct audit_record r = row_of(c, reason);
 
-	*r = row_of(c, reason);
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		*texts[i] = arena_strdup(&d->arena, *texts[i]);
+	d->row = audit_record_copy(&r, &d->arena);
 	d->store = c->api->store;
 	d->unit = (struct tick_unit) { .run = run_detached, .finish = finish_detached };
 	tick_submit(c->api->tick, &d->unit);

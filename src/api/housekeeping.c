@@ -81,7 +81,7 @@ static int write_tallies(struct housekeeping *h, struct db *db, struct error *er
 {
 	for (size_t i = 0; i < h->told_n; i++) {
 		char reason[96];
-		struct audit_row row = { .at_us = clock_wall(h->api->loop->clock),
+		struct audit_record row = { .at_us = clock_wall(h->api->loop->clock),
 			.request_id = "-",
 			.peer = h->told[i].peer,
 			.method = "-",

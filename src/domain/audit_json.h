@@ -9,6 +9,9 @@
 #include "base/error.h"
 #include "domain/audit_chain.h"
 
+#define AUDIT_EXPORT_FORMAT "cloudd audit export 1"
+#define AUDIT_PROOF_FORMAT "cloudd audit proof 1"
+
 /* The members of an object that the caller has open. hash NULL: left out. */
 void audit_record_write(struct buf *b, const struct audit_record *r, const unsigned char hash[SHA256_SIZE]);
 void audit_head_write(struct buf *b, const struct audit_head *h);

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/util.h"
+#include "store/audit.h"
 #include "store/internal.h"
 #include "store/migrate.h"
 
@@ -144,7 +145,8 @@ static int open_all(struct store *s, const struct store_config *config, struct e
 		return error_wrap(err, "%s", s->path);
 	if (migrate_refuse_newer(s->rw.h, migrations, migrations_count, err) ||
 		check_if_due(s, config, err) ||
-		migrate_run(s->rw.h, migrations, migrations_count, &s->schema, err) || begin_epoch(s, err))
+		migrate_run(s->rw.h, migrations, migrations_count, &s->schema, err) ||
+		store_audit_adopt(&s->rw, err) || begin_epoch(s, err) || books_open(s, config, err))
 		return -1;
 	if (db_open(&s->ro, s, s->path, false, err) ||
 		db_exec(&s->ro, "PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY", err))
@@ -157,6 +159,7 @@ static void release(struct store *s)
 {
 	db_close(&s->ro);
 	db_close(&s->rw);
+	books_close(s);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 	free(s->path);

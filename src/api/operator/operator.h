@@ -8,7 +8,13 @@
 int operator_status(struct api_call *c, struct error *err);
 int operator_config(struct api_call *c, struct error *err);
 int operator_check(struct api_call *c, struct error *err);
-int operator_audit(struct api_call *c, struct error *err);
+
+int operator_audit_list(struct api_call *c, struct error *err);
+int operator_audit_show(struct api_call *c, struct error *err);
+int operator_audit_proof(struct api_call *c, struct error *err);
+int operator_audit_head(struct api_call *c, struct error *err);
+int operator_audit_keys(struct api_call *c, struct error *err);
+int operator_audit_export(struct api_call *c, struct error *err);
 
 int host_list(struct api_call *c, struct error *err);
 int host_show(struct api_call *c, struct error *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The operator's table, and what concerns the cloud as a whole: status, configuration, check, audit. */
+/* The operator's table, and what concerns the cloud as a whole: status, configuration, check. */
 #include "api/operator/operator.h"
 
 #include <stdlib.h>
@@ -8,11 +8,8 @@
 #include "base/util.h"
 #include "cloudd/version.h"
 #include "flow/flow.h"
-#include "store/audit.h"
 #include "store/hosts.h"
 #include "store/operator_reads.h"
-
-enum { AUDIT_PAGE_MAX = 1000, AUDIT_PAGE = 50 };
 
 void operator_kv_time(struct api_call *c, const char *key, int64_t us)
 {
@@ -153,51 +150,16 @@ int operator_check(struct api_call *c, struct error *err)
 	return 0;
 }
 
-int operator_audit(struct api_call *c, struct error *err)
-{
-	const char *limit_text = api_query(c, "limit"), *before_text = api_query(c, "before");
-	struct buf *b = &c->out;
-	int64_t limit = AUDIT_PAGE, before = 0;
-	struct audit_row *all;
-	size_t n;
-
-	if (limit_text && !str_int64(limit_text, 1, AUDIT_PAGE_MAX, &limit))
-		return error_set(
-			err, ERR_BAD_REQUEST, "limit must be an integer from 1 to %d", AUDIT_PAGE_MAX);
-	if (before_text && !str_int64(before_text, 1, INT64_MAX, &before))
-		return error_set(err, ERR_BAD_REQUEST, "before must be the id of a record");
-	if (store_audit_list(c->db, c->arena, before, (size_t)limit, &all, &n, err) < 0)
-		return -1;
-	jw_object(b);
-	jw_key(b, "records");
-	jw_array(b);
-	for (size_t i = 0; i < n; i++) {
-		jw_object(b);
-		jw_kv_int(b, "id", all[i].id);
-		operator_kv_time(c, "at", all[i].at_us);
-		jw_kv_str(b, "request_id", all[i].request_id);
-		jw_kv_str(b, "user", all[i].user_name);
-		jw_kv_str(b, "user_id", all[i].user_uid);
-		jw_kv_str(b, "project", all[i].project_uid);
-		jw_kv_str(b, "peer", all[i].peer);
-		jw_kv_str(b, "method", all[i].method);
-		jw_kv_str(b, "path", all[i].path);
-		jw_kv_str(b, "action", all[i].action);
-		jw_kv_str(b, "target", all[i].target);
-		jw_kv_int(b, "status", all[i].status);
-		jw_kv_str(b, "reason", all[i].reason);
-		jw_end_object(b);
-	}
-	jw_end_array(b);
-	jw_end_object(b);
-	return 0;
-}
-
 static const struct api_route routes[] = {
 	{ "GET", "/status", operator_status, ROLE_ADMIN, 0, 0, 0, "cloud.status" },
 	{ "GET", "/config", operator_config, ROLE_ADMIN, 0, 0, 0, "cloud.config" },
 	{ "GET", "/check", operator_check, ROLE_ADMIN, 0, 0, ROUTE_OWN, "cloud.check" },
-	{ "GET", "/audit", operator_audit, ROLE_ADMIN, 0, 0, 0, "cloud.audit" },
+	{ "GET", "/audit", operator_audit_list, ROLE_READER, 0, 0, 0, "audit.list" },
+	{ "GET", "/audit/head", operator_audit_head, ROLE_READER, 0, 0, 0, "audit.head" },
+	{ "GET", "/audit/keys", operator_audit_keys, ROLE_READER, 0, 0, 0, "audit.keys" },
+	{ "GET", "/audit/export", operator_audit_export, ROLE_ADMIN, 0, 0, ROUTE_OWN, "audit.export" },
+	{ "GET", "/audit/{seq}", operator_audit_show, ROLE_READER, 0, 0, 0, "audit.show" },
+	{ "GET", "/audit/{seq}/proof", operator_audit_proof, ROLE_READER, 0, 0, 0, "audit.proof" },
 	{ "POST", "/bootstrap", identity_bootstrap, ROLE_ADMIN, 0, 0, ROUTE_OWN, "cloud.bootstrap",
 		&identity_bootstrap_body },
 	{ "GET", "/hosts", host_list, ROLE_ADMIN, 0, 0, 0, "host.list" },
