@@ -6,6 +6,7 @@
 #include "base/util.h"
 #include "flow/claims.h"
 #include "flow/preempt.h"
+#include "store/event_rows.h"
 #include "store/hosts.h"
 
 enum { OPEN_MAX = 10000 };
@@ -289,7 +290,8 @@ int flow_block_make(struct flow_engine *e, struct db *db, struct arena *a, const
 		.created_us = now_us,
 		.updated_us = now_us,
 	};
-	if (w.project_id ? add_gpus(e, db, a, &w, &b, err) : add_hosts(db, a, &w, &b, err))
+	if ((w.project_id ? add_gpus(e, db, a, &w, &b, err) : add_hosts(db, a, &w, &b, err)) ||
+		event_block_made(db, b.id, err))
 		return -1;
 	calendar_changed(e);
 	*out_id = b.id;

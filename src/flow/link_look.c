@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "flow/server_parts.h"
+#include "store/event_rows.h"
 
 enum {
 	LOOKS_MAX = 128, /* single looks that may queue; beyond, one look over all is cheaper */
@@ -75,6 +76,8 @@ static int look_unit_run(struct tick_unit *u, struct error *err)
 
 	if (k->e->dead)
 		return error_set(err, ERR_UNAVAILABLE, "the engine has stopped");
+	if (k->first && event_host_link(store_rw(k->e->cfg.store), k->look.host_id, true, err))
+		return -1;
 	return observe_apply(k->e, store_rw(k->e->cfg.store), &k->look, err);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "store/event_rows.h"
 
 static void link_timer(struct loop_timer *t);
 
@@ -21,6 +22,8 @@ static int down_run(struct tick_unit *u, struct error *err)
 
 	if (d->e->dead)
 		return error_set(err, ERR_UNAVAILABLE, "the engine has stopped");
+	if (event_host_link(store_rw(d->e->cfg.store), d->host_id, false, err))
+		return -1;
 	return capacity_host_set(d->e, store_rw(d->e->cfg.store), d->host_id, false, err);
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/util.h"
+#include "store/event_rows.h"
 
 #define OPEN "('planned', 'clearing', 'active')"
 
@@ -63,11 +64,13 @@ int store_block_edit(
 	return db_run(db, err, "UPDATE block SET name = ?, end_us = ?, updated_us = ? WHERE id = ?", "siii",
 		       name, end_us, now_us, id) < 0
 		       ? -1
-		       : 0;
+		       : event_block_edited(db, id, err);
 }
 
 int store_block_state(struct db *db, int64_t id, const char *state, int64_t now_us, struct error *err)
 {
+	if (event_block_state(db, id, state, err) < 0)
+		return -1;
 	return db_run(db, err, "UPDATE block SET state = ?, updated_us = ? WHERE id = ?", "sii", state,
 		       now_us, id) < 0
 		       ? -1

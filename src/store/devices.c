@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "store/event_rows.h"
 
 /* b: the first of the open capacity blocks that have the device. */
 #define SELECT                                                                                        \
@@ -135,7 +136,7 @@ int store_device_insert(struct db *db, const struct device_row *d, struct error 
 		       d->product_id, d->vendor, d->product, d->model, d->numa_cell, d->iommu_group,
 		       d->driver, (int64_t)d->present, d->memory_mib, d->companions, d->mdev_types) < 0
 		       ? -1
-		       : 0;
+		       : event_gpu_added(db, d->id, err);
 }
 
 int store_device_update(struct db *db, const struct device_row *d, struct error *err)
@@ -145,6 +146,8 @@ int store_device_update(struct db *db, const struct device_row *d, struct error 
 		"model = ?, numa_cell = ?, iommu_group = ?, driver = ?, present = ?, memory_mib = ?, "
 		"companions = ?, mdev_types = ? WHERE id = ?";
 
+	if (event_gpu_present(db, d->id, d->present, err) < 0)
+		return -1;
 	return db_run(db, err, sql, "iisssiisiissi", d->vendor_id, d->product_id, d->vendor, d->product,
 		       d->model, d->numa_cell, d->iommu_group, d->driver, (int64_t)d->present, d->memory_mib,
 		       d->companions, d->mdev_types, d->id) < 0
@@ -154,6 +157,8 @@ int store_device_update(struct db *db, const struct device_row *d, struct error 
 
 int store_device_set_state(struct db *db, const struct device_row *d, struct error *err)
 {
+	if (event_gpu_state(db, d, err) < 0)
+		return -1;
 	return db_run(db, err,
 		       "UPDATE device SET health = ?, custody = ?, custody_reason = ?, cut = ? WHERE id = ?",
 		       "ssssi", d->health, d->custody, d->custody_reason, d->cut, d->id) < 0
@@ -161,13 +166,39 @@ int store_device_set_state(struct db *db, const struct device_row *d, struct err
 		       : 0;
 }
 
+/* Each of those that will be reset is told. */
+static int tell_resets(struct db *db, int64_t allocation_id, struct error *err)
+{
+	static const char sql[] =
+		"SELECT d.id, d.health FROM device d JOIN allocation_device x ON x.device_id = "
+		"d.id WHERE x.allocation_id = ? AND d.custody = 'clean'";
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	int rc;
+
+	if (db_query(db, err, &st, sql, "i", allocation_id))
+		return -1;
+	while ((rc = db_row(st, err)) > 0) {
+		const struct device_row d = { .id = db_int(st, 0),
+			.health = db_text(st, 1),
+			.custody = "reset",
+			.custody_reason = "" };
+
+		if (event_gpu_state(db, &d, err) < 0)
+			return -1;
+	}
+	return rc;
+}
+
 int store_device_to_reset(struct db *db, int64_t allocation_id, int64_t *out_host_id, struct error *err)
 {
 	static const char sql[] = "UPDATE device SET custody = 'reset' WHERE custody = 'clean' AND id IN "
 				  "(SELECT device_id FROM allocation_device WHERE allocation_id = ?)";
-	int n = db_run(db, err, sql, "i", allocation_id);
+	int n;
 
 	*out_host_id = 0;
+	if (tell_resets(db, allocation_id, err) < 0)
+		return -1;
+	n = db_run(db, err, sql, "i", allocation_id);
 	if (n <= 0)
 		return n;
 	return db_int_query(db, err, out_host_id, "SELECT host_id FROM allocation WHERE id = ?", "i",

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/util.h"
+#include "store/event_rows.h"
 
 #define SELECT_EVICTION                                                                              \
 	"SELECT e.server_id, e.host_id, e.for_server_id, e.for_block_id, e.action_id, e.notice_us, " \
@@ -32,6 +33,8 @@ int store_eviction_put(struct db *db, const struct eviction *e, struct error *er
 		"action_id, notice_us, leave_us, begun, tries) VALUES (?, ?, nullif(?, 0), nullif(?, 0), ?, "
 		"?, ?, ?, ?)";
 
+	if (event_eviction(db, e, err) < 0)
+		return -1;
 	return db_run(db, err, sql, "iiiiiiiii", e->server_id, e->host_id, e->for_server_id, e->for_block_id,
 		       e->action_id, e->notice_us, e->leave_us, (int64_t)e->begun, e->tries) < 0
 		       ? -1

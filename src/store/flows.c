@@ -2,6 +2,7 @@
 #include "store/flows.h"
 
 #include "base/util.h"
+#include "store/event_rows.h"
 
 #define COLUMNS                                                                                        \
 	"id, kind, subject_kind, subject_id, step, state, tries, run_at_us, deadline_us, last_error, " \
@@ -93,7 +94,11 @@ int store_flow_wait(struct db *db, int64_t id, const char *state, int64_t tries,
 {
 	static const char sql[] =
 		"UPDATE flow SET state = ?, tries = ?, run_at_us = ?, last_error = ? WHERE id = ?";
-	int rc = db_run(db, err, sql, "siisi", state, tries, run_at_us, last_error, id);
+	int rc;
+
+	if (str_eq(state, "stuck") && event_flow_stuck(db, id, last_error, err) < 0)
+		return -1;
+	rc = db_run(db, err, sql, "siisi", state, tries, run_at_us, last_error, id);
 
 	return rc == 0 ? flow_missing(id, err) : rc < 0 ? -1 : 0;
 }

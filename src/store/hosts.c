@@ -5,6 +5,7 @@
 
 #include "base/util.h"
 #include "domain/flavor.h"
+#include "store/event_rows.h"
 
 #define EXCLUSIVE                                                                    \
 	"EXISTS (SELECT 1 FROM aggregate_host xh JOIN aggregate_metadata xm"         \
@@ -82,7 +83,7 @@ int store_host_insert(struct db *db, const struct host_row *h, struct error *err
 			strstr(detail, "host.uri") ? "URI" : "name");
 		return error_detail(err, "%s", detail);
 	}
-	return rc < 0 ? -1 : 0;
+	return rc < 0 ? -1 : event_host_added(db, h->id, err);
 }
 
 static int host_one(
@@ -142,7 +143,11 @@ int store_host_list(struct db *db, struct arena *a, struct host_row **out, size_
 
 int store_host_set_state(struct db *db, int64_t id, const char *state, const char *reason, struct error *err)
 {
-	int rc = db_run(db, err, "UPDATE host SET state = ?, state_reason = ? WHERE id = ?", "ssi", state,
+	int rc;
+
+	if (event_host_state(db, id, state, reason, err) < 0)
+		return -1;
+	rc = db_run(db, err, "UPDATE host SET state = ?, state_reason = ? WHERE id = ?", "ssi", state,
 		reason ? reason : "", id);
 
 	if (rc == 0)
@@ -152,7 +157,11 @@ int store_host_set_state(struct db *db, int64_t id, const char *state, const cha
 
 int store_host_set_forced_down(struct db *db, int64_t id, bool down, struct error *err)
 {
-	int rc = db_run(db, err, "UPDATE host SET forced_down = ? WHERE id = ?", "ii", (int64_t)down, id);
+	int rc;
+
+	if (event_host_forced_down(db, id, down, err) < 0)
+		return -1;
+	rc = db_run(db, err, "UPDATE host SET forced_down = ? WHERE id = ?", "ii", (int64_t)down, id);
 
 	if (rc == 0)
 		return error_set(err, ERR_NOT_FOUND, "Host could not be found.");
@@ -240,6 +249,8 @@ int store_host_remove(struct db *db, int64_t id, struct error *err)
 		"DELETE FROM host WHERE id = ?",
 	};
 
+	if (event_host_removed(db, id, err) < 0)
+		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		if (db_run(db, err, parts[i], "i", id) < 0)
 			return -1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/images.h"
 
+#include "store/event_rows.h"
 #include "store/row.h"
 
 #define COLUMNS                                                                                        \
@@ -226,7 +227,9 @@ int store_image_move(
 	static const char sql[] = "UPDATE image SET status = ?, updated_us = ? WHERE id = ? AND status = ? "
 				  "AND deleted_us = 0";
 
-	return db_run(db, err, sql, "siis", to, now_us, id, from);
+	int rc = db_run(db, err, sql, "siis", to, now_us, id, from);
+
+	return rc > 0 && str_eq(to, "active") && event_image_active(db, id, err) < 0 ? -1 : rc;
 }
 
 int store_image_claim(
@@ -245,8 +248,10 @@ int store_image_activate(struct db *db, const struct image *i, int64_t now_us, s
 		"UPDATE image SET status = 'active', size = ?, virtual_size = ?, checksum = ?, sha512 = ?, "
 		"updated_us = ? WHERE id = ? AND status IN ('saving', 'importing') AND deleted_us = 0";
 
-	return db_run(
+	int rc = db_run(
 		db, err, sql, "iissii", i->size, i->virtual_size, i->checksum, i->sha512, now_us, i->id);
+
+	return rc > 0 && event_image_active(db, i->id, err) < 0 ? -1 : rc;
 }
 
 int store_image_staged(struct db *db, const struct image *i, int64_t now_us, struct error *err)
@@ -261,7 +266,7 @@ int store_image_staged(struct db *db, const struct image *i, int64_t now_us, str
 
 int store_image_delete(struct db *db, int64_t id, int64_t now_us, struct error *err)
 {
-	if (remove_details(db, id, err) < 0 ||
+	if (event_image_deleted(db, id, err) < 0 || remove_details(db, id, err) < 0 ||
 		db_run(db, err, "DELETE FROM image_member WHERE image_id = ?", "i", id) < 0 ||
 		db_run(db, err,
 			"UPDATE image SET deleted_us = ?1, updated_us = ?1 WHERE id = ?2 AND deleted_us = 0",

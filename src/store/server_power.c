@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "store/event_rows.h"
 
 /* A row that is not there is our own mistake: nothing removes rows of servers. */
 static int changed(int rc, int64_t id, struct error *err)
@@ -41,6 +42,8 @@ int store_server_settle(struct db *db, const struct server_settled *to, struct e
 		"fault_message = NULL, fault_details = NULL, fault_us = NULL, updated_us = ?3, "
 		"generation = generation + 1 WHERE id = ?7";
 
+	if (event_server_state(db, to->id, vm_state_text(to->vm_state), NULL, err) < 0)
+		return -1;
 	return changed(
 		db_run(db, err, sql, "siiiiii", vm_state_text(to->vm_state), (int64_t)to->power_state,
 			to->now_us, to->seen_epoch, (int64_t)to->launched, (int64_t)to->forget_pass, to->id),
@@ -55,6 +58,8 @@ int store_server_fault(struct db *db, int64_t id, int code, const char *message,
 				  "fault_details = ?3, fault_us = ?4, updated_us = ?4, generation = "
 				  "generation + 1 WHERE id = ?5";
 
+	if (event_server_state(db, id, vm_state_text(VM_ERROR), message, err) < 0)
+		return -1;
 	return changed(db_run(db, err, sql, "issii", (int64_t)code, message, details, now_us, id), id, err);
 }
 
@@ -113,6 +118,8 @@ int store_server_set_power(struct db *db, int64_t id, enum vm_state vm_state, in
 		"UPDATE server SET vm_state = ?1, power_state = ?2, power_seen_us = ?3, "
 		"power_seen_epoch = ?4, updated_us = ?6, generation = generation + 1 WHERE id = ?5";
 
+	if (event_server_state(db, id, vm_state_text(vm_state), NULL, err) < 0)
+		return -1;
 	return changed(db_run(db, err, sql, "siiiii", vm_state_text(vm_state), (int64_t)power_state, seen_us,
 			       seen_epoch, id, now_us),
 		id, err);
@@ -146,6 +153,20 @@ int store_server_project(
 		return -1;
 	rc = db_row(st, err);
 	if (rc < 0)
+		return -1;
+	*out_uid = rc ? db_dup(st, 0, a) : "";
+	return 0;
+}
+
+int store_server_project_of(
+	struct db *db, struct arena *a, const char *uid, const char **out_uid, struct error *err)
+{
+	static const char sql[] =
+		"SELECT p.uid FROM server s JOIN project p ON p.id = s.project_id WHERE s.uid = ?";
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	int rc;
+
+	if (db_query(db, err, &st, sql, "s", uid) || (rc = db_row(st, err)) < 0)
 		return -1;
 	*out_uid = rc ? db_dup(st, 0, a) : "";
 	return 0;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "store/event_rows.h"
 
 /* ---- the row ---- */
 
@@ -60,7 +61,7 @@ int store_server_insert(struct db *db, const struct server *s, struct error *err
 		s->deleted_us, s->generation, s->root_image_id, s->rescue_image_id, s->shelved_image_id,
 		s->shelved_us, text(s->locked_by));
 
-	return rc < 0 ? -1 : 0;
+	return rc < 0 ? -1 : event_server_created(db, s->id, err);
 }
 
 /* A state that this binary does not know is an error, not a guess. */
@@ -185,7 +186,12 @@ int store_server_save(struct db *db, struct server *s, struct error *err)
 		"root_image_id = nullif(?, 0), rescue_image_id = nullif(?, 0), "
 		"shelved_image_id = nullif(?, 0), shelved_us = ?, zone = ?, "
 		"generation = generation + 1 WHERE id = ? AND generation = ?";
-	int rc = db_run(db, err, sql, "ssiiiiiisissiiiiiiiiisii", vm_state_text(s->vm_state),
+	int rc;
+
+	if (event_server_state(db, s->id, vm_state_text(s->vm_state), s->fault_message, err) < 0 ||
+		event_server_host(db, s->id, s->host_id, err) < 0)
+		return -1;
+	rc = db_run(db, err, sql, "ssiiiiiisissiiiiiiiiisii", vm_state_text(s->vm_state),
 		task_state_text(s->task_state), (int64_t)s->power_state, s->power_seen_us,
 		s->power_seen_epoch, s->host_id, s->epoch, (int64_t)s->want_delete, s->admin_pass,
 		(int64_t)s->fault_code, s->fault_message, s->fault_details, s->fault_us, s->launched_us,

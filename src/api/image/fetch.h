@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Image data from another web server, as a tenant asked for. The controller must not become anybody's way to
- * what only it can reach: the host has to be on the operator's list, and each address that its name has must
- * be out in the world, or in a network that the operator allows. The connection goes to an address that was
- * looked at. */
+/* Image data from another web server, as a tenant asked for; where it may come from: api/outbound.h. */
 #ifndef API_IMAGE_FETCH_H
 #define API_IMAGE_FETCH_H
 
 #include "api/image/writer.h"
+#include "api/outbound.h"
 
 struct fetch {
 	/* to the thread, which sees nothing else: copies */
@@ -29,8 +27,5 @@ int fetch_uri_check(const char *uri, const char *hosts, struct error *err);
 /* On a thread, for as long as it takes. */
 void fetch_run(struct fetch *f);
 void fetch_finish(struct fetch *f);
-/* Once, before the first; and: those that run end soon, and none begins. */
-void fetch_start_all(void);
-void fetch_stop_all(void);
 
 #endif

@@ -119,12 +119,15 @@ static int store_run(struct tick_unit *u, struct error *err)
 		.sha512 = w->sha512 };
 	int rc;
 
-	if (image_quota(db, m->project_id, 0, i.size, NULL, err) < 0)
+	if (image_quota(m->api, db, m->project_id, 0, i.size, NULL, err) < 0)
 		return -1;
 	rc = store_image_activate(db, &i, wall(m), err);
 	if (rc == 0)
 		return error_set(err, ERR_NOT_FOUND, "the image was deleted while its data came");
-	return rc < 0 ? -1 : store_image_task_end(db, m->task_id, "success", "", wall(m), err);
+	return rc < 0 || image_counted(m->api, db, m->project_id, err) < 0 ||
+			       store_image_task_end(db, m->task_id, "success", "", wall(m), err)
+		       ? -1
+		       : 0;
 }
 
 static void store_finish(struct tick_unit *u, enum tick_outcome outcome, const struct error *err)
@@ -309,7 +312,7 @@ static int import_download(
 			"Properties disk_format and container_format must be set prior to saving data.");
 	if (lane && lane_queued(lane) >= WAITING_MAX)
 		return error_set(err, ERR_BUSY, "too many imports are waiting: try again later");
-	if (image_quota(c->db, i->project_id, 0, 1, &d->left, err) < 0)
+	if (image_quota(c->api, c->db, i->project_id, 0, 1, &d->left, err) < 0)
 		return -1;
 	rc = store_image_claim(c->db, i->id, "importing", i->disk_format, c->now_us, err);
 	if (rc == 0)
@@ -346,11 +349,11 @@ int image_import_resume(struct api *api, struct error *err)
 	int64_t left;
 	int rc;
 
-	fetch_start_all();
+	outbound_start_all();
 	if (store_image_task_open(db, &st, err) < 0)
 		return -1;
 	while ((rc = store_image_task_next(st, &a, &t, err)) > 0) {
-		if (image_quota(db, t.project_id, 0, 0, &left, err) < 0)
+		if (image_quota(api, db, t.project_id, 0, 0, &left, err) < 0)
 			break;
 		start(api, &t, left);
 	}
@@ -362,7 +365,7 @@ void image_import_finish(void)
 {
 	struct lane *old = lane;
 
-	fetch_stop_all();
+	outbound_stop_all();
 	lane = NULL;
 	if (old)
 		lane_destroy(old);
