@@ -25,6 +25,7 @@
 #include "store/db.h"
 
 struct api_call;
+struct audit_keeper;
 struct flow_engine;
 struct identity;
 struct lane_pool;
@@ -117,6 +118,7 @@ struct api {
 	struct tick *tick;
 	struct store *store;
 	struct flow_engine *flows;
+	struct audit_keeper *audit; /* NULL: nothing is signed */
 	struct lane_pool *lanes;
 	struct identity *identity; /* token cache and password pool; api/identity owns it */
 	struct http_server *http;
@@ -146,6 +148,7 @@ struct api_stream {
 	void (*end)(struct api_call *c);
 	void (*abort)(struct api_call *c); /* must end with api_fail or api_reply */
 	void (*drain)(struct api_call *c); /* for a streamed reply */
+	void (*left)(struct api_call *c);  /* as http_handler.left; must end the reply */
 	void *data_ctx;
 };
 

@@ -10,11 +10,24 @@
 #include "base/util.h"
 #include "store/audit.h"
 
-enum { PATH_MAX_KEPT = 512 };
+enum { PATH_MAX_KEPT = 512, SEGMENTS_KEPT = 2 };
+
+/* A path of no table may hold anything, as the tokens that the API before this one had there: only where it
+ * led is kept. */
+static const char *path_of(struct api_call *c)
+{
+	const char *path = api_path(c);
+	size_t n = strlen(path), at = 0;
+
+	for (int i = 0; !c->route && i < SEGMENTS_KEPT && at < n; i++)
+		at += 1 + strcspn(path + at + 1, "/");
+	if (!c->route && at < n)
+		return arena_printf(c->arena, "%.*s/...", (int)(at < PATH_MAX_KEPT ? at : 0), path);
+	return n <= PATH_MAX_KEPT ? path : arena_strndup(c->arena, path, PATH_MAX_KEPT);
+}
 
 static struct audit_record row_of(struct api_call *c, const char *reason)
 {
-	const char *path = api_path(c);
 	const struct principal *who = c->who;
 
 	return (struct audit_record) {
@@ -25,7 +38,7 @@ static struct audit_record row_of(struct api_call *c, const char *reason)
 		.project_uid = who ? who->project.uid : NULL,
 		.peer = c->http->peer,
 		.method = c->http->method_name,
-		.path = strlen(path) <= PATH_MAX_KEPT ? path : arena_strndup(c->arena, path, PATH_MAX_KEPT),
+		.path = path_of(c),
 		.action = c->action                    ? c->action
 			  : c->route && c->route->name ? c->route->name
 						       : "unknown",
@@ -42,9 +55,16 @@ int audit_insert(struct api_call *c, struct db *db, const char *reason, struct e
 	return store_audit_insert(db, &r, err);
 }
 
+void audit_lost(struct api *api, const char *request_id, const struct error *why)
+{
+	log_event(LOG_ERR, "audit record lost", "request_id", request_id, "error", why->msg, "detail",
+		why->detail, NULL);
+	housekeeping_unstored(api);
+}
+
 struct detached {
 	struct tick_unit unit;
-	struct store *store;
+	struct api *api;
 	struct arena arena;
 	struct audit_record row;
 };
@@ -53,7 +73,7 @@ static int run_detached(struct tick_unit *u, struct error *err)
 {
 	struct detached *d = CONTAINER_OF(u, struct detached, unit);
 
-	return store_audit_insert(store_rw(d->store), &d->row, err);
+	return store_audit_insert(store_rw(d->api->store), &d->row, err);
 }
 
 static void finish_detached(struct tick_unit *u, enum tick_outcome outcome, const struct error *err)
@@ -61,8 +81,7 @@ static void finish_detached(struct tick_unit *u, enum tick_outcome outcome, cons
 	struct detached *d = CONTAINER_OF(u, struct detached, unit);
 
 	if (outcome != TICK_DONE)
-		log_event(LOG_ERR, "audit record lost", "request_id", d->row.request_id, "error", err->msg,
-			"detail", err->detail, NULL);
+		audit_lost(d->api, d->row.request_id, err);
 	arena_finish(&d->arena);
 	free(d);
 }
@@ -73,7 +92,7 @@ void audit_detached(struct api_call *c, const char *reason)
 	const struct audit_record r = row_of(c, reason);
 
 	d->row = audit_record_copy(&r, &d->arena);
-	d->store = c->api->store;
+	d->api = c->api;
 	d->unit = (struct tick_unit) { .run = run_detached, .finish = finish_detached };
 	tick_submit(c->api->tick, &d->unit);
 }

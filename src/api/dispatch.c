@@ -173,8 +173,7 @@ static void finish_refusal_audit(struct tick_unit *u, enum tick_outcome outcome,
 	struct api_call *c = CONTAINER_OF(u, struct api_call, unit);
 
 	if (outcome != TICK_DONE)
-		log_event(LOG_ERR, "audit record lost", "request_id", c->request_id, "error", err->msg,
-			"detail", err->detail, NULL);
+		audit_lost(c->api, c->request_id, err);
 	send_error(c);
 }
 
@@ -206,9 +205,7 @@ void api_fail(struct api_call *c, const struct error *err)
 	c->status = api_error_status(err->code);
 	denied = c->status == 401 || c->status == 403;
 	c->api->denied += denied;
-	/* what was not found, or came while the disk refuses writes, leaves no row */
-	if (!(denied || (is_write(c) && c->route)) || err->code == ERR_UNAVAILABLE ||
-		!housekeeping_denied(c)) {
+	if (!(denied || is_write(c)) || !housekeeping_denied(c)) {
 		send_error(c);
 		return;
 	}
@@ -266,6 +263,7 @@ static void finish_in_tick(struct tick_unit *u, enum tick_outcome outcome, const
 
 		api_fail(c, &copy);
 	} else {
+		audit_lost(c->api, c->request_id, err);
 		api_unstored(&c->error, outcome, err);
 		c->status = api_error_status(c->error.code);
 		send_error(c);
@@ -581,6 +579,15 @@ static void drain(void *ctx, struct http_request *r)
 		c->stream.drain(c);
 }
 
+static void left(void *ctx, struct http_request *r)
+{
+	struct api_call *c = r->data;
+
+	(void)ctx;
+	if (c->stream.left)
+		c->stream.left(c);
+}
+
 struct http_handler api_http_handler(struct api *api)
 {
 	return (struct http_handler) { .begin = begin,
@@ -589,5 +596,6 @@ struct http_handler api_http_handler(struct api *api)
 		.dropped = dropped,
 		.abort = aborted,
 		.drain = drain,
+		.left = left,
 		.ctx = api };
 }

@@ -31,6 +31,7 @@ struct housekeeping {
 	struct peer_tally peers[PEERS], others; /* others: of all for whom there is no room */
 	struct peer_tally told[PEERS + 1];      /* what the unit under way writes down */
 	size_t told_n;
+	unsigned unstored, unstored_told; /* records that the disk did not take */
 };
 
 /* --- denied requests --- */
@@ -53,7 +54,9 @@ bool housekeeping_denied(struct api_call *c)
 	struct housekeeping *h = c->api->housekeeping;
 	struct peer_tally *t;
 
-	if (!h || c->who || c->status != 401)
+	if (h && h->stopped && c->error.code == ERR_UNAVAILABLE)
+		return false; /* cut off by the stop, when there are no ticks any more */
+	if (!h || c->who)
 		return true;
 	t = tally_of(h, c->http->peer);
 	if (t->rows < c->api->config.audit_denied_max) {
@@ -64,9 +67,16 @@ bool housekeeping_denied(struct api_call *c)
 	return false;
 }
 
+void housekeeping_unstored(struct api *api)
+{
+	if (api->housekeeping)
+		api->housekeeping->unstored++;
+}
+
 static void take_tallies(struct housekeeping *h)
 {
 	str_copy(h->others.peer, sizeof h->others.peer, "other peers");
+	h->unstored_told = h->unstored;
 	h->told_n = 0;
 	for (size_t i = 0; i <= PEERS; i++) {
 		struct peer_tally *t = i < PEERS ? &h->peers[i] : &h->others;
@@ -75,6 +85,21 @@ static void take_tallies(struct housekeeping *h)
 			h->told[h->told_n++] = *t;
 		*t = (struct peer_tally) { 0 };
 	}
+}
+
+static int write_unstored(struct housekeeping *h, struct db *db, struct error *err)
+{
+	char reason[96];
+	struct audit_note note = { .at_us = clock_wall(h->api->loop->clock),
+		.action = "audit.unstored",
+		.status = 503,
+		.reason = reason };
+
+	if (!h->unstored_told)
+		return 0;
+	snprintf(reason, sizeof reason, "%u requests were refused while the disk took no record of them",
+		h->unstored_told);
+	return store_audit_note(db, &note, err);
 }
 
 static int write_tallies(struct housekeeping *h, struct db *db, struct error *err)
@@ -90,12 +115,13 @@ static int write_tallies(struct housekeeping *h, struct db *db, struct error *er
 			.status = 401,
 			.reason = reason };
 
-		snprintf(reason, sizeof reason, "%u more requests without a valid token within a minute",
+		snprintf(reason, sizeof reason,
+			"%u more requests without a valid token were refused within a minute",
 			h->told[i].left_out);
 		if (store_audit_insert(db, &row, err) < 0)
 			return -1;
 	}
-	return 0;
+	return write_unstored(h, db, err);
 }
 
 /* --- the unit --- */
@@ -132,7 +158,9 @@ static void finish(struct tick_unit *u, enum tick_outcome outcome, const struct 
 	struct housekeeping *h = CONTAINER_OF(u, struct housekeeping, unit);
 
 	h->busy = false;
-	if (outcome != TICK_DONE)
+	if (outcome == TICK_DONE)
+		h->unstored -= h->unstored_told;
+	else
 		log_event(LOG_ERR, "housekeeping failed", "error", err->msg, "detail", err->detail, NULL);
 	if (!h->stopped)
 		loop_timer_set(h->api->loop, &h->timer,

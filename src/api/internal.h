@@ -10,6 +10,8 @@ const char *api_path(const struct api_call *c);
 
 /* The row for a call whose outcome is known (c->status); inside a unit. reason: NULL for success. */
 int audit_insert(struct api_call *c, struct db *db, const char *reason, struct error *err);
+/* A record could not be stored: the journal says so, and the count of such, which is written down later. */
+void audit_lost(struct api *api, const char *request_id, const struct error *why);
 /* Writes the row in a tick of its own without holding the call: for replies that cannot wait. */
 void audit_detached(struct api_call *c, const char *reason);
 
@@ -18,8 +20,10 @@ void audit_detached(struct api_call *c, const char *reason);
 void housekeeping_start(struct api *api);
 void housekeeping_stop(struct api *api);
 void housekeeping_destroy(struct api *api);
-/* Does this denied call get an audit row? When not, it is on the tally. */
+/* Does this refused call get an audit row? When not, it is on the tally. */
 bool housekeeping_denied(struct api_call *c);
+/* One more that could not be written down. */
+void housekeeping_unstored(struct api *api);
 
 /* A POST with an Idempotency-Key: sets c->key. ERR_BAD_REQUEST for a key that cannot be one. */
 int idempotency_begin(struct api_call *c, struct error *err);

@@ -242,6 +242,15 @@ const struct config_key config_keys[] = {
 		"after which a remote console without input or output is closed; 0: never"),
 	INT("consoles", console_life_s, "14400", 0, 604800, false, "after which it is closed; 0: never"),
 	INT("consoles", consoles_max, "256", 0, 10000, false, "remote consoles open at once"),
+	TEXT("audit", audit_key, "", false,
+		"the key that signs the audit, made at the first start; empty: audit.key in state_dir. Better "
+		"where backups of the database do not go"),
+	TEXT("audit", audit_witness, "", false,
+		"file to which signed heads are added, best on another machine's disk; empty: none"),
+	INT("audit", audit_head_s, "60", 1, 86400, false,
+		"how long a record waits until a head that covers it is signed"),
+	INT("audit", audit_head_records, "1000", 1, 10000, false, "a head is also signed after so many"),
+	INT("audit", audit_keep_days, "400", 0, 36500, false, "how long records are kept; 0: for ever"),
 };
 const size_t config_keys_n = ARRAY_LEN(config_keys);
 
@@ -496,6 +505,8 @@ int config_load(const char *path, struct config *out, struct error *err)
 		c.database = arena_printf(&c.arena, "%s/cloudd.db", c.state_dir);
 	if (!c.image_dir[0])
 		c.image_dir = arena_printf(&c.arena, "%s/images", c.state_dir);
+	if (!c.audit_key[0])
+		c.audit_key = arena_printf(&c.arena, "%s/audit.key", c.state_dir);
 	*out = c;
 	return 0;
 }

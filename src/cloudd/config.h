@@ -47,6 +47,9 @@ struct config {
 	/* [consoles] */
 	int64_t console_keep_h, console_keep_mib, console_total_mib, console_poll_s, console_token_s,
 		console_idle_s, console_life_s, consoles_max;
+	/* [audit] */
+	const char *audit_key, *audit_witness;
+	int64_t audit_head_s, audit_head_records, audit_keep_days;
 	/* [gpu NAME] */
 	struct flow_gpu_model gpus[CONFIG_GPUS_MAX];
 	size_t gpus_n;

@@ -22,6 +22,7 @@
 #include "base/util.h"
 #include "cloudd/config.h"
 #include "cloudd/version.h"
+#include "flow/audit_keeper.h"
 #include "flow/flow.h"
 #include "http/http.h"
 #include "hv/hv.h"
@@ -41,6 +42,7 @@ struct daemon {
 	struct tick *tick;
 	struct lane_pool *lanes;
 	struct flow_engine *flows;
+	struct audit_keeper *audit;
 	struct api api;
 	struct http_server *http;
 	struct http_tls tls;
@@ -69,6 +71,7 @@ static void on_flows_stopped(void *ctx)
 {
 	struct daemon *d = ctx;
 
+	audit_keeper_stop(d->audit); /* a last head, of all that was done */
 	tick_drain(d->tick, on_idle, d);
 }
 
@@ -318,15 +321,33 @@ static int start_flows(struct daemon *d, struct error *err)
 	return flow_engine_create(&fc, &d->flows, err);
 }
 
+static int start_audit(struct daemon *d, struct error *err)
+{
+	const struct config *c = &d->config;
+	const struct audit_keeper_config ac = { .loop = &d->loop,
+		.tick = d->tick,
+		.store = d->store,
+		.lanes = d->lanes,
+		.cloud_id = d->cloud_id,
+		.key_path = c->audit_key,
+		.witness = c->audit_witness,
+		.head_s = c->audit_head_s,
+		.head_records = c->audit_head_records,
+		.keep_us = c->audit_keep_days * 86400 * 1000000 };
+
+	return audit_keeper_create(&ac, &d->audit, err);
+}
+
 static int start_rooms(struct daemon *d, struct error *err)
 {
-	if (start_flows(d, err) < 0)
+	if (start_flows(d, err) < 0 || start_audit(d, err) < 0)
 		return -1;
 	d->api = (struct api) {
 		.loop = &d->loop,
 		.tick = d->tick,
 		.store = d->store,
 		.flows = d->flows,
+		.audit = d->audit,
 		.lanes = d->lanes,
 		.config = api_config_of(d),
 		.started_us = clock_wall(d->loop.clock),
@@ -469,6 +490,7 @@ static unsigned close_all(struct daemon *d)
 	image_finish();
 	if (d->api.router)
 		api_finish(&d->api);
+	audit_keeper_destroy(d->audit);
 	if (d->flows)
 		flow_engine_destroy(d->flows);
 	if (d->lanes)

@@ -6,6 +6,7 @@
 #include "api/operator/operator.h"
 #include "base/util.h"
 #include "domain/audit_json.h"
+#include "flow/audit_keeper.h"
 #include "store/audit.h"
 #include "store/meta.h"
 
@@ -252,6 +253,28 @@ int operator_audit_keys(struct api_call *c, struct error *err)
 		jw_end_object(&c->out);
 	}
 	jw_end_array(&c->out);
+	jw_end_object(&c->out);
+	return 0;
+}
+
+static void rotated(struct api_call *c)
+{
+	audit_keeper_rotated(c->api->audit);
+}
+
+int operator_audit_rotate(struct api_call *c, struct error *err)
+{
+	const char *id;
+
+	if (!c->api->audit)
+		return error_set(err, ERR_CONFLICT, "nothing is signed here");
+	if (audit_keeper_rotate(c->api->audit, c->db, c->request_id, &id, err))
+		return -1;
+	c->status = 201;
+	c->target = arena_strdup(c->arena, id);
+	c->committed = rotated;
+	jw_object(&c->out);
+	jw_kv_str(&c->out, "key", id);
 	jw_end_object(&c->out);
 	return 0;
 }

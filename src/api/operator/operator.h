@@ -14,6 +14,7 @@ int operator_audit_show(struct api_call *c, struct error *err);
 int operator_audit_proof(struct api_call *c, struct error *err);
 int operator_audit_head(struct api_call *c, struct error *err);
 int operator_audit_keys(struct api_call *c, struct error *err);
+int operator_audit_rotate(struct api_call *c, struct error *err);
 int operator_audit_export(struct api_call *c, struct error *err);
 
 int host_list(struct api_call *c, struct error *err);
@@ -40,6 +41,13 @@ int operator_quota_show(struct api_call *c, struct error *err);
 int operator_quota_set(struct api_call *c, struct error *err);
 int operator_quota_defaults(struct api_call *c, struct error *err);
 int operator_quota_defaults_set(struct api_call *c, struct error *err);
+int operator_quota_reset(struct api_call *c, struct error *err);
+int operator_quota_tree(struct api_call *c, struct error *err);
+
+int guardrail_show(struct api_call *c, struct error *err);
+int guardrail_set(struct api_call *c, struct error *err);
+int guardrail_clear(struct api_call *c, struct error *err);
+extern const struct bind_table guardrail_body;
 
 extern const struct bind_table host_create_body, host_action_body, flow_action_body, operator_quota_body;
 
