@@ -290,7 +290,10 @@ void holding_tell(const struct placement *p, const struct holding *h, struct pla
 		.exclusive = h->exclusive,
 		.preemptible = h->preemptible,
 		.reservation = h->reservation };
-	*out = (struct placement_choice) { .host_id = h->host };
+	/* it is large: of its arrays only what counts is written */
+	out->host_id = h->host;
+	out->gpus_n = out->cells_n = out->cpus_n = out->idle_n = 0;
+	out->cpus_isolated = false;
 	if (!c)
 		return;
 	for (size_t i = 0; i < c->gpus_n; i++) {

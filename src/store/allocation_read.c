@@ -273,18 +273,20 @@ static int shared_read(struct db *db, struct arena *a, struct allocation_place *
 {
 	static const char sql[] = "SELECT cpu_list, cell FROM host_cell WHERE host_id = ? ORDER BY cell";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
-	int16_t *cpus = ARENA_ARRAY(a, int16_t, CPUSET_MAX), *cells = ARENA_ARRAY(a, int16_t, CPUSET_MAX);
-	struct host_room room;
-	int rc = store_host_room(db, p->host_id, &room, err);
+	int16_t *cpus, *cells;
+	struct cpuset pins;
+	int rc = store_host_pins(db, p->host_id, &pins, err);
 
-	if (rc <= 0 || (cpuset_empty(&room.pins) && !p->cells_n))
+	if (rc <= 0 || (cpuset_empty(&pins) && !p->cells_n))
 		return rc < 0 ? -1 : 0;
+	cpus = ARENA_ARRAY(a, int16_t, CPUSET_MAX);
+	cells = ARENA_ARRAY(a, int16_t, CPUSET_MAX);
 	if (db_query(db, err, &st, sql, "i", p->host_id))
 		return -1;
 	while ((rc = db_row(st, err)) > 0) {
 		struct cpuset cell = store_cell_cpus(db_text(st, 0));
 
-		cpuset_without(&cell, &room.pins);
+		cpuset_without(&cell, &pins);
 		for (int i = cpuset_next(&cell, 0); i >= 0 && p->shared_n < CPUSET_MAX;
 			i = cpuset_next(&cell, i + 1)) {
 			cpus[p->shared_n] = (int16_t)i;

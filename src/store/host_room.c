@@ -48,6 +48,19 @@ static int pins_read(
 	return rc;
 }
 
+int store_host_pins(struct db *db, int64_t host_id, struct cpuset *out, struct error *err)
+{
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	int rc;
+
+	if (db_query(db, err, &st, "SELECT dedicated_cpus FROM host WHERE id = ?", "i", host_id))
+		return -1;
+	rc = db_row(st, err);
+	if (rc > 0 && pins_read(db, host_id, db_text(st, 0), out, err))
+		return -1;
+	return rc;
+}
+
 int store_host_siblings(
 	struct db *db, int64_t host_id, const struct cpuset *cpus, struct cpuset *out, struct error *err)
 {

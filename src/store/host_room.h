@@ -18,6 +18,8 @@ struct host_room {
 
 /* 1 found, 0 no such host, -1. */
 int store_host_room(struct db *db, int64_t host_id, struct host_room *out, struct error *err);
+/* Its pins alone, without a look at what is taken. As above. */
+int store_host_pins(struct db *db, int64_t host_id, struct cpuset *out, struct error *err);
 /* Of all cells: the other threads of these CPUs' cores. */
 int store_host_siblings(
 	struct db *db, int64_t host_id, const struct cpuset *cpus, struct cpuset *out, struct error *err);
