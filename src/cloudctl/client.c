@@ -8,7 +8,7 @@
 
 #include "base/util.h"
 
-enum { ANSWER_MAX_BYTES = 256 << 20, CONNECT_TIMEOUT_S = 10, ANSWER_TIMEOUT_S = 120 };
+enum { ANSWER_MAX_BYTES = 256 << 20, CONNECT_TIMEOUT_S = 10, ANSWER_TIMEOUT_S = 120, STALL_S = 60 };
 
 static void slist_free(struct curl_slist **list)
 {
@@ -22,8 +22,13 @@ static void json_free(json_t **value)
 
 static size_t take(char *data, size_t size, size_t n, void *ctx)
 {
-	struct buf *out = ctx;
+	struct client *c = ctx;
+	struct buf *out = &c->text;
+	long status = 0;
 
+	if (c->sink && curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK &&
+		status == 200)
+		return fwrite(data, 1, size * n, c->sink);
 	if (out->len + size * n > ANSWER_MAX_BYTES)
 		return 0;
 	buf_append(out, data, size * n);
@@ -65,7 +70,7 @@ int client_init(struct client *c, const struct client_config *config, struct err
 	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, (long)ANSWER_TIMEOUT_S);
 	curl_easy_setopt(c->curl, CURLOPT_USERAGENT, "cloudctl");
 	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, take);
-	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, &c->text);
+	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, c);
 	curl_easy_setopt(c->curl, CURLOPT_HEADERFUNCTION, take_header);
 	curl_easy_setopt(c->curl, CURLOPT_HEADERDATA, c);
 	if (!config->url) {
@@ -239,6 +244,23 @@ static int sign_in(struct client *c, struct error *err)
 	if (transfer(c, "POST", "/identity/v3/auth/tokens", buf_text(&b), err))
 		return -1;
 	return c->token ? 0 : error_set(err, ERR_UNAUTHORIZED, "the answer to the sign-in has no token");
+}
+
+int client_download(struct client *c, const char *path, FILE *to, struct error *err)
+{
+	int rc;
+
+	if (c->config.url && !c->token && sign_in(c, err))
+		return -1;
+	c->sink = to;
+	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, 0L);
+	curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_S);
+	rc = transfer(c, "GET", path, NULL, err);
+	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, (long)ANSWER_TIMEOUT_S);
+	curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_TIME, 0L);
+	c->sink = NULL;
+	return rc;
 }
 
 int client_call(struct client *c, const char *method, const char *path, const char *body, json_t **out,

@@ -4,6 +4,7 @@
 #define CLOUDCTL_CLIENT_H
 
 #include <jansson.h>
+#include <stdio.h>
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -23,6 +24,7 @@ struct client {
 	char *token;     /* owned */
 	struct buf text; /* the last answer */
 	long status;     /* its HTTP status, 0: none came */
+	FILE *sink;      /* where an answer that succeeds goes instead */
 };
 
 int client_init(struct client *c, const struct client_config *config, struct error *err);
@@ -33,6 +35,8 @@ void client_finish(struct client *c);
  * message, with the status in c->status. */
 int client_call(struct client *c, const char *method, const char *path, const char *body, json_t **out,
 	struct error *err);
+/* GET, with the answer written to a file as it comes, however long it is. */
+int client_download(struct client *c, const char *path, FILE *to, struct error *err);
 /* Adds text as one segment of a path or value of a query. */
 void url_escape(struct buf *out, const char *text);
 

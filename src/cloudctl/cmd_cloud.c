@@ -173,7 +173,7 @@ int cmd_user_password(struct ctl *ctl)
 	return CLOUDCTL_OK;
 }
 
-/* --- flavor and quota --- */
+/* --- flavor --- */
 
 /* The GPUs as compute's clients know them: pci_passthrough:alias = "h100:8,l40s:1". */
 static const char *gpus_body(struct ctl *ctl)
@@ -219,34 +219,6 @@ int cmd_flavor_create(struct ctl *ctl)
 	}
 	json_object_set(
 		json_object_get(answer, "flavor"), "extra_specs", json_object_get(specs, "extra_specs"));
-	return ctl_show(ctl, command->view, answer);
-}
-
-int cmd_quota_set(struct ctl *ctl)
-{
-	const struct command *command = ctl->args.command;
-	CLEANUP(buf_finish) struct buf b = { 0 };
-	const char *url;
-	json_t *answer;
-
-	jw_object(&b);
-	jw_key(&b, "quotas");
-	jw_object(&b);
-	for (size_t i = str_starts(command->args, "PROJECT"); i < ctl->args.positional_n; i++) {
-		const char *pair = ctl->args.positional[i], *eq = strchr(pair, '=');
-		int64_t limit;
-
-		if (!eq || eq == pair || !str_int64(eq + 1, -1, INT64_MAX, &limit)) {
-			error_set(&ctl->err, ERR_BAD_REQUEST,
-				"'%s' is not KEY=NUMBER, as cores=64 (-1 is no limit)", pair);
-			return ctl_failed(ctl);
-		}
-		jw_kv_int(&b, arena_strndup(&ctl->arena, pair, (size_t)(eq - pair)), limit);
-	}
-	jw_end_object(&b);
-	jw_end_object(&b);
-	if (ctl_url(ctl, command->url, &url) || ctl_call(ctl, "PUT", url, buf_text(&b), &answer))
-		return ctl_failed(ctl);
 	return ctl_show(ctl, command->view, answer);
 }
 

@@ -60,6 +60,11 @@ int ctl_call(struct ctl *ctl, const char *method, const char *path, const char *
 	return 0;
 }
 
+int ctl_download(struct ctl *ctl, const char *path, FILE *to)
+{
+	return connect_client(ctl) || client_download(&ctl->client, path, to, &ctl->err) ? -1 : 0;
+}
+
 /* The command that lists what this one works on: "server show" has "server list". */
 static const char *sibling_list(const struct command *command)
 {

@@ -4,6 +4,7 @@
 #define CLOUDCTL_CTL_H
 
 #include <jansson.h>
+#include <stdio.h>
 
 #include "base/arena.h"
 #include "base/error.h"
@@ -27,6 +28,8 @@ struct ctl {
 /* One request. *out, when not NULL, is the answer, borrowed; NULL when it has no body. -1 with ctl->err set.
  */
 int ctl_call(struct ctl *ctl, const char *method, const char *path, const char *body, json_t **out);
+/* GET, with the answer written to a file as it comes. */
+int ctl_download(struct ctl *ctl, const char *path, FILE *to);
 /* Prints ctl->err with what to do next, and gives the exit code that belongs to it: `return ctl_failed(ctl);`
  */
 int ctl_failed(struct ctl *ctl);
@@ -60,6 +63,8 @@ int cmd_user_create(struct ctl *ctl);
 int cmd_user_password(struct ctl *ctl);
 int cmd_flavor_create(struct ctl *ctl);
 int cmd_quota_set(struct ctl *ctl);
+int cmd_quota_tree(struct ctl *ctl);
+int cmd_guardrail_set(struct ctl *ctl);
 int cmd_server_console(struct ctl *ctl);
 int cmd_explain(struct ctl *ctl);
 int cmd_simulate(struct ctl *ctl);
@@ -74,6 +79,11 @@ int cmd_pki_init(struct ctl *ctl);
 int cmd_pki_issue(struct ctl *ctl);
 int cmd_pki_list(struct ctl *ctl);
 int cmd_pki_bundle(struct ctl *ctl);
+int cmd_audit_list(struct ctl *ctl);
+int cmd_audit_verify(struct ctl *ctl);
+int cmd_audit_export(struct ctl *ctl);
+int cmd_audit_proof(struct ctl *ctl);
+int cmd_audit_key(struct ctl *ctl);
 int cmd_help(struct ctl *ctl);
 
 #endif

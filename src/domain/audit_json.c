@@ -101,6 +101,17 @@ static int read_number(const json_t *j, const char *key, int64_t *out, struct er
 	return 0;
 }
 
+/* The time is there twice, once for people. */
+static int read_at(const json_t *j, int64_t *out, struct error *err)
+{
+	char text[TIME_TEXT];
+
+	if (read_number(j, "at_us", out, err))
+		return -1;
+	return str_eq(json_string_value(json_object_get(j, "at")), time_iso_usz(*out, text)) ? 0
+											     : bad(err, "at");
+}
+
 static int hex_digit(char c)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -142,7 +153,7 @@ int audit_record_read(const json_t *j, struct arena *a, struct audit_record *out
 {
 	struct audit_record r = { 0 };
 
-	if (read_number(j, "seq", &r.seq, err) || read_number(j, "at_us", &r.at_us, err) ||
+	if (read_number(j, "seq", &r.seq, err) || read_at(j, &r.at_us, err) ||
 		read_number(j, "status", &r.status, err) || (hash && audit_hash_read(j, "hash", hash, err)))
 		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
@@ -163,7 +174,7 @@ int audit_head_read(const json_t *j, struct audit_head *out, struct error *err)
 
 	if (!key || !str_copy(h.key_id, sizeof h.key_id, key))
 		return bad(err, "key");
-	if (read_number(j, "seq", &h.seq, err) || read_number(j, "at_us", &h.at_us, err) ||
+	if (read_number(j, "seq", &h.seq, err) || read_at(j, &h.at_us, err) ||
 		audit_hash_read(j, "hash", h.hash, err) ||
 		read_base64(j, "signature", h.signature, SIGN_BYTES, err))
 		return -1;

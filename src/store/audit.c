@@ -110,6 +110,14 @@ int store_audit_note(struct db *db, const struct audit_note *n, struct error *er
 
 /* --- reading --- */
 
+/* Bytes behind a NUL were never written, and would not be seen: such a text fits nothing. */
+static const char *lend_text(sqlite3_stmt *st, int col)
+{
+	const char *s = db_text(st, col);
+
+	return s && strlen(s) != (size_t)sqlite3_column_bytes(st, col) ? "(bytes behind a NUL)" : s;
+}
+
 /* Texts as SQLite lends them. False: the hash is none. */
 static bool lend(sqlite3_stmt *st, struct audit_record *r, unsigned char *hash)
 {
@@ -119,9 +127,9 @@ static bool lend(sqlite3_stmt *st, struct audit_record *r, unsigned char *hash)
 	r->seq = db_int(st, 0);
 	r->at_us = db_int(st, 1);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		*texts[i] = db_text(st, 2 + (int)i);
+		*texts[i] = lend_text(st, 2 + (int)i);
 	r->status = db_int(st, 11);
-	r->reason = db_text(st, 12);
+	r->reason = lend_text(st, 12);
 	return !hash || get_hash(st, 13, hash);
 }
 

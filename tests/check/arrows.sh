@@ -14,7 +14,7 @@ declare -A may=(
 	[flow]="store hv loop placement domain base"
 	[api]="http flow store hv loop placement domain base"
 	[cloudd]="api http flow store hv loop placement domain base"
-	[cloudctl]="placement base"
+	[cloudctl]="placement domain base"
 )
 bad=0
 for room in */; do
