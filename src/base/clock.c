@@ -29,6 +29,12 @@ static int64_t system_mono(void *ctx)
 	return read_clock(CLOCK_MONOTONIC);
 }
 
+static int64_t system_boot(void *ctx)
+{
+	(void)ctx;
+	return read_clock(CLOCK_BOOTTIME);
+}
+
 /* Small amounts are taken from a supply: a call of the generator costs as much for 16 bytes as for many more.
  * What is handed out is wiped here. */
 static void system_fill(void *ctx, void *out, size_t n)
@@ -52,7 +58,7 @@ static void system_fill(void *ctx, void *out, size_t n)
 	OPENSSL_cleanse(supply + left, n);
 }
 
-const struct clock clock_system = { .wall_us = system_wall, .mono_us = system_mono };
+const struct clock clock_system = { .wall_us = system_wall, .mono_us = system_mono, .boot_us = system_boot };
 const struct rng rng_system = { .fill = system_fill };
 
 static void split(int64_t wall_us, struct tm *tm, int *us)

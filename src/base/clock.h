@@ -6,10 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Microseconds: wall since 1970-01-01 UTC, for rows; mono from any start, never backward, for deadlines. */
+/* Microseconds: wall since 1970-01-01 UTC, for rows; mono from any start, never backward, for deadlines; boot
+ * as mono, but it goes on while the machine sleeps, for the books (NULL: mono). */
 struct clock {
 	int64_t (*wall_us)(void *ctx);
 	int64_t (*mono_us)(void *ctx);
+	int64_t (*boot_us)(void *ctx);
 	void *ctx;
 };
 
@@ -23,6 +25,11 @@ static inline int64_t clock_wall(const struct clock *c)
 static inline int64_t clock_mono(const struct clock *c)
 {
 	return c->mono_us(c->ctx);
+}
+
+static inline int64_t clock_boot(const struct clock *c)
+{
+	return c->boot_us ? c->boot_us(c->ctx) : c->mono_us(c->ctx);
 }
 
 struct rng {

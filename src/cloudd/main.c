@@ -28,6 +28,7 @@
 #include "hv/hv.h"
 #include "store/history.h"
 #include "store/meta.h"
+#include "store/samples.h"
 
 /* LINGER_MS: what flows write waits that long for company while no request writes; a commit costs as much as
  * many rows */
@@ -39,6 +40,7 @@ struct daemon {
 	struct loop loop;
 	struct store *store;
 	struct history *history;
+	struct samples *samples; /* NULL: none are kept */
 	struct tick *tick;
 	struct lane_pool *lanes;
 	struct flow_engine *flows;
@@ -276,6 +278,19 @@ static struct api_config api_config_of(const struct daemon *d)
 		.console_idle_s = c->console_idle_s,
 		.console_life_s = c->console_life_s,
 		.consoles_max = (unsigned)c->consoles_max,
+		.events_streams_max = (unsigned)c->events_streams_max,
+		.events_heartbeat_ms = (unsigned)c->events_heartbeat_s * 1000,
+		.events_keep_us = c->events_keep_days * 86400 * 1000000,
+		.events_max = c->events_max,
+		.webhook_hosts = c->webhook_hosts,
+		.webhook_networks = c->webhook_networks,
+		.webhook_ca = c->webhook_ca,
+		.webhook_key = c->webhook_key,
+		.webhook_http = c->webhook_http,
+		.webhook_timeout_s = c->webhook_timeout_s,
+		.webhook_give_up_us = c->webhook_give_up_h * 3600 * 1000000,
+		.webhook_threads = (unsigned)c->webhook_threads,
+		.webhooks_max = (unsigned)c->webhooks_max,
 		.show_config = show_config,
 		.show_config_ctx = (void *)&d->config,
 	};
@@ -304,6 +319,7 @@ static int start_flows(struct daemon *d, struct error *err)
 		.connects_max = (unsigned)c->connects_max,
 		.poll_ms = (unsigned)c->poll_s * 1000,
 		.history = d->history,
+		.samples = d->samples,
 		.console_poll_ms = (unsigned)c->console_poll_s * 1000,
 		.image_size_max = c->image_max_gib << 30,
 		.preempt_notice_s = c->preempt_notice_s,
@@ -407,6 +423,7 @@ static void finish_boot(struct tick_unit *u, enum tick_outcome outcome, const st
 static const struct tick_member store_member = {
 	.begin = store_tick_begin,
 	.savepoint = store_tick_savepoint,
+	.seal = store_tick_seal,
 	.release = store_tick_release,
 	.rollback = store_tick_rollback,
 	.dirty = store_tick_dirty,
@@ -452,6 +469,18 @@ static int open_history(struct daemon *d, struct error *err)
 	return history_open(&hc, &d->history, err);
 }
 
+static int open_samples(struct daemon *d, struct error *err)
+{
+	const struct config *c = &d->config;
+	CLEANUP(free_ptr) char *path = xasprintf("%s/samples.db", c->state_dir);
+	struct samples_config sc = { .path = path,
+		.period_ms = c->sample_s * 1000,
+		.minutes_keep_ms = c->sample_raw_hours * 3600 * 1000,
+		.hours_keep_ms = c->sample_keep_days * 86400 * 1000 };
+
+	return c->sample_s ? samples_open(&sc, &d->samples, err) : 0;
+}
+
 static int open_state(struct daemon *d, struct error *err)
 {
 	const struct config *c = &d->config;
@@ -465,7 +494,8 @@ static int open_state(struct daemon *d, struct error *err)
 
 	if (make_dir(c->state_dir, 0700, err) < 0 || make_dir(c->image_dir, 0700, err) < 0)
 		return -1;
-	if (store_open(&sc, &d->store, err) < 0 || open_history(d, err) < 0)
+	if (store_open(&sc, &d->store, err) < 0 || open_history(d, err) < 0 ||
+		open_samples(d, err) < 0)
 		return -1;
 	d->tick = tick_create(&tc);
 	member.ctx = d->store;
@@ -503,6 +533,7 @@ static unsigned close_all(struct daemon *d)
 	if (d->store)
 		store_close(d->store);
 	history_unref(d->history);
+	samples_unref(d->samples);
 	config_finish(&d->config);
 	return lost;
 }

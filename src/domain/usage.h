@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Arithmetic of usage: intervals of use clipped to a period, and exact sums of them. Times are wall µs; an
+/* Arithmetic of usage: intervals of use clipped to a period, and exact sums of them. Times are books µs; an
  * interval has its start and not its end, so that intervals that meet are disjoint. */
 #ifndef DOMAIN_USAGE_H
 #define DOMAIN_USAGE_H

@@ -8,6 +8,7 @@
 #include "flow/move.h"
 #include "flow/resize_wait.h"
 #include "flow/server_groups.h"
+#include "store/guardrails.h"
 #include "store/hosts.h"
 #include "store/quotas.h"
 #include "store/server_power.h"
@@ -55,27 +56,17 @@ static const struct move_rule {
 
 static int check_quota(struct request *r, struct error *err)
 {
-	const struct server *s = r->s;
-	const struct {
-		enum quota_resource resource;
-		int64_t more;
-	} counts[] = {
-		{ QUOTA_CORES, r->flavor.vcpus - s->vcpus },
-		{ QUOTA_RAM, r->flavor.ram_mib - s->ram_mib },
-		{ QUOTA_GPUS, flavor_wants_gpus(&r->wants) - capacity_gpus(s->extra_specs) },
-	};
-	int64_t limits[QUOTA_MAX];
+	CLEANUP(quota_amounts_finish) struct quota_amounts more = { .at = NULL };
 
-	if (store_quota_limits(r->db, s->project_id, limits, err))
-		return -1;
-	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
-		enum quota_resource q = counts[i].resource;
+	move_peak(r->e, r->s, &r->flavor, &more);
+	return store_quota_admit(r->db, r->e->quota, r->s->project_id, &more, err);
+}
 
-		if (quota_check(q, limits[q], quota_index_get(r->e->quota, s->project_id, q), counts[i].more,
-			    err))
-			return -1;
-	}
-	return 0;
+static int check_guardrail(struct request *r, struct error *err)
+{
+	return store_guardrail_check(r->db, r->s->project_id,
+		&(struct guardrail_ask) { .flavor_uid = r->flavor.uid, .preemptible = r->wants.preemptible },
+		err);
 }
 
 static int check_resize(struct request *r, struct error *err)
@@ -94,7 +85,7 @@ static int check_resize(struct request *r, struct error *err)
 			"%lld.",
 			f->name, (long long)f->disk_gib, (long long)f->ephemeral_gib, (long long)root_gib,
 			(long long)s->ephemeral_gib);
-	return check_quota(r, err);
+	return check_guardrail(r, err) || check_quota(r, err) ? -1 : 0;
 }
 
 static bool reachable(const struct request *r, int64_t host_id)
@@ -448,8 +439,6 @@ int flow_server_confirm(struct flow_engine *e, struct db *db, struct arena *a, s
 	s->vm_state = state_of(&m, s);
 	s->updated_us = now_us;
 	if (store_server_save(db, s, err) ||
-		store_usage_switch(
-			db, s, vm_state_text(s->vm_state), capacity_gpus(s->extra_specs), now_us, err) ||
 		move_close(e, db, s, &m, "confirmed", origin->request_id, now_us, err) ||
 		store_server_action_start(db, s->id, "confirmResize", origin->request_id, origin->user_uid,
 			origin->project_uid, now_us, &action_id, err))

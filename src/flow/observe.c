@@ -86,13 +86,6 @@ static int server_changed(struct db *db, const struct host_look *look, const str
 	enum hv_power seen, int64_t now_us, struct error *err)
 {
 	enum vm_state to = state_after(p->vm_state, seen);
-	struct server s = {
-		.id = p->id,
-		.project_id = p->project_id,
-		.vcpus = p->vcpus,
-		.ram_mib = p->ram_mib,
-		.disk_gib = p->disk_gib,
-	};
 
 	if (store_server_set_power(
 		    db, p->id, to, power_numbers[seen], look->started_us, look->epoch, now_us, err))
@@ -101,11 +94,10 @@ static int server_changed(struct db *db, const struct host_look *look, const str
 		return 0;
 	log_event(LOG_NOTICE, "server found in another state", "server", p->uid, "was",
 		vm_state_text(p->vm_state), "is", vm_state_text(to), NULL);
-	if (to == VM_ERROR && store_server_fault(db, p->id, 500, "The server's domain is gone from its host.",
-				      NULL, look->started_us, err))
-		return -1;
-	return store_usage_switch(
-		db, &s, vm_state_text(to), capacity_gpus(p->extra_specs), look->started_us, err);
+	if (to != VM_ERROR)
+		return 0;
+	return store_server_fault(
+		db, p->id, 500, "The server's domain is gone from its host.", NULL, look->started_us, err);
 }
 
 static bool says_something(const struct host_look *look, const struct server_power *p, enum hv_power seen)

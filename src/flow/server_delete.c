@@ -7,6 +7,7 @@
 #include "flow/console.h"
 #include "flow/move.h"
 #include "flow/preempt.h"
+#include "flow/samples.h"
 #include "flow/server.h"
 #include "flow/server_parts.h"
 #include "store/allocation_place.h"
@@ -33,6 +34,7 @@ static int remove_act(struct act *act, const struct hv_driver *drv, struct hv_co
 	const struct server_facts *f = act->facts;
 
 	console_last_read(act, drv, conn, f->s.uid);
+	samples_last_read(act, drv, conn, f->s.uid, f->project_uid);
 	/* also what its row does not speak of: of a copy or a resize that gave way */
 	return server_remove(f->s.uid, f->mdevs, f->mdevs_n, drv, conn, err) ? -1 : FLOW_NEXT;
 }
@@ -68,14 +70,13 @@ const struct flow_kind kind_server_delete = {
 int server_delete_finish(struct flow_engine *e, struct db *db, const struct server *s, const char *request_id,
 	int64_t now_us, struct error *err)
 {
-	int gpus = capacity_gpus(s->extra_specs);
 	struct server gone = *s;
-	int64_t ports = 0;
+	int64_t ports = 0, addresses = 0;
 
-	if (server_shelved_forget(e, db, &gone, err) || store_usage_switch(db, s, NULL, 0, now_us, err) ||
-		claim_reset(e, db, s->id, err) || store_allocation_remove(db, s->id, err) ||
-		move_abandon(e, db, s, request_id, now_us, err) || store_server_group_leave(db, s->id, err) ||
-		store_server_port_release(db, s->id, now_us, &ports, err))
+	if (server_shelved_forget(e, db, &gone, err) || claim_reset(e, db, s->id, err) ||
+		store_allocation_remove(db, s->id, err) || move_abandon(e, db, s, request_id, now_us, err) ||
+		store_server_group_leave(db, s->id, err) ||
+		store_server_port_release(db, s->id, now_us, &ports, &addresses, err))
 		return -1;
 	gone.vm_state = VM_DELETED;
 	gone.task_state = TASK_NONE;
@@ -86,9 +87,9 @@ int server_delete_finish(struct flow_engine *e, struct db *db, const struct serv
 	if (store_server_save(db, &gone, err))
 		return -1;
 	placement_release(e->placement, s->id);
-	capacity_count_server(e->quota, s, gpus, -1);
-	if (ports)
-		quota_index_add(e->quota, s->project_id, QUOTA_PORTS, -ports);
+	capacity_count_server(e->quota, s, -1);
+	quota_index_add(e->quota, s->project_id, QUOTA_PORTS, -ports);
+	quota_index_add(e->quota, s->project_id, QUOTA_ADDRESSES, -addresses);
 	return preempt_left(e, db, s->id, err) || waiter_gone(e, db, s->id, err) ||
 			       (s->host_id && waiter_room(e, db, s->host_id, err))
 		       ? -1

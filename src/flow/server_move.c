@@ -12,7 +12,6 @@
 #include "store/allocations.h"
 #include "store/hosts.h"
 #include "store/server_power.h"
-#include "store/usage.h"
 
 /* ---- loads ---- */
 
@@ -124,9 +123,17 @@ static int held_by(struct db *db, struct arena *a, int64_t id, struct allocation
 	return rc < 0 ? -1 : 0;
 }
 
-static int64_t max64(int64_t a, int64_t b)
+void move_peak(struct flow_engine *e, const struct server *s, const struct move_flavor *other,
+	struct quota_amounts *out)
 {
-	return a > b ? a : b;
+	CLEANUP(quota_amounts_finish) struct quota_amounts own = { .at = NULL }, others = { .at = NULL };
+	struct capacity_size size = capacity_size_of(s);
+
+	capacity_amounts(e->quota, &size, &own);
+	size = (struct capacity_size) { other->vcpus, other->ram_mib, other->disk_gib + other->ephemeral_gib,
+		other->extra_specs };
+	capacity_amounts(e->quota, &size, &others);
+	quota_amounts_over(&others, &own, out);
 }
 
 /* Adds (sign 1) or takes away (-1) what the project's quota counts for the move: by how much the other flavor
@@ -134,12 +141,10 @@ static int64_t max64(int64_t a, int64_t b)
 static void count_peak(
 	struct flow_engine *e, const struct server *s, const struct move_flavor *other, int sign)
 {
-	struct quota_index *q = e->quota;
-	int64_t gpus = capacity_gpus(other->extra_specs) - capacity_gpus(s->extra_specs);
+	CLEANUP(quota_amounts_finish) struct quota_amounts more = { .at = NULL };
 
-	quota_index_add(q, s->project_id, QUOTA_CORES, sign * max64(0, other->vcpus - s->vcpus));
-	quota_index_add(q, s->project_id, QUOTA_RAM, sign * max64(0, other->ram_mib - s->ram_mib));
-	quota_index_add(q, s->project_id, QUOTA_GPUS, sign * max64(0, gpus));
+	move_peak(e, s, other, &more);
+	quota_index_add_all(e->quota, s->project_id, &more, sign);
 }
 
 /* ---- the switch and the end ---- */
@@ -223,7 +228,6 @@ int move_abandon(struct flow_engine *e, struct db *db, const struct server *s, c
 int move_settle(struct flow_engine *e, struct db *db, const struct act *act, enum vm_state vm, int power,
 	struct error *err)
 {
-	CLEANUP(arena_finish) struct arena a = { 0 };
 	struct server_settled to = {
 		.id = act->flow->subject_id,
 		.vm_state = vm,
@@ -233,12 +237,9 @@ int move_settle(struct flow_engine *e, struct db *db, const struct act *act, enu
 		.launched = vm == VM_ACTIVE,
 		.forget_pass = true,
 	};
-	struct server s;
 
 	(void)e;
-	if (store_server_settle(db, &to, err) || store_server_load(db, &a, to.id, &s, err))
-		return -1;
-	return store_usage_switch(db, &s, vm_state_text(vm), capacity_gpus(s.extra_specs), act->now_us, err);
+	return store_server_settle(db, &to, err);
 }
 
 void move_count(struct flow_engine *e, const struct server *s, const struct move_flavor *other)

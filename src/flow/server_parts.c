@@ -15,6 +15,8 @@ enum flow_verdict server_load_row(struct flow_engine *e, struct db *ro, struct a
 	f->cloud_id = e->cfg.cloud_id;
 	if (store_server_load(ro, &act->arena, act->flow->subject_id, &f->s, err))
 		return FLOW_FAIL;
+	if (store_server_project(ro, &act->arena, f->s.project_id, &f->project_uid, err))
+		return FLOW_FAIL;
 	act->host_id = f->s.host_id;
 	act->want_delete = f->s.want_delete || f->s.deleted_us;
 	f->late = act->now_us - act->since_us >= (int64_t)e->cfg.stop_timeout_ms * 1000;
@@ -29,8 +31,7 @@ enum flow_verdict server_load_domain(struct flow_engine *e, struct db *ro, struc
 		return FLOW_FAIL;
 	f = act->facts;
 	if (store_server_port_list(ro, &act->arena, f->s.id, &f->ports, &f->ports_n, err) ||
-		server_promise_load(ro, &act->arena, &f->s, f->s.id, &f->promise, err) ||
-		store_server_project(ro, &act->arena, f->s.project_id, &f->project_uid, err))
+		server_promise_load(ro, &act->arena, &f->s, f->s.id, &f->promise, err))
 		return FLOW_FAIL;
 	return FLOW_NEXT;
 }
@@ -103,24 +104,14 @@ int server_settle(struct flow_engine *e, struct db *db, struct act *act, enum vm
 	};
 
 	(void)e;
-	if (store_server_settle(db, &to, err))
-		return -1;
-	return store_usage_switch(
-		db, &f->s, vm_state_text(vm), capacity_gpus(f->s.extra_specs), act->now_us, err);
+	return store_server_settle(db, &to, err);
 }
 
 int server_fail(
 	struct flow_engine *e, struct db *db, struct flow *f, const struct error *why, struct error *err)
 {
-	CLEANUP(arena_finish) struct arena a = { 0 };
-	int64_t now_us = engine_now(e);
-	struct server s;
-
-	if (store_server_load(db, &a, f->subject_id, &s, err))
-		return -1;
-	if (store_server_fault(db, s.id, 500, why->msg, why->detail[0] ? why->detail : NULL, now_us, err))
-		return -1;
-	return store_usage_switch(db, &s, "error", capacity_gpus(s.extra_specs), now_us, err);
+	return store_server_fault(
+		db, f->subject_id, 500, why->msg, why->detail[0] ? why->detail : NULL, engine_now(e), err);
 }
 
 int server_fail_kept(

@@ -7,7 +7,6 @@
 #include "flow/move.h"
 #include "flow/server_groups.h"
 #include "flow/server_parts.h"
-#include "store/usage.h"
 
 enum { GIB_SHIFT = 30 };
 
@@ -30,7 +29,10 @@ static int request_of(struct db *db, struct arena *a, const struct server *s, in
 	if (leftover_avoid(db, a, s->id, &avoid, &out->avoid_n, err))
 		return -1;
 	out->avoid = avoid;
-	return server_rules_request(db, a, s->id, wants, out, err);
+	return server_rules_request(db, a, s->id, wants, out, err) ||
+			       server_rules_zones(db, a, s->project_id, out, err)
+		       ? -1
+		       : 0;
 }
 
 int server_create_request(struct db *db, struct arena *a, const struct server *s,
@@ -65,8 +67,7 @@ static int begin(struct flow_engine *e, struct db *db, struct arena *a, const st
 int server_create_begin(struct flow_engine *e, struct db *db, struct arena *a, const struct server *s,
 	const struct server_room *r, struct error *err)
 {
-	if (claim_take(e, db, a, s->id, s->id, r->req, r->choice, err) ||
-		store_usage_open(db, s, "building", capacity_gpus(s->extra_specs), r->now_us, err))
+	if (claim_take(e, db, a, s->id, s->id, r->req, r->choice, err))
 		return -1;
 	return begin(e, db, a, s, r, &kind_server_create, err);
 }
@@ -95,9 +96,7 @@ int server_unshelve_go(struct flow_engine *e, struct db *db, struct arena *a, st
 {
 	move_in(e, a, s, r, &kind_server_unshelve);
 	s->root_image_id = s->shelved_image_id;
-	if (store_server_save(db, s, err) || claim_take(e, db, a, s->id, s->id, r->req, r->choice, err) ||
-		store_usage_switch(
-			db, s, vm_state_text(s->vm_state), capacity_gpus(s->extra_specs), r->now_us, err))
+	if (store_server_save(db, s, err) || claim_take(e, db, a, s->id, s->id, r->req, r->choice, err))
 		return -1;
 	return begin(e, db, a, s, r, &kind_server_unshelve, err);
 }

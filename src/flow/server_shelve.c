@@ -11,10 +11,12 @@
 #include "flow/decisions.h"
 #include "flow/move.h"
 #include "flow/preempt.h"
+#include "flow/samples.h"
 #include "flow/server_parts.h"
 #include "flow/server_room.h"
 #include "placement/placement.h"
 #include "store/allocations.h"
+#include "store/guardrails.h"
 #include "store/server_power.h"
 
 static int drop_shelved_image(struct flow_engine *e, struct db *db, int64_t image_id, struct error *err)
@@ -48,9 +50,7 @@ static int shelve_undo(struct flow_engine *e, struct db *db, struct server *s, b
 		s->power_state = POWER_SHUTDOWN;
 	}
 	return server_shelved_forget(e, db, s, err) || store_server_save(db, s, err) ||
-			       preempt_stayed(e, db, s->id, err) ||
-			       store_usage_switch(db, s, vm_state_text(s->vm_state),
-				       capacity_gpus(s->extra_specs), s->updated_us, err)
+			       preempt_stayed(e, db, s->id, err)
 		       ? -1
 		       : 0;
 }
@@ -81,13 +81,14 @@ static int offload_act(struct act *act, const struct hv_driver *drv, struct hv_c
 	const struct server_facts *f = act->facts;
 
 	console_last_read(act, drv, conn, f->s.uid);
+	samples_last_read(act, drv, conn, f->s.uid, f->project_uid);
 	return server_remove(f->s.uid, f->mdevs, f->mdevs_n, drv, conn, err) ? -1 : FLOW_NEXT;
 }
 
 static int offload_commit(struct flow_engine *e, struct db *db, struct act *act,
 	enum flow_verdict *out_verdict, struct error *err)
 {
-	struct server s, nothing;
+	struct server s;
 	int64_t host_id;
 
 	(void)out_verdict;
@@ -100,11 +101,8 @@ static int offload_commit(struct flow_engine *e, struct db *db, struct act *act,
 	s.power_state = POWER_SHUTDOWN;
 	s.power_seen_us = s.updated_us = act->now_us;
 	s.host_id = s.root_image_id = s.rescue_image_id = 0;
-	nothing = s;
-	nothing.vcpus = nothing.ram_mib = nothing.disk_gib = 0;
 	if (store_server_save(db, &s, err) || claim_reset(e, db, s.id, err) ||
-		store_allocation_remove(db, s.id, err) ||
-		store_usage_switch(db, &nothing, vm_state_text(s.vm_state), 0, act->now_us, err))
+		store_allocation_remove(db, s.id, err))
 		return -1;
 	placement_release(e->placement, s.id);
 	return preempt_left(e, db, s.id, err) || waiter_room(e, db, host_id, err) ? -1 : 0;
@@ -290,7 +288,10 @@ static int unshelve_elsewhere(struct flow_engine *e, struct db *db, struct arena
 		.req = &req, .choice = choice, .request_id = o->request_id, .now_us = o->now_us
 	};
 
-	if (check_shelved_image(db, a, s, err) || server_unshelve_request(db, a, s, &req, err))
+	if (check_shelved_image(db, a, s, err) ||
+		store_guardrail_check(
+			db, s->project_id, &(struct guardrail_ask) { .zone = want->zone }, err) ||
+		server_unshelve_request(db, a, s, &req, err))
 		return -1;
 	str_copy(req.zone, sizeof req.zone, want->zone ? want->zone : "");
 	str_copy(req.host, sizeof req.host, want->host ? want->host : "");

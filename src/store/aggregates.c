@@ -2,6 +2,7 @@
 #include "store/aggregates.h"
 
 #include "base/util.h"
+#include "store/books.h"
 #include "store/row.h"
 
 #define COLUMNS "id, uid, name, created_us, updated_us FROM aggregate"
@@ -137,6 +138,7 @@ int store_aggregate_delete(struct db *db, int64_t id, struct error *err)
 
 int store_aggregate_host_add(struct db *db, int64_t id, int64_t host_id, struct error *err)
 {
+	books_touch(db, BOOKS_HOST, host_id);
 	if (db_run(db, err, "INSERT INTO aggregate_host (aggregate_id, host_id) VALUES (?, ?)", "ii", id,
 		    host_id) < 0)
 		return err->code == ERR_CONFLICT
@@ -151,6 +153,7 @@ int store_aggregate_host_remove(struct db *db, int64_t id, int64_t host_id, stru
 	int rc = db_run(db, err, "DELETE FROM aggregate_host WHERE aggregate_id = ? AND host_id = ?", "ii",
 		id, host_id);
 
+	books_touch(db, BOOKS_HOST, host_id);
 	if (rc == 0)
 		return error_set(err, ERR_NOT_FOUND, "Aggregate %lld has no such host.", (long long)id);
 	return rc < 0 ? -1 : 0;
@@ -166,6 +169,8 @@ int store_aggregate_metadata_set(
 		       : db_run(db, err, "DELETE FROM aggregate_metadata WHERE aggregate_id = ? AND key = ?",
 				 "is", id, key);
 
+	if (str_eq(key, AGGREGATE_ZONE))
+		books_touch(db, BOOKS_AGGREGATE, id);
 	return rc < 0 ? -1 : 0;
 }
 

@@ -2,6 +2,7 @@
 #include "store/allocations.h"
 
 #include "base/util.h"
+#include "store/books.h"
 #include "store/host_room.h"
 
 static int64_t key_of(const struct allocation_row *a)
@@ -27,6 +28,7 @@ static int64_t part_insert(struct db *db, const struct allocation_row *a, const 
 
 	if (rc == 0)
 		error_set(err, ERR_CONFLICT, "no part of device %lld can be given", (long long)p->device_id);
+	books_touch(db, BOOKS_DEVICE, p->device_id);
 	return rc > 0 ? id : -1;
 }
 
@@ -63,6 +65,7 @@ static int devices_insert(struct db *db, const struct allocation_row *a, bool gu
 			return error_set(err, ERR_CONFLICT, "device %lld cannot be given", (long long)d->id);
 		if (rc < 0)
 			return -1;
+		books_touch(db, BOOKS_DEVICE, d->id);
 	}
 	for (size_t i = 0; i < a->also_n; i++)
 		if (db_run(db, err,
@@ -141,6 +144,8 @@ static int rows_insert(
 		    a->disk_gib, a->float_vcpus, a->float_ram_mib, (int64_t)a->exclusive,
 		    (int64_t)a->preemptible, a->block_id, (int64_t)a->cpus_isolated) < 0)
 		return -1;
+	if (key_of(a) == a->server_id)
+		books_touch(db, BOOKS_SERVER, a->server_id);
 	return cells_insert(db, a, pins != NULL, err) || cpus_insert(db, a, pins, err) ||
 			       devices_insert(db, a, pins != NULL, err) ||
 			       parts_insert(db, a, pins != NULL, err)
@@ -187,18 +192,25 @@ int store_allocation_remove(struct db *db, int64_t id, struct error *err)
 {
 	static const char slots[] = "DELETE FROM allocation_slot WHERE part_id IN "
 				    "(SELECT id FROM allocation_part WHERE allocation_id = ?)";
+	static const char *const devices[] = {
+		"DELETE FROM allocation_part WHERE allocation_id = ? RETURNING device_id",
+		"DELETE FROM allocation_device WHERE allocation_id = ? RETURNING device_id",
+	};
 	static const char *const parts[] = {
-		slots,
-		"DELETE FROM allocation_part WHERE allocation_id = ?",
 		"DELETE FROM allocation_cell WHERE allocation_id = ?",
 		"DELETE FROM allocation_cpu WHERE allocation_id = ?",
 		"DELETE FROM allocation_also WHERE allocation_id = ?",
-		"DELETE FROM allocation_device WHERE allocation_id = ?",
 		"DELETE FROM allocation WHERE id = ?",
 	};
 
+	if (db_run(db, err, slots, "i", id) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(devices); i++)
+		if (books_touch_each(db, BOOKS_DEVICE, devices[i], id, err) < 0)
+			return -1;
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		if (db_run(db, err, parts[i], "i", id) < 0)
 			return -1;
+	books_touch(db, BOOKS_SERVER, id);
 	return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/util.h"
+#include "store/books.h"
 #include "store/event_rows.h"
 
 #define OPEN "('planned', 'clearing', 'active')"
@@ -44,6 +45,7 @@ int store_block_insert(struct db *db, const struct block *b, struct error *err)
 
 int store_block_device_add(struct db *db, int64_t block_id, int64_t device_id, struct error *err)
 {
+	books_touch(db, BOOKS_DEVICE, device_id);
 	return db_run(db, err, "INSERT INTO block_device (block_id, device_id) VALUES (?, ?)", "ii", block_id,
 		       device_id) < 0
 		       ? -1
@@ -52,6 +54,7 @@ int store_block_device_add(struct db *db, int64_t block_id, int64_t device_id, s
 
 int store_block_host_add(struct db *db, int64_t block_id, int64_t host_id, struct error *err)
 {
+	books_touch(db, BOOKS_HOST, host_id);
 	return db_run(db, err, "INSERT INTO block_host (block_id, host_id) VALUES (?, ?)", "ii", block_id,
 		       host_id) < 0
 		       ? -1
@@ -71,6 +74,7 @@ int store_block_state(struct db *db, int64_t id, const char *state, int64_t now_
 {
 	if (event_block_state(db, id, state, err) < 0)
 		return -1;
+	books_touch(db, BOOKS_BLOCK, id);
 	return db_run(db, err, "UPDATE block SET state = ?, updated_us = ? WHERE id = ?", "sii", state,
 		       now_us, id) < 0
 		       ? -1
@@ -459,6 +463,7 @@ int store_block_free_servers(
 
 int store_block_leave(struct db *db, int64_t allocation_id, struct error *err)
 {
+	books_touch(db, BOOKS_ALLOCATION, allocation_id);
 	return db_run(db, err, "UPDATE allocation SET block_id = NULL WHERE id = ?", "i", allocation_id) < 0
 		       ? -1
 		       : 0;

@@ -46,24 +46,6 @@ static const struct check_rule checks[] = {
 	{ "server-deleted",
 		"SELECT s.uid, 'is deleted and still ' || s.vm_state FROM server s "
 		"WHERE s.deleted_us != 0 AND (s.vm_state != 'deleted' OR s.terminated_us IS NULL)" },
-	{ "usage-open", "SELECT s.uid, 'holds room and no usage interval is open' FROM allocation a "
-			"JOIN server s ON s.id = a.id WHERE NOT EXISTS "
-			"(SELECT 1 FROM usage u WHERE u.server_id = s.id AND u.ended_us IS NULL)" },
-	{ "usage-closed", "SELECT s.uid, 'holds nothing and a usage interval is open' FROM usage u "
-			  "JOIN server s ON s.id = u.server_id WHERE u.ended_us IS NULL "
-			  "AND u.vcpus + u.ram_mib + u.disk_gib + u.gpus > 0 AND NOT EXISTS "
-			  "(SELECT 1 FROM allocation a WHERE a.id = s.id)" },
-	{ "usage-state",
-		"SELECT s.uid, 'is ' || s.vm_state || ' and counted as ' || u.state FROM usage u "
-		"JOIN server s ON s.id = u.server_id WHERE u.ended_us IS NULL AND u.state != s.vm_state" },
-	{ "usage-gapless",
-		"SELECT s.uid, 'its usage intervals do not meet' FROM (SELECT server_id, started_us, "
-		"lag(ended_us) OVER w AS before_us, row_number() OVER w AS n FROM usage "
-		"WINDOW w AS (PARTITION BY server_id ORDER BY started_us, id)) u "
-		"JOIN server s ON s.id = u.server_id WHERE u.n > 1 AND u.before_us IS NOT u.started_us" },
-	{ "usage-project", "SELECT s.uid, 'its usage is another project''s' FROM usage u JOIN server s ON "
-			   "s.id = u.server_id "
-			   "WHERE u.project_id != s.project_id" },
 	{ "port-server", "SELECT p.uid, 'held by a server that is gone' FROM port p LEFT JOIN server s ON "
 			 "s.id = p.server_id "
 			 "WHERE p.server_id IS NOT NULL AND (s.id IS NULL OR s.deleted_us != 0)" },
@@ -173,8 +155,10 @@ int store_check(struct db *db, store_finding_fn *found, void *ctx, int *out_rule
 {
 	if (run(db, checks, ARRAY_LEN(checks), found, ctx, err) ||
 		run(db, check_claim_rules, check_claim_rules_n, found, ctx, err) ||
-		check_rooms(db, found, ctx, err))
+		run(db, check_book_rules, check_book_rules_n, found, ctx, err) ||
+		run(db, check_quota_rules, check_quota_rules_n, found, ctx, err) ||
+		check_quota_tree(db, found, ctx, err) || check_rooms(db, found, ctx, err))
 		return -1;
-	*out_rules = (int)(ARRAY_LEN(checks) + check_claim_rules_n + 2);
+	*out_rules = (int)(ARRAY_LEN(checks) + check_claim_rules_n + check_book_rules_n + check_quota_rules_n + 3);
 	return 0;
 }

@@ -18,7 +18,8 @@ struct store; /* the file */
 
 struct store_config {
 	const char *path;
-	const struct clock *clock;
+	const struct clock *clock; /* of the books */
+	const char *boot_id;       /* of what clock_boot counts from; NULL: the kernel's */
 	bool check;   /* PRAGMA integrity_check also after a clean stop */
 	bool no_sync; /* tests only: synchronous=OFF */
 	/* Told of the first read on store_ro since store_turn_end: all reads of that turn of the loop then
@@ -36,6 +37,10 @@ void store_close(struct store *s);
 
 struct db *store_rw(struct store *s); /* inside a tick's unit only */
 struct db *store_ro(struct store *s); /* any time on the loop: the last commit */
+/* A read-only connection of the caller's own, for one thread that may take its time: it sees one commit, that of
+ * its first query, until it is closed. The thread must be done before store_close. */
+int store_reader_open(struct store *s, struct db **out, struct error *err);
+void store_reader_close(struct db *db); /* NULL is fine */
 /* Several queries on store_ro that shall see one and the same commit: between begin and end, on the loop, not
  * nested and not across turns of the loop. */
 int store_snapshot_begin(struct store *s, struct error *err);
@@ -58,6 +63,7 @@ struct tick_member;
  * functions have the signatures of struct tick_member with the store as ctx. */
 int store_tick_begin(void *store, struct error *err);
 void store_tick_savepoint(void *store);
+int store_tick_seal(void *store, struct error *err); /* the books follow what the unit wrote */
 void store_tick_release(void *store);
 void store_tick_rollback(void *store);
 bool store_tick_dirty(void *store); /* anything written in this tick? */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "store/books.h"
 #include "store/event_rows.h"
 
 /* b: the first of the open capacity blocks that have the device. */
@@ -132,6 +133,7 @@ int store_device_insert(struct db *db, const struct device_row *d, struct error 
 		"product, model, numa_cell, iommu_group, driver, present, memory_mib, companions, "
 		"mdev_types) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
+	books_touch(db, BOOKS_DEVICE, d->id);
 	return db_run(db, err, sql, "isisiisssiisiiss", d->id, d->uid, d->host_id, d->address, d->vendor_id,
 		       d->product_id, d->vendor, d->product, d->model, d->numa_cell, d->iommu_group,
 		       d->driver, (int64_t)d->present, d->memory_mib, d->companions, d->mdev_types) < 0
@@ -148,6 +150,7 @@ int store_device_update(struct db *db, const struct device_row *d, struct error 
 
 	if (event_gpu_present(db, d->id, d->present, err) < 0)
 		return -1;
+	books_touch(db, BOOKS_DEVICE, d->id);
 	return db_run(db, err, sql, "iisssiisiissi", d->vendor_id, d->product_id, d->vendor, d->product,
 		       d->model, d->numa_cell, d->iommu_group, d->driver, (int64_t)d->present, d->memory_mib,
 		       d->companions, d->mdev_types, d->id) < 0
@@ -159,6 +162,7 @@ int store_device_set_state(struct db *db, const struct device_row *d, struct err
 {
 	if (event_gpu_state(db, d, err) < 0)
 		return -1;
+	books_touch(db, BOOKS_DEVICE, d->id);
 	return db_run(db, err,
 		       "UPDATE device SET health = ?, custody = ?, custody_reason = ?, cut = ? WHERE id = ?",
 		       "ssssi", d->health, d->custody, d->custody_reason, d->cut, d->id) < 0

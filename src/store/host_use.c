@@ -2,6 +2,7 @@
 #include "store/host_use.h"
 
 #include "base/util.h"
+#include "store/books.h"
 
 int store_host_use(struct db *db, int64_t host_id, struct host_use *out, struct error *err)
 {
@@ -133,10 +134,10 @@ int store_host_use_metered(struct db *db, struct arena *a, int64_t from_us, int6
 	if (db_int_query(db, err, &max, "SELECT count(*) FROM host", NULL) < 0 ||
 		db_query(db, err, &st,
 			"SELECT h.name, coalesce(m.n, 0) FROM host h LEFT JOIN (SELECT s.host_id AS host_id,"
-			" count(DISTINCT u.server_id) AS n FROM usage u JOIN server s ON s.id = u.server_id"
-			" WHERE u.started_us < ?2 AND (u.ended_us IS NULL OR u.ended_us > ?1)"
+			" count(DISTINCT u.subject_id) AS n FROM usage u JOIN server s ON s.id = u.subject_id"
+			" WHERE u.kind = 'server' AND u.started_us < ?2 AND (u.ended_us IS NULL OR u.ended_us > ?1)"
 			" GROUP BY s.host_id) m ON m.host_id = h.id ORDER BY h.name",
-			"ii", from_us, to_us) < 0)
+			"ii", books_from_wall(db, from_us), books_from_wall(db, to_us)) < 0)
 		return -1;
 	names = ARENA_ARRAY(a, const char *, (size_t)max + 1);
 	servers = ARENA_ARRAY(a, int64_t, (size_t)max + 1);

@@ -5,6 +5,7 @@
 
 #include "base/util.h"
 #include "domain/flavor.h"
+#include "store/books.h"
 #include "store/event_rows.h"
 
 #define EXCLUSIVE                                                                    \
@@ -147,6 +148,7 @@ int store_host_set_state(struct db *db, int64_t id, const char *state, const cha
 
 	if (event_host_state(db, id, state, reason, err) < 0)
 		return -1;
+	books_touch(db, BOOKS_HOST, id);
 	rc = db_run(db, err, "UPDATE host SET state = ?, state_reason = ? WHERE id = ?", "ssi", state,
 		reason ? reason : "", id);
 
@@ -161,6 +163,7 @@ int store_host_set_forced_down(struct db *db, int64_t id, bool down, struct erro
 
 	if (event_host_forced_down(db, id, down, err) < 0)
 		return -1;
+	books_touch(db, BOOKS_HOST, id);
 	rc = db_run(db, err, "UPDATE host SET forced_down = ? WHERE id = ?", "ii", (int64_t)down, id);
 
 	if (rc == 0)
@@ -249,7 +252,8 @@ int store_host_remove(struct db *db, int64_t id, struct error *err)
 		"DELETE FROM host WHERE id = ?",
 	};
 
-	if (event_host_removed(db, id, err) < 0)
+	if (event_host_removed(db, id, err) < 0 ||
+		books_touch_each(db, BOOKS_DEVICE, "SELECT id FROM device WHERE host_id = ?", id, err) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		if (db_run(db, err, parts[i], "i", id) < 0)

@@ -2,6 +2,7 @@
 #include "store/images.h"
 
 #include "store/event_rows.h"
+#include "store/books.h"
 #include "store/row.h"
 
 #define COLUMNS                                                                                        \
@@ -213,6 +214,7 @@ int store_image_update(struct db *db, const struct image *i, struct error *err)
 		"container_format = ?, min_disk_gib = ?, min_ram_mib = ?, protected = ?, hidden = ?, "
 		"updated_us = ? WHERE id = ?";
 
+	books_touch(db, BOOKS_IMAGE, i->id);
 	if (db_run(db, err, sql, "issssiiiiii", i->project_id, i->name, i->visibility, i->disk_format,
 		    i->container_format, i->min_disk_gib, i->min_ram_mib, (int64_t)i->is_protected,
 		    (int64_t)i->hidden, i->updated_us, i->id) < 0 ||
@@ -229,6 +231,7 @@ int store_image_move(
 
 	int rc = db_run(db, err, sql, "siis", to, now_us, id, from);
 
+	books_touch(db, BOOKS_IMAGE, id);
 	return rc > 0 && str_eq(to, "active") && event_image_active(db, id, err) < 0 ? -1 : rc;
 }
 
@@ -251,6 +254,7 @@ int store_image_activate(struct db *db, const struct image *i, int64_t now_us, s
 	int rc = db_run(
 		db, err, sql, "iissii", i->size, i->virtual_size, i->checksum, i->sha512, now_us, i->id);
 
+	books_touch(db, BOOKS_IMAGE, i->id);
 	return rc > 0 && event_image_active(db, i->id, err) < 0 ? -1 : rc;
 }
 
@@ -260,12 +264,14 @@ int store_image_staged(struct db *db, const struct image *i, int64_t now_us, str
 		"UPDATE image SET size = ?, virtual_size = ?, checksum = ?, sha512 = ?, updated_us = ? WHERE "
 		"id = ? AND status = 'uploading' AND size IS NULL AND deleted_us = 0";
 
+	books_touch(db, BOOKS_IMAGE, i->id);
 	return db_run(
 		db, err, sql, "iissii", i->size, i->virtual_size, i->checksum, i->sha512, now_us, i->id);
 }
 
 int store_image_delete(struct db *db, int64_t id, int64_t now_us, struct error *err)
 {
+	books_touch(db, BOOKS_IMAGE, id);
 	if (event_image_deleted(db, id, err) < 0 || remove_details(db, id, err) < 0 ||
 		db_run(db, err, "DELETE FROM image_member WHERE image_id = ?", "i", id) < 0 ||
 		db_run(db, err,

@@ -3,6 +3,8 @@
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H
 
+#include "base/buf.h"
+#include "domain/books_time.h"
 #include "store/db.h"
 
 struct stmt; /* a kept statement: db.c */
@@ -18,8 +20,23 @@ struct db {
 	uint16_t *by_handle;
 };
 
+enum { BOOT_ID_TEXT = 64 };
+
+/* The books: their clock, and what the unit under way touched. */
+struct books {
+	const struct clock *clock;
+	struct books_clock time;
+	struct buf steps; /* of struct books_step: rows of clock_step */
+	int64_t now_us;   /* of the tick under way, or the last one */
+	struct buf marks;
+	/* the tick under way */
+	bool stepped;
+	int64_t before_us; /* the offset before it */
+};
+
 struct store {
 	struct db rw, ro;
+	struct books books;
 	char *path;
 	const struct clock *clock; /* for rows that say when they were written */
 	int lock_fd;
@@ -55,6 +72,18 @@ int db_control(struct db *db, const char *sql, struct error *err);
 
 /* store.c: before a read on ro */
 int store_turn_begin(struct store *s, struct error *err);
+
+/* books_clock.c */
+int books_open(struct store *s, const struct store_config *config, struct error *err);
+void books_close(struct store *s);
+/* books.c. When a unit ends: open intervals in line with the rows that it touched; or nothing of it. */
+int books_follow(struct store *s, struct error *err);
+void books_forget(struct store *s);
+/* The books' first day: all that there is. */
+int books_fill(struct store *s, struct error *err);
+/* In a tick that begins. */
+int books_begin(struct store *s, struct error *err);
+void books_settle(struct store *s, bool done);
 
 /* member.c */
 void member_init(struct store *s);

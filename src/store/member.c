@@ -73,7 +73,12 @@ int store_tick_begin(void *store, struct error *err)
 	s->broken = s->wrote = false;
 	s->changes_begin = sqlite3_total_changes64(s->rw.h);
 	s->changes_undone = 0;
-	return db_control(&s->rw, "BEGIN IMMEDIATE", err);
+	if (db_control(&s->rw, "BEGIN IMMEDIATE", err))
+		return -1;
+	if (!books_begin(s, err))
+		return 0;
+	leave_transaction(s);
+	return -1;
 }
 
 void store_tick_savepoint(void *store)
@@ -81,7 +86,13 @@ void store_tick_savepoint(void *store)
 	struct store *s = store;
 
 	s->changes_savepoint = sqlite3_total_changes64(s->rw.h);
+	books_forget(s);
 	control(s, "SAVEPOINT unit");
+}
+
+int store_tick_seal(void *store, struct error *err)
+{
+	return books_follow(store, err);
 }
 
 void store_tick_release(void *store)
@@ -122,10 +133,11 @@ bool store_tick_full(void *store)
 	return s->broken || rows_changed(s) >= TICK_ROWS_MAX;
 }
 
-/* The rows that each tick writes of its own: its number, and how far ids are given out. */
+/* The rows that each tick writes of its own: its number, its books time, and how far ids are given out. */
 static int count_tick(struct store *s, struct error *err)
 {
-	if (db_run(&s->rw, err, "UPDATE applied SET seq = seq + 1 WHERE one = 1", NULL) != 1)
+	if (db_run(&s->rw, err, "UPDATE applied SET seq = seq + 1, books_us = ? WHERE one = 1", "i",
+		    s->books.now_us) != 1)
 		return -1;
 	if (s->tick_id == s->saved_id)
 		return 0;
@@ -176,6 +188,7 @@ void store_tick_settle(void *store, bool done)
 	struct store *s = store;
 
 	store_turn_end(s); /* who reads from here on sees this tick */
+	books_settle(s, done);
 	if (!done) {
 		leave_transaction(s);
 	} else if (s->wrote) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "store/books.h"
 #include "store/servers.h"
 
 /* In the order of struct move; insert and read follow it. */
@@ -276,6 +277,7 @@ int store_server_reflavor(struct db *db, struct server *s, const struct move_fla
 		return -1;
 	if (rc == 0)
 		return error_set(err, ERR_CONFLICT, "Instance %s was changed by another request.", s->uid);
+	books_touch(db, BOOKS_SERVER, s->id);
 	s->flavor_uid = f->uid;
 	s->flavor_name = f->name;
 	s->vcpus = f->vcpus;

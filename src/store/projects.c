@@ -190,6 +190,7 @@ int store_project_delete(struct db *db, int64_t id, int64_t now_us, struct error
 		"DELETE FROM token WHERE project_id = ?",
 		"DELETE FROM project_tag WHERE project_id = ?",
 		"DELETE FROM quota WHERE project_id = ?",
+		"DELETE FROM guardrail WHERE project_id = ?",
 		"DELETE FROM image_member WHERE project_id = ?",
 		"DELETE FROM flavor_access WHERE project_id = ?",
 	};
@@ -206,6 +207,7 @@ int store_project_delete(struct db *db, int64_t id, int64_t now_us, struct error
 	gone = db_run(db, err,
 		"DELETE FROM project WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM usage WHERE project_id = "
 		"?1) "
+		"AND NOT EXISTS (SELECT 1 FROM gpu_usage WHERE project_id = ?1) "
 		"AND NOT EXISTS (SELECT 1 FROM server WHERE project_id = ?1) "
 		"AND NOT EXISTS (SELECT 1 FROM image WHERE project_id = ?1) "
 		"AND NOT EXISTS (SELECT 1 FROM project WHERE parent_id = ?1)",

@@ -6,6 +6,7 @@
 
 #include "base/util.h"
 #include "domain/ipam.h"
+#include "store/books.h"
 
 struct subnet_facts {
 	int64_t id;
@@ -158,6 +159,7 @@ int store_server_port_make(
 	if (want->fixed_ip ? address_fixed(db, &subnet, want->fixed_ip, id, err)
 			   : address_next(db, &subnet, id, err))
 		return -1;
+	books_touch(db, BOOKS_PORT, id);
 	*out_id = id;
 	return 0;
 }
@@ -232,16 +234,16 @@ int store_server_port_list(struct db *db, struct arena *a, int64_t server_id, st
 	return rc;
 }
 
-int store_server_port_release(
-	struct db *db, int64_t server_id, int64_t now_us, int64_t *out_removed, struct error *err)
+int store_server_port_release(struct db *db, int64_t server_id, int64_t now_us, int64_t *out_removed,
+	int64_t *out_addresses, struct error *err)
 {
-	int rc;
+	static const char addresses[] = "DELETE FROM port_address WHERE port_id IN (SELECT id FROM port "
+					"WHERE server_id = ? AND own = 1) RETURNING port_id";
+	int rc = books_touch_each(db, BOOKS_PORT, addresses, server_id, err);
 
-	if (db_run(db, err,
-		    "DELETE FROM port_address WHERE port_id IN "
-		    "(SELECT id FROM port WHERE server_id = ? AND own = 1)",
-		    "i", server_id) < 0)
+	if (rc < 0)
 		return -1;
+	*out_addresses = rc;
 	rc = db_run(db, err, "DELETE FROM port WHERE server_id = ? AND own = 1", "i", server_id);
 	if (rc < 0)
 		return -1;

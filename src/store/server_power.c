@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "store/books.h"
 #include "store/event_rows.h"
 
 /* A row that is not there is our own mistake: nothing removes rows of servers. */
@@ -44,6 +45,7 @@ int store_server_settle(struct db *db, const struct server_settled *to, struct e
 
 	if (event_server_state(db, to->id, vm_state_text(to->vm_state), NULL, err) < 0)
 		return -1;
+	books_touch(db, BOOKS_SERVER, to->id);
 	return changed(
 		db_run(db, err, sql, "siiiiii", vm_state_text(to->vm_state), (int64_t)to->power_state,
 			to->now_us, to->seen_epoch, (int64_t)to->launched, (int64_t)to->forget_pass, to->id),
@@ -60,6 +62,7 @@ int store_server_fault(struct db *db, int64_t id, int code, const char *message,
 
 	if (event_server_state(db, id, vm_state_text(VM_ERROR), message, err) < 0)
 		return -1;
+	books_touch(db, BOOKS_SERVER, id);
 	return changed(db_run(db, err, sql, "issii", (int64_t)code, message, details, now_us, id), id, err);
 }
 
@@ -68,8 +71,8 @@ int store_server_powers(struct db *db, struct arena *a, int64_t host_id, const c
 {
 	static const char sql[] =
 		"SELECT s.id, s.project_id, s.uid, s.vm_state, s.power_state, s.power_seen_us, s.epoch, "
-		"EXISTS (SELECT 1 FROM flow f WHERE f.subject_kind = 'server' AND f.subject_id = s.id), "
-		"s.vcpus, s.ram_mib, s.disk_gib, s.extra_specs FROM server s "
+		"EXISTS (SELECT 1 FROM flow f WHERE f.subject_kind = 'server' AND f.subject_id = s.id) "
+		"FROM server s "
 		"WHERE s.host_id = ?1 AND s.deleted_us = 0 AND (?2 IS NULL OR s.uid = ?2) ORDER BY s.uid";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	struct server_power *rows = NULL;
@@ -87,10 +90,6 @@ int store_server_powers(struct db *db, struct arena *a, int64_t host_id, const c
 			.power_seen_us = db_int(st, 5),
 			.epoch = db_int(st, 6),
 			.has_flow = db_int(st, 7) != 0,
-			.vcpus = db_int(st, 8),
-			.ram_mib = db_int(st, 9),
-			.disk_gib = db_int(st, 10),
-			.extra_specs = db_dup(st, 11, a),
 		};
 
 		if (!vm_state_parse(db_text(st, 3), &row.vm_state))
@@ -120,6 +119,7 @@ int store_server_set_power(struct db *db, int64_t id, enum vm_state vm_state, in
 
 	if (event_server_state(db, id, vm_state_text(vm_state), NULL, err) < 0)
 		return -1;
+	books_touch(db, BOOKS_SERVER, id);
 	return changed(db_run(db, err, sql, "siiiii", vm_state_text(vm_state), (int64_t)power_state, seen_us,
 			       seen_epoch, id, now_us),
 		id, err);

@@ -33,8 +33,6 @@ struct server_power { /* what there is to compare with an observation; strings i
 	int power_state;
 	int64_t power_seen_us, epoch;
 	bool has_flow;
-	int64_t vcpus, ram_mib, disk_gib;
-	const char *extra_specs;
 };
 /* The live servers of a host (uid NULL: all), by uid. */
 int store_server_powers(struct db *db, struct arena *a, int64_t host_id, const char *uid,
@@ -57,6 +55,9 @@ struct server_elsewhere { /* of the server that a domain's uuid names */
 /* 1 found, 0 never heard of it, -1. */
 int store_server_elsewhere(
 	struct db *db, const char *uid, int64_t host_id, struct server_elsewhere *out, struct error *err);
+/* The uid of the project of a server (by its uid, deleted ones too); "" for one that is not known. */
+int store_server_project_of(
+	struct db *db, struct arena *a, const char *uid, const char **out_uid, struct error *err);
 /* What a domain's mark and its config drive say of the project. */
 int store_server_project(
 	struct db *db, struct arena *a, int64_t project_id, const char **out_uid, struct error *err);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "store/books.h"
 #include "store/event_rows.h"
 
 /* ---- the row ---- */
@@ -61,6 +62,7 @@ int store_server_insert(struct db *db, const struct server *s, struct error *err
 		s->deleted_us, s->generation, s->root_image_id, s->rescue_image_id, s->shelved_image_id,
 		s->shelved_us, text(s->locked_by));
 
+	books_touch(db, BOOKS_SERVER, s->id);
 	return rc < 0 ? -1 : event_server_created(db, s->id, err);
 }
 
@@ -191,6 +193,7 @@ int store_server_save(struct db *db, struct server *s, struct error *err)
 	if (event_server_state(db, s->id, vm_state_text(s->vm_state), s->fault_message, err) < 0 ||
 		event_server_host(db, s->id, s->host_id, err) < 0)
 		return -1;
+	books_touch(db, BOOKS_SERVER, s->id);
 	rc = db_run(db, err, sql, "ssiiiiiisissiiiiiiiiisii", vm_state_text(s->vm_state),
 		task_state_text(s->task_state), (int64_t)s->power_state, s->power_seen_us,
 		s->power_seen_epoch, s->host_id, s->epoch, (int64_t)s->want_delete, s->admin_pass,

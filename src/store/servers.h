@@ -77,9 +77,4 @@ int store_server_action_start(struct db *db, int64_t server_id, const char *acti
 int store_server_action_finish(
 	struct db *db, int64_t action_id, int64_t now_us, const char *message, struct error *err);
 
-/* Usage: closes the open interval and opens one in `state` at now_us (state NULL: only closes). The same
- * state again: no change. Times never go backward: an earlier now_us counts as the open interval's start. */
-int store_usage_switch(struct db *db, const struct server *s, const char *state, int gpus, int64_t now_us,
-	struct error *err);
-
 #endif

@@ -211,6 +211,30 @@ struct db *store_ro(struct store *s)
 	return &s->ro;
 }
 
+int store_reader_open(struct store *s, struct db **out, struct error *err)
+{
+	struct db *db = xcalloc(1, sizeof *db);
+
+	if (!db_open(db, s, s->path, false, err) && !db_control(db, "BEGIN", err)) {
+		*out = db;
+		return 0;
+	}
+	db_close(db);
+	free(db);
+	return -1;
+}
+
+void store_reader_close(struct db *db)
+{
+	struct error ignored;
+
+	if (!db)
+		return;
+	db_control(db, "COMMIT", &ignored);
+	db_close(db);
+	free(db);
+}
+
 int store_snapshot_begin(struct store *s, struct error *err)
 {
 	store_turn_end(s);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows of `usage`, for reports. store_usage_switch in servers.h writes them. */
+/* Rows of `usage`, for reports. What writes them is in books.h. Times are books time. */
 #ifndef STORE_USAGE_H
 #define STORE_USAGE_H
 
@@ -8,20 +8,15 @@
 #include "base/arena.h"
 #include "store/db.h"
 
-struct server;
-
-struct usage_row { /* an interval with its server; strings in the arena */
+struct usage_row { /* a server's interval with its server; strings in the arena */
 	int64_t project_id, server_id;
 	const char *server_uid, *server_name, *flavor_name, *state, *vm_state;
 	int64_t vcpus, ram_mib, disk_gib, gpus;
 	int64_t started_us, ended_us;                   /* ended 0: open */
-	int64_t created_us, launched_us, terminated_us; /* the server's */
+	int64_t created_us, launched_us, terminated_us; /* the server's, wall time */
 };
 
-/* Opens a server's first interval; for a server that has none open. */
-int store_usage_open(struct db *db, const struct server *s, const char *state, int gpus, int64_t now_us,
-	struct error *err);
-/* The intervals that meet [from, to), of a project (0: all), by project, server and start. */
+/* The servers' intervals that meet [from, to), of a project (0: all), by project, server and start. */
 int store_usage_list(struct db *db, struct arena *a, int64_t project_id, int64_t from_us, int64_t to_us,
 	struct usage_row **out, size_t *out_n, struct error *err);
 

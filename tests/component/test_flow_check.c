@@ -57,7 +57,7 @@ static const struct breach breaches[] = {
 	{ "UPDATE usage SET ended_us = started_us + 1 WHERE ended_us IS NULL", "usage-open" },
 	{ "UPDATE usage SET state = 'stopped' WHERE ended_us IS NULL", "usage-state" },
 	{ "UPDATE usage SET started_us = started_us + 1 WHERE ended_us IS NULL", "usage-gapless" },
-	{ "UPDATE usage SET project_id = (SELECT max(id) FROM project)", "usage-project" },
+	{ "UPDATE usage SET project_id = (SELECT max(id) FROM project)", "usage-state" },
 	{ "UPDATE port_address SET address = 1", "port-address" },
 	{ "DELETE FROM port_address; DELETE FROM port", "memory-quota" },
 	{ "INSERT INTO flow (id, kind, subject_kind, subject_id, step, state, run_at_us, deadline_us, "

@@ -31,22 +31,36 @@ enum { GUARD_MS = 60000, BEAT_MS = 10, WORLDS_MAX = 64 };
 #define CLOUD_ID "0c10d000-0000-4000-8000-000000000001"
 #define IMAGE_UID "1a9e0000-0000-4000-8000-000000000001"
 
-/* The clock that rows go by: the system's, and as far ahead as a test says. */
+/* The clock that rows go by: the system's, and as far ahead as a test says; or one that stands still until the
+ * test moves it. */
 static int64_t clock_ahead_us;
+static struct {
+	bool held;
+	int64_t wall_us, mono_us;
+} clock_hold;
 
 static inline int64_t test_wall(void *ctx)
 {
 	(void)ctx;
-	return clock_wall(&clock_system) + clock_ahead_us;
+	return clock_hold.held ? clock_hold.wall_us : clock_wall(&clock_system) + clock_ahead_us;
 }
 
 static inline int64_t test_mono(void *ctx)
 {
 	(void)ctx;
-	return clock_mono(&clock_system);
+	return clock_hold.held ? clock_hold.mono_us : clock_mono(&clock_system);
 }
 
-static const struct clock test_clock = { .wall_us = test_wall, .mono_us = test_mono };
+static inline int64_t test_boot(void *ctx)
+{
+	(void)ctx;
+	return clock_hold.held ? clock_hold.mono_us : clock_boot(&clock_system) + clock_ahead_us;
+}
+
+/* Of the machine's run that boot time counts from; NULL: the kernel's. */
+static const char *cloud_boot_id;
+
+static const struct clock test_clock = { .wall_us = test_wall, .mono_us = test_mono, .boot_us = test_boot };
 
 struct cloud {
 	char dir[64], db_path[96], image_dir[96];
@@ -172,10 +186,14 @@ static inline int cloud_do(struct cloud *c, cloud_fn *fn, void *arg)
 
 /* ---- open and close ---- */
 
+/* The store's last words in a unit; a bench does without. */
+static int (*cloud_seal)(void *store, struct error *err) = store_tick_seal;
+
 static inline struct tick_member cloud_store_member(struct store *s)
 {
 	return (struct tick_member) { .begin = store_tick_begin,
 		.savepoint = store_tick_savepoint,
+		.seal = cloud_seal,
 		.release = store_tick_release,
 		.rollback = store_tick_rollback,
 		.dirty = store_tick_dirty,
@@ -229,7 +247,8 @@ static inline void cloud_reading(void *ctx)
 static inline void cloud_open(struct cloud *c)
 {
 	struct store_config store = { .path = c->db_path,
-		.clock = &clock_system,
+		.clock = &test_clock,
+		.boot_id = cloud_boot_id,
 		.no_sync = true,
 		.reading = cloud_reading,
 		.reading_ctx = c };

@@ -77,6 +77,7 @@ static inline struct tick_member fixture_member(struct store *s)
 {
 	return (struct tick_member) { .begin = store_tick_begin,
 		.savepoint = store_tick_savepoint,
+		.seal = store_tick_seal,
 		.release = store_tick_release,
 		.rollback = store_tick_rollback,
 		.dirty = store_tick_dirty,
@@ -129,6 +130,7 @@ static inline void fixture_commit(struct store_fixture *f)
 {
 	struct error err;
 
+	assert_int_equal(store_tick_seal(f->store, &err), 0);
 	store_tick_release(f->store);
 	assert_int_equal(store_tick_commit(f->store, &err), 0);
 	store_tick_settle(f->store, true);

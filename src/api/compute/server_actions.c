@@ -148,18 +148,6 @@ static int act_unlock(struct api_call *c, const struct server_act *a, struct err
 	return log_done(c, a, "unlock", err);
 }
 
-/* What a server holds goes on being metered: only the name of its state changes. */
-static int meter(struct api_call *c, const struct server *s, struct error *err)
-{
-	struct allocation_row held;
-	int rc = store_allocation_get(c->db, c->arena, s->id, &held, err);
-
-	if (rc <= 0)
-		return rc;
-	return store_usage_switch(
-		c->db, s, s->vm_state == VM_ERROR ? "error" : "active", (int)held.devices_n, c->now_us, err);
-}
-
 static int act_reset_state(struct api_call *c, const struct server_act *a, struct error *err)
 {
 	const struct reset_body *in = a->in;
@@ -186,9 +174,7 @@ static int act_reset_state(struct api_call *c, const struct server_act *a, struc
 	a->s->vm_state = is_error ? VM_ERROR : VM_ACTIVE;
 	a->s->task_state = TASK_NONE;
 	a->s->updated_us = c->now_us;
-	if (store_server_save(c->db, a->s, err) < 0)
-		return -1;
-	return meter(c, a->s, err);
+	return store_server_save(c->db, a->s, err);
 }
 
 /* --- what this cloud has no use for, and says so */

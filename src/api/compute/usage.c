@@ -8,6 +8,7 @@
 #include "api/compute/compute.h"
 #include "base/util.h"
 #include "domain/usage.h"
+#include "store/books.h"
 #include "store/projects.h"
 #include "store/quotas.h"
 
@@ -19,6 +20,7 @@ struct server_use {
 struct report {
 	struct api_call *c;
 	int64_t from_us, to_us;
+	int64_t books_from_us, books_to_us, books_now_us;
 	bool detailed;
 	int64_t limit; /* servers on this page */
 	struct server_use *servers;
@@ -50,6 +52,9 @@ static int read_query(struct report *r, struct api_page *page, struct error *err
 	if (r->to_us < r->from_us)
 		return error_set(err, ERR_BAD_REQUEST,
 			"Invalid start time. The start time cannot occur after the end time.");
+	r->books_from_us = books_from_wall(r->c->db, r->from_us);
+	r->books_to_us = books_from_wall(r->c->db, r->to_us);
+	r->books_now_us = books_now(r->c->db);
 	r->detailed = str_eq(api_query(r->c, "detailed"), "1");
 	return since(r->c, 40) ? api_page(r->c, any_key, false, page, err) : 0;
 }
@@ -66,8 +71,8 @@ static int collect(struct report *r, int64_t project_id, const struct api_page *
 	struct usage_row *rows;
 	size_t rows_n;
 
-	if (store_usage_list(r->c->db, r->c->arena, project_id, r->from_us, r->to_us, &rows, &rows_n, err) <
-		0)
+	if (store_usage_list(r->c->db, r->c->arena, project_id, r->books_from_us, r->books_to_us, &rows,
+		    &rows_n, err) < 0)
 		return -1;
 	r->servers = ARENA_ARRAY(r->c->arena, struct server_use, rows_n + 1);
 	for (size_t i = 0; i < rows_n; i++) {
@@ -90,7 +95,7 @@ static int collect(struct report *r, int64_t project_id, const struct api_page *
 			last = &r->servers[r->n++];
 		}
 		last->row = &rows[i];
-		usage_add(&last->sum, &interval, r->from_us, r->to_us, r->c->now_us);
+		usage_add(&last->sum, &interval, r->books_from_us, r->books_to_us, r->books_now_us);
 	}
 	if (marker)
 		return api_marker_missing(marker, err);

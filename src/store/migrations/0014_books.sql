@@ -10,6 +10,8 @@ CREATE TABLE books_clock (
 	offset_us INTEGER NOT NULL -- wall clock less books time, as last seen
 ) STRICT;
 
+ALTER TABLE applied ADD COLUMN books_us INTEGER NOT NULL DEFAULT 0; -- the last tick's
+
 CREATE TABLE clock_step (
 	at_us INTEGER NOT NULL PRIMARY KEY,
 	offset_us INTEGER NOT NULL -- from then on
@@ -50,3 +52,32 @@ CREATE TABLE gpu_usage (
 CREATE UNIQUE INDEX gpu_usage_open ON gpu_usage (device_id, part_id) WHERE ended_us IS NULL;
 CREATE INDEX gpu_usage_project ON gpu_usage (project_id, ended_us) WHERE project_id IS NOT NULL;
 CREATE INDEX gpu_usage_server ON gpu_usage (server_id) WHERE server_id IS NOT NULL;
+
+-- Half-open [started_us, ended_us); of one thing they meet, and the last is open (ended_us null) while it lives.
+ALTER TABLE usage RENAME TO usage_before;
+DROP INDEX usage_open;
+DROP INDEX usage_project;
+CREATE TABLE usage (
+	kind TEXT NOT NULL CHECK (kind IN ('server', 'image', 'address')),
+	subject_id INTEGER NOT NULL, -- server, image, port
+	started_us INTEGER NOT NULL,
+	ended_us INTEGER CHECK (ended_us > started_us),
+	project_id INTEGER NOT NULL REFERENCES project (id),
+	state TEXT NOT NULL,            -- a server's vm_state; an image's status; an address: held
+	item TEXT NOT NULL DEFAULT '',  -- a server's flavor id; an address' network id
+	zone TEXT NOT NULL DEFAULT '',
+	preemptible INTEGER NOT NULL DEFAULT 0 CHECK (preemptible IN (0, 1)),
+	vcpus INTEGER NOT NULL DEFAULT 0,
+	ram_mib INTEGER NOT NULL DEFAULT 0,
+	disk_gib INTEGER NOT NULL DEFAULT 0, -- root and ephemeral
+	gpus INTEGER NOT NULL DEFAULT 0,     -- whole ones and parts, as its flavor has them
+	amount INTEGER NOT NULL DEFAULT 0,   -- an image's bytes; a port's addresses
+	PRIMARY KEY (kind, subject_id, started_us)
+) STRICT, WITHOUT ROWID;
+INSERT INTO usage (kind, subject_id, started_us, ended_us, project_id, state, item, vcpus, ram_mib, disk_gib, gpus)
+	SELECT 'server', u.server_id, u.started_us, u.ended_us, u.project_id, u.state, s.flavor_uid, u.vcpus, u.ram_mib, u.disk_gib + s.ephemeral_gib * (u.disk_gib > 0), u.gpus
+	FROM usage_before u JOIN server s ON s.id = u.server_id WHERE u.ended_us IS NULL OR u.ended_us > u.started_us;
+DROP TABLE usage_before;
+CREATE UNIQUE INDEX usage_open ON usage (kind, subject_id) WHERE ended_us IS NULL;
+CREATE INDEX usage_project ON usage (project_id, ended_us);
+
