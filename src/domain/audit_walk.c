@@ -231,8 +231,8 @@ void audit_walk_head(struct audit_walk *w, const struct audit_head *h)
 			"the chain was written anew: the head of record %lld was signed for another one",
 			(long long)h->seq);
 	else {
+		w->heads += h->seq != w->last_head || !w->heads; /* the same may be kept elsewhere */
 		w->last_head = h->seq;
-		w->heads++;
 		k->first_head = k->first_head ? k->first_head : h->seq;
 		k->last_head = h->seq;
 	}

@@ -28,7 +28,7 @@ struct export
 
 static void line_begin(struct buf *b, const char *type)
 {
-	jw_object(b);
+	buf_puts(b, "{"); /* not jw_object: lines have no commas between */
 	jw_kv_str(b, "type", type);
 }
 
