@@ -145,7 +145,8 @@ int price_item_of(const struct price_book *b, enum price_resource r, const struc
 /* The project's commitment that covers it, -1: none. */
 int price_commitment_of(
 	const struct price_book *b, const char *project, enum price_resource r, const struct price_thing *t);
-/* Costs nothing unless an item names its state: what does not run yet, or not by the tenant's doing. */
+/* Costs nothing unless an item names its state: what does not run yet, not by the tenant's doing, or nowhere.
+ */
 bool price_state_free(const char *state);
 
 #endif

@@ -25,7 +25,7 @@ const char *const price_field_names[PRICE_FIELDS] = { "flavor", "network", "mode
 
 bool price_state_free(const char *state)
 {
-	static const char *const free_states[] = { "building", "error", "held" };
+	static const char *const free_states[] = { "building", "error", "held", "shelved_offloaded" };
 
 	for (size_t i = 0; i < ARRAY_LEN(free_states); i++)
 		if (strcmp(state, free_states[i]) == 0)

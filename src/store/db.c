@@ -315,7 +315,7 @@ static int ready(struct db *db, struct error *err, sqlite3_stmt **out, const cha
 	if (db->writable && sqlite3_get_autocommit(db->h))
 		return db->store->broken ? (*err = db->store->broken_err, -1)
 					 : error_internal(err, "outside of a tick: %.120s", sql);
-	if (!db->writable && store_turn_begin(db->store, err))
+	if (db == &db->store->ro && store_turn_begin(db->store, err))
 		return -1;
 	if (prepare(db, sql, &st, err) || bind_all(db, st, fmt, ap, own, err))
 		return -1;
