@@ -18,6 +18,7 @@
 #include "base/cpuset.h"
 #include "base/crypto.h"
 #include "base/error.h"
+#include "domain/samples.h"
 
 enum hv_accel { HV_ACCEL_AUTO, HV_ACCEL_KVM, HV_ACCEL_QEMU };
 
@@ -179,6 +180,14 @@ struct hv_stats {
 	size_t disks_n;
 };
 
+struct hv_use { /* what a guest of ours that runs has used since its start, all its devices together */
+	char uuid[UUID_TEXT];
+	enum hv_power power;
+	int64_t start; /* another number for each start of it on its host */
+	int64_t counter[SAMPLE_COUNTERS]; /* SAMPLE_UNKNOWN: the host did not tell now */
+	int64_t ram_mib;                  /* in use, as the guest sees it, else as the host does; or SAMPLE_UNKNOWN */
+};
+
 struct hv_volume {
 	const char *name;
 	int64_t capacity, allocation; /* bytes */
@@ -332,6 +341,11 @@ struct hv_driver {
 	/* What a running guest uses; arrays in the arena. ERR_NOT_FOUND: it does not run. */
 	int (*domain_stats)(struct hv_conn *c, struct arena *a, const char *uuid, struct hv_stats *out,
 		struct error *err);
+
+	/* All guests of ours that run, in one call to the host, which does not wait for one that is busy: what it
+	 * does not tell then is unknown. only: that guest alone; NULL: all. The array is in the arena. */
+	int (*domains_use)(struct hv_conn *c, struct arena *a, const char *only, struct hv_use **out,
+		size_t *out_n, struct error *err);
 
 	/* Grows the volume to capacity bytes; that size or more already: fine. Not below a running guest
 	 * (ERR_CONFLICT). */

@@ -80,6 +80,7 @@ const struct hv_driver hv_sim_driver = {
 	.domain_set_password = sim_domain_set_password,
 	.domain_nmi = sim_domain_nmi,
 	.domain_stats = sim_domain_stats,
+	.domains_use = sim_domains_use,
 	.volume_grow = sim_volume_grow,
 	.volume_flatten = sim_volume_flatten,
 	.volume_download = sim_volume_download,

@@ -45,6 +45,7 @@ enum sim_op {
 	SIM_DOMAIN_SET_PASSWORD,
 	SIM_DOMAIN_NMI,
 	SIM_DOMAIN_STATS,
+	SIM_DOMAINS_USE,
 	SIM_VOLUME_GROW,
 	SIM_VOLUME_FLATTEN,
 	SIM_VOLUME_DOWNLOAD,
@@ -119,6 +120,14 @@ int sim_guest_agent(const char *world, const char *uuid, bool there);
 bool sim_guest_password(const char *world, const char *uuid, struct buf *out);
 /* A domain that is not ours, running. */
 void sim_foreign_domain(const char *world, const char *uuid);
+
+/* Running guests use processors, disks and nets by this clock, the system's until told otherwise; NULL: only
+ * what sim_guest_use adds. */
+void sim_use_clock(const struct clock *clock);
+/* It used that much more (SAMPLE_COUNTERS of them). -1: it does not run. */
+int sim_guest_use(const char *world, const char *uuid, const int64_t *more);
+/* Its disks and memory cannot be told without waiting. */
+int sim_guest_busy(const char *world, const char *uuid, bool busy);
 
 struct sim_domain {
 	char uuid[UUID_TEXT];

@@ -35,6 +35,7 @@ static const char *const op_names[] = {
 	[SIM_DOMAIN_SET_PASSWORD] = "domain_set_password",
 	[SIM_DOMAIN_NMI] = "domain_nmi",
 	[SIM_DOMAIN_STATS] = "domain_stats",
+	[SIM_DOMAINS_USE] = "domains_use",
 	[SIM_VOLUME_GROW] = "volume_grow",
 	[SIM_VOLUME_FLATTEN] = "volume_flatten",
 	[SIM_VOLUME_DOWNLOAD] = "volume_download",
@@ -224,6 +225,29 @@ int sim_guest_agent(const char *world, const char *uuid, bool there)
 
 	if (d)
 		d->no_agent = !there;
+	unlock(w);
+	return d ? 0 : -1;
+}
+
+int sim_guest_use(const char *world, const char *uuid, const int64_t *more)
+{
+	struct sim_world *w = locked(world);
+	struct sim_dom *d = sim_world_dom(w, uuid);
+	bool runs = d && sim_power_on(d->power);
+
+	for (int i = 0; runs && i < SAMPLE_COUNTERS; i++)
+		d->use.counter[i] += more[i];
+	unlock(w);
+	return runs ? 0 : -1;
+}
+
+int sim_guest_busy(const char *world, const char *uuid, bool busy)
+{
+	struct sim_world *w = locked(world);
+	struct sim_dom *d = sim_world_dom(w, uuid);
+
+	if (d)
+		d->use.busy = busy;
 	unlock(w);
 	return d ? 0 : -1;
 }

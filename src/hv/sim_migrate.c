@@ -94,6 +94,7 @@ static void make_dom(struct sim_move *m, const struct sim_dom *d)
 	t->move = NULL;
 	t->incoming = true;
 	t->power = HV_POWER_PAUSED;
+	sim_use_start(t);
 	t->disks = copy_of(d->disks, d->disks_n, sizeof *d->disks);
 	t->has = (struct sim_has) { 0 };
 	sim_has_set(&t->has, m->how->as ? m->how->as : &had);

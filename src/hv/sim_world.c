@@ -281,6 +281,10 @@ void sim_world_power(struct sim_world *w, struct sim_dom *d, enum hv_power power
 		gpus_hold(w, d, sim_power_on(power));
 	if (!sim_power_on(power))
 		sim_consoles_end(w, d->node.key, "the server is off");
+	if (sim_power_on(d->power))
+		sim_use_advance(d);
+	else if (sim_power_on(power))
+		sim_use_start(d);
 	d->power = power;
 	sim_world_dom_save(w, d);
 	if (tell)

@@ -48,6 +48,12 @@ struct sim_mdev {
 	char parent[16], type[64];
 };
 
+struct sim_use { /* since its start; not in the file of changes */
+	int64_t start, at_us;
+	int64_t counter[SAMPLE_COUNTERS];
+	bool busy;
+};
+
 struct sim_dom {
 	struct sim_node node; /* uuid */
 	char name[64], cloud[80];
@@ -59,6 +65,7 @@ struct sim_dom {
 	char (*disks)[HV_VOLUME_NAME];
 	char (*macs)[18];
 	struct sim_has has;
+	struct sim_use use;
 	unsigned nmis;
 	bool no_agent;
 	char password[256];      /* "user:password", set last */
@@ -131,6 +138,9 @@ void sim_world_dom_save(struct sim_world *w, const struct sim_dom *d);
 void sim_world_power(struct sim_world *w, struct sim_dom *d, enum hv_power power, bool tell);
 /* SUSPENDED is off: its memory is on disk. */
 bool sim_power_on(enum hv_power p);
+/* sim_use.c: what it used up to now is counted; it counts from 0. */
+void sim_use_advance(struct sim_dom *d);
+void sim_use_start(struct sim_dom *d);
 struct sim_gpu *sim_world_gpu(struct sim_world *w, const char *address);
 /* Keeps a line of changes where the world has a file. */
 void sim_world_note(struct sim_world *w, const struct buf *line);
@@ -257,6 +267,8 @@ int sim_domain_set_password(
 int sim_domain_nmi(struct hv_conn *c, const char *uuid, struct error *err);
 int sim_domain_stats(
 	struct hv_conn *c, struct arena *a, const char *uuid, struct hv_stats *out, struct error *err);
+int sim_domains_use(struct hv_conn *c, struct arena *a, const char *only, struct hv_use **out, size_t *out_n,
+	struct error *err);
 int sim_domain_migrate(struct hv_conn *c, const char *uuid, const struct hv_migrate *how, struct error *err);
 int sim_migrate_look(struct hv_conn *c, const char *uuid, struct hv_progress *out, struct error *err);
 int sim_migrate_cancel(struct hv_conn *c, const char *uuid, struct error *err);

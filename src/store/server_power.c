@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "store/audit_notes.h"
 #include "store/books.h"
 #include "store/event_rows.h"
 
@@ -60,7 +61,12 @@ int store_server_fault(struct db *db, int64_t id, int code, const char *message,
 				  "fault_details = ?3, fault_us = ?4, updated_us = ?4, generation = "
 				  "generation + 1 WHERE id = ?5";
 
-	if (event_server_state(db, id, vm_state_text(VM_ERROR), message, err) < 0)
+	const struct audit_note note = {
+		.at_us = now_us, .action = "server.error", .status = code, .reason = message
+	};
+
+	if (event_server_state(db, id, vm_state_text(VM_ERROR), message, err) < 0 ||
+		store_audit_server(db, id, &note, err) < 0)
 		return -1;
 	books_touch(db, BOOKS_SERVER, id);
 	return changed(db_run(db, err, sql, "issii", (int64_t)code, message, details, now_us, id), id, err);

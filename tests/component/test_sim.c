@@ -433,6 +433,64 @@ static void test_password_nmi_stats(void **state)
 	assert_int_equal(d.nmis, 1);
 }
 
+/* --- what guests use
+ * ------------------------------------------------------------------------------------
+ */
+
+static struct hv_use *use_list(struct hv_conn *c, struct arena *a, const char *only, size_t want_n)
+{
+	struct hv_use *list = NULL;
+	struct error err;
+	size_t n = 99;
+
+	assert_int_equal(sim()->domains_use(c, a, only, &list, &n, &err), 0);
+	assert_int_equal(n, want_n);
+	return list;
+}
+
+static void test_use(void **state)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	const int64_t more[SAMPLE_COUNTERS] = { 5, 6, 7, 8, 9, 10, 11, 12, 13 };
+	struct hv_use first, again;
+	struct hv_use *list = NULL;
+	struct error err;
+	size_t n = 0;
+
+	sim_use_clock(NULL); /* guests use what they are told to */
+	sim_foreign_domain("w", B);
+	define_with(*state, A, NULL);
+	use_list(*state, &a, NULL, 0);
+	assert_int_equal(sim_guest_use("w", A, more), -1);
+	assert_int_equal(sim()->domain_start(*state, A, &err), 0);
+	assert_int_equal(sim_guest_use("w", A, more), 0);
+	first = *use_list(*state, &a, NULL, 1);
+	assert_string_equal(first.uuid, A);
+	assert_int_equal(first.counter[SAMPLE_NET_TX_PACKETS], 13);
+	assert_true(first.ram_mib > 0 && first.ram_mib < 64);
+	/* a reset goes on counting; what would take waiting is not told */
+	assert_int_equal(sim()->domain_reset(*state, A, &err), 0);
+	assert_int_equal(sim_guest_busy("w", A, true), 0);
+	again = *use_list(*state, &a, A, 1);
+	assert_int_equal(again.start, first.start);
+	assert_int_equal(again.counter[SAMPLE_CPU_NS], 5);
+	assert_int_equal(again.counter[SAMPLE_DISK_WRITES], SAMPLE_UNKNOWN);
+	assert_int_equal(again.ram_mib, SAMPLE_UNKNOWN);
+	use_list(*state, &a, B, 0);
+	/* a start counts anew */
+	assert_int_equal(sim()->domain_stop(*state, A, &err), 0);
+	assert_int_equal(sim()->domain_start(*state, A, &err), 0);
+	again = *use_list(*state, &a, A, 1);
+	assert_true(again.start != first.start);
+	assert_int_equal(again.counter[SAMPLE_CPU_NS], 0);
+	/* by the clock */
+	sim_use_clock(&clock_system);
+	while (use_list(*state, &a, A, 1)->counter[SAMPLE_NET_TX_BYTES] < 100)
+		;
+	sim_fault("w", SIM_DOMAINS_USE, 1, 1, SIM_FAIL);
+	assert_int_equal(sim()->domains_use(*state, &a, NULL, &list, &n, &err), -1);
+}
+
 /* --- what volumes can do
  * ------------------------------------------------------------------------------------
  */
@@ -1017,6 +1075,7 @@ int main(void)
 		SIM_TEST(test_foreign_is_not_touched),
 		SIM_TEST(test_save_forget),
 		SIM_TEST(test_password_nmi_stats),
+		SIM_TEST(test_use),
 		SIM_TEST(test_grow_flatten_list),
 		SIM_TEST(test_download),
 		SIM_TEST(test_move),

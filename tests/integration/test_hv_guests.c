@@ -251,6 +251,52 @@ static void test_memory_is_kept(void **state)
 	finish(c);
 }
 
+/* Its monitor may be busy just then: not all is told. */
+static struct hv_use *use_told(struct hv_conn *c, struct arena *a)
+{
+	struct hv_use *u = NULL;
+	bool all = false;
+	size_t n = 0;
+
+	while (!all) {
+		OK(drv->domains_use(c, a, NULL, &u, &n, &err));
+		assert_int_equal(n, 1);
+		all = true;
+		for (int i = 0; i < SAMPLE_COUNTERS; i++)
+			all &= u->counter[i] >= 0;
+	}
+	return u;
+}
+
+/* All in one call. A reset, unlike a start, goes on counting. */
+static void test_use(struct hv_conn *c, const struct hv_stats *stats)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct hv_use *first = use_told(c, &a), *again = NULL;
+	size_t n = 0;
+
+	assert_string_equal(first->uuid, A);
+	assert_int_equal(first->power, HV_POWER_RUNNING);
+	assert_true(first->counter[SAMPLE_CPU_NS] >= stats->cpu_ns);
+	assert_int_equal(first->counter[SAMPLE_DISK_READ_BYTES],
+		stats->disks[0].read_bytes + stats->disks[1].read_bytes);
+	assert_true(first->ram_mib > 0);
+	OK(drv->domain_reset(c, A, &err));
+	do
+		again = use_told(c, &a);
+	while (again->counter[SAMPLE_CPU_NS] == first->counter[SAMPLE_CPU_NS]);
+	assert_int_equal(again->start, first->start);
+	assert_true(again->counter[SAMPLE_CPU_NS] > first->counter[SAMPLE_CPU_NS]);
+	assert_true(again->counter[SAMPLE_DISK_READ_BYTES] >= first->counter[SAMPLE_DISK_READ_BYTES]);
+	OK(drv->domain_stop(c, A, &err));
+	OK(drv->domains_use(c, &a, NULL, &again, &n, &err));
+	assert_int_equal(n, 0);
+	OK(drv->domain_start(c, A, &err));
+	OK(drv->domains_use(c, &a, NULL, &again, &n, &err));
+	assert_int_equal(n, 1);
+	assert_true(again->start != first->start);
+}
+
 static void test_figures(void **state)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
@@ -267,6 +313,7 @@ static void test_figures(void **state)
 	assert_int_equal(stats.disks_n, 2);
 	assert_true(stats.disks[0].read_bytes >= 512);
 	assert_int_equal(stats.disks[1].write_bytes, 0);
+	test_use(c, &stats);
 	OK(drv->domain_nmi(c, A, &err));
 	FAILS(drv->domain_set_password(c, A, "root", "secret", &err), ERR_CONFLICT);
 	FAILS(drv->volume_grow(c, ROOT, 2LL * ROOT_BYTES, &err), ERR_CONFLICT);

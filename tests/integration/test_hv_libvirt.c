@@ -132,6 +132,33 @@ static void test_driver_devices(void **state)
 	finish(c);
 }
 
+/* The test driver tells nothing of what guests use but that they run; each start is another. */
+static void use_of_starts(struct hv_conn *c, const struct hv_domain *d)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	int64_t last = 0;
+
+	OK(drv->domain_define(c, d, &err));
+	for (int i = 0; i < 3; i++) {
+		struct hv_use *all = NULL, *one = NULL;
+		size_t n = 0;
+
+		OK(drv->domain_start(c, A, &err));
+		OK(drv->domains_use(c, &a, NULL, &all, &n, &err));
+		assert_int_equal(n, 1);
+		OK(drv->domains_use(c, &a, A, &one, &n, &err));
+		assert_int_equal(n, 1);
+		assert_memory_equal(all, one, sizeof *all);
+		assert_int_equal(all->power, HV_POWER_RUNNING);
+		assert_int_equal(all->counter[SAMPLE_CPU_NS], SAMPLE_UNKNOWN);
+		assert_int_equal(all->start >> 32, d->epoch);
+		assert_true(all->start != last);
+		last = all->start;
+		OK(drv->domain_stop(c, A, &err));
+	}
+	OK(drv->domain_remove(c, A, &err));
+}
+
 static void test_driver_life_twice(void **state)
 {
 	typedef int step_fn(struct hv_conn * c, const char *uuid, struct error *err);
@@ -173,6 +200,7 @@ static void test_driver_life_twice(void **state)
 	assert_true(wait_event(HV_EVENT_POWER, A, HV_POWER_PAUSED));
 	assert_true(wait_event(HV_EVENT_POWER, A, HV_POWER_SHUTOFF));
 	assert_int_equal(loop.off_thread, 0);
+	use_of_starts(c, &d);
 	for (int i = 0; i < 2; i++)
 		OK(drv->volume_remove(c, disk.volume, &err));
 	finish(c);
@@ -226,6 +254,7 @@ static void test_driver_foreign(void **state)
 	struct hv_conn *c = connect_test();
 	struct hv_domain d;
 	struct hv_seen *list = NULL;
+	struct hv_use *use;
 	size_t n = 0;
 
 	(void)state;
@@ -233,6 +262,9 @@ static void test_driver_foreign(void **state)
 	assert_int_equal(n, 1);
 	assert_false(list[0].ours);
 	assert_int_equal(list[0].power, HV_POWER_RUNNING);
+	OK(drv->domains_use(c, &a, NULL, &use, &n, &err));
+	assert_int_equal(n, 0);
+	FAILS(drv->domains_use(c, &a, list[0].uuid, &use, &n, &err), ERR_CONFLICT);
 	d = domain(list[0].uuid);
 	FAILS(drv->domain_define(c, &d, &err), ERR_CONFLICT);
 	FAILS(drv->domain_stop(c, list[0].uuid, &err), ERR_CONFLICT);

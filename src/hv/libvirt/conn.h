@@ -108,6 +108,8 @@ int lv_domain_set_password(
 int lv_domain_nmi(struct hv_conn *c, const char *uuid, struct error *err);
 int lv_domain_stats(
 	struct hv_conn *c, struct arena *a, const char *uuid, struct hv_stats *out, struct error *err);
+int lv_domains_use(struct hv_conn *c, struct arena *a, const char *only, struct hv_use **out, size_t *out_n,
+	struct error *err);
 int lv_volume_grow(struct hv_conn *c, const char *name, int64_t capacity, struct error *err);
 int lv_volume_flatten(
 	struct hv_conn *c, const char *uuid, const char *from, const char *to, struct error *err);
@@ -121,7 +123,10 @@ int lv_migrate_look(struct hv_conn *c, const char *uuid, struct hv_progress *out
 int lv_migrate_cancel(struct hv_conn *c, const char *uuid, struct error *err);
 int lv_migrate_force(struct hv_conn *c, const char *uuid, struct error *err);
 
-/* domain.c. The domain with its state; it must be ours. *out is NULL and seen->power ABSENT when there is
+/* domain.c. Fills seen->ours and ->epoch. A domain that is gone meanwhile gives ERR_NOT_FOUND. */
+int lv_read_mark(struct hv_conn *c, virDomainPtr dom, struct hv_seen *seen, struct error *err);
+enum hv_power lv_power(int state);
+/* The domain with its state; it must be ours. *out is NULL and seen->power ABSENT when there is
  * none; the second wants one. SHUTOFF may be SUSPENDED. */
 int lv_find_ours(
 	struct hv_conn *c, const char *uuid, virDomainPtr *out, struct hv_seen *seen, struct error *err);

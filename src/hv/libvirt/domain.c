@@ -27,7 +27,7 @@ static const enum hv_power power_of[] = {
 	[VIR_DOMAIN_PMSUSPENDED] = HV_POWER_PAUSED, /* asleep by its own will, in memory */
 };
 
-static enum hv_power power_from(int state)
+enum hv_power lv_power(int state)
 {
 	return state >= 0 && (size_t)state < ARRAY_LEN(power_of) ? power_of[state] : HV_POWER_RUNNING;
 }
@@ -78,8 +78,7 @@ static int find(struct hv_conn *c, const char *uuid, virDomainPtr *out, struct e
 	return 0;
 }
 
-/* Fills seen->ours and ->epoch. A domain that is gone meanwhile gives ERR_NOT_FOUND. */
-static int read_mark(struct hv_conn *c, virDomainPtr dom, struct hv_seen *seen, struct error *err)
+int lv_read_mark(struct hv_conn *c, virDomainPtr dom, struct hv_seen *seen, struct error *err)
 {
 	CLEANUP(free_ptr) char *xml = virDomainGetMetadata(dom, VIR_DOMAIN_METADATA_ELEMENT, DOMXML_NS, 0);
 	struct domxml_mark mark;
@@ -103,7 +102,7 @@ static int read_power(struct hv_conn *c, virDomainPtr dom, struct hv_seen *seen,
 
 	if (virDomainGetState(dom, &state, &seen->reason, 0) < 0)
 		return conn_fail(c, "tell the server's state", err);
-	seen->power = power_from(state);
+	seen->power = lv_power(state);
 	return 0;
 }
 
@@ -122,7 +121,7 @@ int lv_find_ours(
 		return -1;
 	if (!*out)
 		return 0;
-	if (read_mark(c, *out, seen, &why) == 0 && read_power(c, *out, seen, &why) == 0)
+	if (lv_read_mark(c, *out, seen, &why) == 0 && read_power(c, *out, seen, &why) == 0)
 		return seen->ours ? 0 : not_ours(err);
 	if (why.code != ERR_NOT_FOUND) {
 		*err = why;
@@ -369,7 +368,7 @@ static int look(struct hv_conn *c, virDomainPtr dom, struct hv_seen *out, struct
 {
 	if (virDomainGetUUIDString(dom, out->uuid) < 0)
 		return conn_fail(c, "tell the server's id", err);
-	if (read_power(c, dom, out, err) < 0 || read_mark(c, dom, out, err) < 0)
+	if (read_power(c, dom, out, err) < 0 || lv_read_mark(c, dom, out, err) < 0)
 		return -1;
 	if (out->power == HV_POWER_SHUTOFF && virDomainHasManagedSaveImage(dom, 0) == 1)
 		out->power = HV_POWER_SUSPENDED;
@@ -402,7 +401,7 @@ static int record_power(const virDomainStatsRecord *r, struct hv_seen *out)
 
 	if (virTypedParamsGetInt(r->params, r->nparams, "state.state", &state) != 1)
 		return -1;
-	out->power = power_from(state);
+	out->power = lv_power(state);
 	virTypedParamsGetInt(r->params, r->nparams, "state.reason", &out->reason);
 	return virDomainGetUUIDString(r->dom, out->uuid);
 }
@@ -420,7 +419,7 @@ static int list_one(struct hv_conn *c, const virDomainStatsRecord *r, const stru
 	out->ours = known || memo_own_get(out->uuid, &out->epoch);
 	if (known)
 		out->epoch = known->epoch;
-	return out->ours ? 0 : read_mark(c, r->dom, out, err);
+	return out->ours ? 0 : lv_read_mark(c, r->dom, out, err);
 }
 
 /* Those that are off, but have their memory kept: one question more, and only where something is off. */

@@ -97,6 +97,10 @@ CALL_UUID(domain_nmi)
 CALL(domain_stats, false,
 	(struct hv_conn * c, struct arena *a, const char *uuid, struct hv_stats *out, struct error *err),
 	(c, a, uuid, out, err))
+CALL(domains_use, false,
+	(struct hv_conn * c, struct arena *a, const char *only, struct hv_use **out, size_t *out_n,
+		struct error *err),
+	(c, a, only, out, out_n, err))
 CALL(volume_grow, false, (struct hv_conn * c, const char *name, int64_t capacity, struct error *err),
 	(c, name, capacity, err))
 CALL(volume_flatten, false,
@@ -153,6 +157,7 @@ const struct hv_driver hv_libvirt_driver = {
 	.domain_set_password = call_domain_set_password,
 	.domain_nmi = call_domain_nmi,
 	.domain_stats = call_domain_stats,
+	.domains_use = call_domains_use,
 	.volume_grow = call_volume_grow,
 	.volume_flatten = call_volume_flatten,
 	.volume_download = call_volume_download,

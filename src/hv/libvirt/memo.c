@@ -21,6 +21,7 @@ void memo_finish(struct memo *m)
 			virDomainFree(m->fresh[i].dom);
 	free(m->image_path);
 	free(m->marks);
+	free(m->starts);
 	pthread_mutex_destroy(&m->lock);
 }
 
@@ -219,6 +220,50 @@ void memo_marks_set(struct memo *m, const struct hv_seen *list, size_t n)
 	old = m->marks;
 	m->marks = marks;
 	m->marks_n = ours;
+	pthread_mutex_unlock(&m->lock);
+	free(old);
+}
+
+struct memo_start *memo_starts_take(struct memo *m, size_t *out_n)
+{
+	struct memo_start *starts;
+
+	pthread_mutex_lock(&m->lock);
+	starts = m->starts;
+	*out_n = m->starts_n;
+	m->starts = NULL;
+	m->starts_n = 0;
+	pthread_mutex_unlock(&m->lock);
+	return starts;
+}
+
+static int compare_starts(const void *a, const void *b)
+{
+	return strcmp(((const struct memo_start *)a)->uuid, ((const struct memo_start *)b)->uuid);
+}
+
+const struct memo_start *memo_start_find(const struct memo_start *starts, size_t n, const char *uuid, int id)
+{
+	const struct memo_start *found;
+	struct memo_start key;
+
+	if (!n)
+		return NULL;
+	str_copy(key.uuid, sizeof key.uuid, uuid);
+	found = bsearch(&key, starts, n, sizeof *starts, compare_starts);
+	return found && found->id == id ? found : NULL;
+}
+
+void memo_starts_set(struct memo *m, struct memo_start *list, size_t n)
+{
+	struct memo_start *old;
+
+	if (n)
+		qsort(list, n, sizeof *list, compare_starts);
+	pthread_mutex_lock(&m->lock);
+	old = m->starts;
+	m->starts = list;
+	m->starts_n = n;
 	pthread_mutex_unlock(&m->lock);
 	free(old);
 }

@@ -13,6 +13,13 @@
 
 enum { MEMO_FRESH = 4 };
 
+struct memo_start { /* a domain since it was started: what its mark said holds until its next start */
+	char uuid[UUID_TEXT];
+	int id;
+	bool ours;
+	int64_t epoch;
+};
+
 struct memo {
 	pthread_mutex_t lock;
 	virStoragePoolPtr pool;
@@ -25,6 +32,8 @@ struct memo {
 	unsigned fresh_next;
 	struct hv_seen *marks; /* of the last list, sorted by uuid: those with our mark */
 	size_t marks_n;
+	struct memo_start *starts; /* of the last look at what they use, sorted by uuid */
+	size_t starts_n;
 };
 
 void memo_init(struct memo *m);
@@ -53,6 +62,10 @@ void memo_own_drop(const char *uuid);
  */
 struct hv_seen *memo_marks_take(struct memo *m, size_t *out_n);
 const struct hv_seen *memo_mark_find(const struct hv_seen *marks, size_t n, const char *uuid);
+/* The same for starts; set takes the list over. */
+struct memo_start *memo_starts_take(struct memo *m, size_t *out_n);
+const struct memo_start *memo_start_find(const struct memo_start *starts, size_t n, const char *uuid, int id);
+void memo_starts_set(struct memo *m, struct memo_start *list, size_t n);
 /* Copies those of `list` that are ours. */
 void memo_marks_set(struct memo *m, const struct hv_seen *list, size_t n);
 
