@@ -8,9 +8,11 @@
 
 #include "api/compute/compute.h"
 #include "api/consoles.h"
+#include "api/event_streams.h"
 #include "api/identity/identity.h"
 #include "api/image/image.h"
 #include "api/network/network.h"
+#include "api/webhooks.h"
 #include "base/util.h"
 
 /* GET /: the prefixes, for people who look. */
@@ -103,6 +105,17 @@ static void add_routes(struct api *api, const struct api_service *s)
 	}
 }
 
+/* What was committed is told to those who want to be told of events. */
+static void on_settle(void *ctx, bool done)
+{
+	struct api *api = ctx;
+
+	if (!store_event_news(api->store) || !done)
+		return;
+	event_streams_wake(api->event_streams);
+	webhooks_wake(api->webhooks);
+}
+
 int api_init(struct api *api, struct error *err)
 {
 	size_t n = 0;
@@ -115,18 +128,28 @@ int api_init(struct api *api, struct error *err)
 		add_routes(api, services[i]);
 	housekeeping_start(api);
 	api->consoles = consoles_create(api);
+	api->event_streams = event_streams_create(api);
+	tick_add_member(api->tick, &(struct tick_member) { .settle = on_settle, .ctx = api });
+	if (webhooks_create(api, &api->webhooks, err) < 0 || webhooks_start(api->webhooks, err) < 0)
+		return -1;
 	return identity_create(api, &api->identity, err);
 }
 
 void api_stop(struct api *api)
 {
 	housekeeping_stop(api);
+	if (api->event_streams)
+		event_streams_stop(api->event_streams);
+	if (api->webhooks)
+		webhooks_stop(api->webhooks);
 }
 
 void api_finish(struct api *api)
 {
 	housekeeping_destroy(api);
 	consoles_destroy(api->consoles);
+	event_streams_destroy(api->event_streams);
+	webhooks_destroy(api->webhooks);
 	identity_destroy(api->identity);
 	router_destroy(api->router);
 	for (size_t i = 0; i < api->patterns_n; i++)

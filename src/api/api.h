@@ -30,6 +30,8 @@ struct flow_engine;
 struct identity;
 struct lane_pool;
 struct consoles;
+struct event_streams;
+struct webhooks;
 struct housekeeping;
 struct request_key;
 
@@ -108,6 +110,13 @@ struct api_config {
 	int64_t decisions_keep_us;   /* of placement; 0: for ever */
 	int64_t console_token_s, console_idle_s, console_life_s; /* 0: no such limit */
 	unsigned consoles_max;
+	unsigned events_streams_max, events_heartbeat_ms;
+	int64_t events_keep_us, events_max; /* of what happened */
+	/* as those of the import; without hosts there are no webhooks */
+	const char *webhook_hosts, *webhook_networks, *webhook_ca, *webhook_key;
+	bool webhook_http;
+	int64_t webhook_timeout_s, webhook_give_up_us;
+	unsigned webhook_threads, webhooks_max; /* max: of a project */
 	/* For GET /cloud/v1/config: the daemon's table of keys, rendered. */
 	void (*show_config)(void *ctx, struct buf *out);
 	void *show_config_ctx;
@@ -124,6 +133,8 @@ struct api {
 	struct http_server *http;
 	struct housekeeping *housekeeping;
 	struct consoles *consoles; /* remote ones: api/consoles.h */
+	struct event_streams *event_streams;
+	struct webhooks *webhooks;
 	struct api_config config;
 	struct router *router;
 	char **patterns; /* prefix and path of each row, for the router */

@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/webhooks.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "flow/expect.h"
 #include "store/audit.h"
 #include "store/decisions.h"
+#include "store/events.h"
 #include "store/idempotency.h"
 #include "store/image_tasks.h"
 #include "store/tokens.h"
@@ -133,21 +135,32 @@ static int purge_decisions(struct housekeeping *h, struct db *db, int64_t now_us
 	return keep_us ? store_decision_purge(db, now_us - keep_us, PURGE_ROWS, err) : 0;
 }
 
+static int purge_events(struct housekeeping *h, struct db *db, int64_t now_us, struct error *err)
+{
+	const struct api_config *c = &h->api->config;
+
+	return c->events_keep_us
+		       ? store_event_purge(db, now_us - c->events_keep_us, c->events_max, PURGE_ROWS, err)
+		       : 0;
+}
+
 static int run(struct tick_unit *u, struct error *err)
 {
 	struct housekeeping *h = CONTAINER_OF(u, struct housekeeping, unit);
 	struct db *db = store_rw(h->api->store);
 	int64_t now_us = clock_wall(h->api->loop->clock);
-	int requests, tokens, tasks, decisions;
+	int requests, tokens, tasks, decisions, events;
 
 	if ((requests = store_request_purge(db, now_us, PURGE_ROWS, err)) < 0 ||
 		(tokens = store_token_purge(db, now_us, PURGE_ROWS, err)) < 0 ||
 		(tasks = store_image_task_purge(db, now_us, PURGE_ROWS, err)) < 0 ||
 		(decisions = purge_decisions(h, db, now_us, err)) < 0 ||
+		(events = purge_events(h, db, now_us, err)) < 0 ||
+		webhooks_note(h->api->webhooks, db, err) < 0 ||
 		(h->api->flows && flow_expect(h->api->flows, db, err) < 0))
 		return -1;
 	h->more = requests == PURGE_ROWS || tokens == PURGE_ROWS || tasks == PURGE_ROWS ||
-		  decisions == PURGE_ROWS;
+		  decisions == PURGE_ROWS || events == PURGE_ROWS;
 	return write_tallies(h, db, err);
 }
 

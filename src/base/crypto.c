@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,12 @@
 void sha256(const void *data, size_t n, unsigned char out[SHA256_SIZE])
 {
 	if (EVP_Digest(data, n, out, NULL, EVP_sha256(), NULL) != 1)
+		abort();
+}
+
+void hmac_sha256(const char *key, const void *data, size_t n, unsigned char out[SHA256_SIZE])
+{
+	if (!HMAC(EVP_sha256(), key, (int)strlen(key), data, n, out, NULL))
 		abort();
 }
 

@@ -18,6 +18,8 @@ enum {
 
 /* SHA-256 of n bytes. */
 void sha256(const void *data, size_t n, unsigned char out[SHA256_SIZE]);
+/* HMAC (RFC 2104) with SHA-256, of n bytes under a key that is text. */
+void hmac_sha256(const char *key, const void *data, size_t n, unsigned char out[SHA256_SIZE]);
 /* MD5 with colons (an OpenSSH fingerprint, RFC 4716 section 4); out has 48 bytes. */
 void md5_fingerprint(const void *data, size_t n, char out[48]);
 /* Lower-case hex of n bytes; out has 2n + 1. */

@@ -146,6 +146,9 @@ const struct config_key config_keys[] = {
 		"its private key (PEM); the file is read again on SIGHUP"),
 	TEXT("api", socket, "/run/cloudd/cloudd.sock", false,
 		"root-only unix socket for cloudctl; empty: none"),
+	TEXT("api", metrics_token_file, "", false,
+		"a file with the bearer token (32 characters or more) that may read /metrics, beside "
+		"administrators; empty: none"),
 	INT("api", body_max_kib, "1024", 16, 65536, false, "largest request body other than image data"),
 	INT("api", connections_max, "4096", 8, 100000, false, "connections served at once; more wait"),
 	INT("api", header_timeout_ms, "10000", 10, 600000, false,
@@ -242,8 +245,40 @@ const struct config_key config_keys[] = {
 		"after which a remote console without input or output is closed; 0: never"),
 	INT("consoles", console_life_s, "14400", 0, 604800, false, "after which it is closed; 0: never"),
 	INT("consoles", consoles_max, "256", 0, 10000, false, "remote consoles open at once"),
+	INT("samples", sample_s, "60", 0, 3600, false,
+		"how often hosts are asked what their servers use; 0: never"),
+	INT("samples", sample_raw_hours, "48", 1, 8760, false,
+		"how long that is kept by the minute, in hours"),
+	INT("samples", sample_keep_days, "400", 1, 36500, false, "and by the hour, in days"),
+	INT("events", events_keep_days, "30", 1, 36500, false, "how long events are kept"),
+	INT("events", events_max, "1000000", 1000, 100000000, false, "and how many; the oldest go"),
+	INT("events", events_streams_max, "256", 0, 10000, false,
+		"streams of events open at once; a project may have a quarter of them"),
+	INT("events", events_heartbeat_s, "15", 1, 300, false,
+		"how often a quiet stream says that it is there"),
+	TEXT("events", webhook_hosts, "", false,
+		"where webhooks may lead: host, host:port, *.domain or *, blanks between; empty: there are "
+		"none"),
+	TEXT_OF("events", webhook_networks, "", false,
+		"networks that they may be in although private; without, only public addresses",
+		valid_networks, "networks as 10.1.0.0/16 fd00::/8, with blanks between"),
+	BOOL("events", webhook_http, "false", false,
+		"they may be http: what is sent can be read and changed on its way"),
+	TEXT("events", webhook_ca, "", false,
+		"certificates that vouch for them (PEM); empty: those of the system"),
+	TEXT("events", webhook_key, "", false,
+		"what their secrets are sealed with in the database, made at the first start; empty: "
+		"webhooks.key in "
+		"state_dir"),
+	INT("events", webhook_timeout_s, "10", 1, 300, false, "for a delivery"),
+	INT("events", webhook_threads, "8", 2, 256, false,
+		"deliveries at once; those to webhooks that failed last take half of them"),
+	INT("events", webhook_give_up_h, "24", 1, 744, false,
+		"how old an event may become that cannot be delivered"),
+	INT("events", webhooks_max, "10", 0, 1000, false, "of a project"),
 	TEXT("audit", audit_key, "", false,
-		"the key that signs the audit, made at the first start; empty: audit.key in state_dir. Better "
+		"the key that signs the audit, made at the first start; empty: audit.key in state_dir. "
+		"Better "
 		"where backups of the database do not go"),
 	TEXT("audit", audit_witness, "", false,
 		"file to which signed heads are added, best on another machine's disk; empty: none"),
@@ -507,6 +542,8 @@ int config_load(const char *path, struct config *out, struct error *err)
 		c.image_dir = arena_printf(&c.arena, "%s/images", c.state_dir);
 	if (!c.audit_key[0])
 		c.audit_key = arena_printf(&c.arena, "%s/audit.key", c.state_dir);
+	if (!c.webhook_key[0])
+		c.webhook_key = arena_printf(&c.arena, "%s/webhooks.key", c.state_dir);
 	*out = c;
 	return 0;
 }

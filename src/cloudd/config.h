@@ -21,7 +21,7 @@ struct config {
 	/* [cloudd] */
 	const char *region, *public_url, *default_zone, *state_dir, *database, *image_dir, *log_level;
 	/* [api] */
-	const char *listen, *tls_cert, *tls_key, *socket;
+	const char *listen, *tls_cert, *tls_key, *socket, *metrics_token_file;
 	int64_t body_max_kib, connections_max, header_timeout_ms, idle_timeout_ms, body_timeout_ms, min_rate,
 		list_max, audit_denied_max;
 	int64_t image_max_gib;
@@ -50,6 +50,13 @@ struct config {
 	/* [audit] */
 	const char *audit_key, *audit_witness;
 	int64_t audit_head_s, audit_head_records, audit_keep_days;
+	/* [events] */
+	int64_t events_keep_days, events_max, events_streams_max, events_heartbeat_s;
+	const char *webhook_hosts, *webhook_networks, *webhook_ca, *webhook_key;
+	bool webhook_http;
+	int64_t webhook_timeout_s, webhook_threads, webhook_give_up_h, webhooks_max;
+	/* [samples] */
+	int64_t sample_s, sample_raw_hours, sample_keep_days;
 	/* [gpu NAME] */
 	struct flow_gpu_model gpus[CONFIG_GPUS_MAX];
 	size_t gpus_n;

@@ -49,6 +49,9 @@ static void poll_update(struct conn *c)
 		want |= UV_READABLE;
 	if (conn_out_n(c) || conn_body_pending(c))
 		want |= UV_WRITABLE;
+	/* an answer without a known end may be quiet for long: nothing else would tell that nobody reads it */
+	if (c->live && c->started && c->out_left < 0 && c->phase == CONN_ANSWER)
+		want |= UV_DISCONNECT;
 	if (want == c->armed)
 		return;
 	c->armed = want;
@@ -224,6 +227,10 @@ static void on_poll(uv_poll_t *h, int status, int events)
 
 	if (status < 0) {
 		c->armed = 0;
+		conn_drop(c);
+		return;
+	}
+	if (events & UV_DISCONNECT) {
 		conn_drop(c);
 		return;
 	}

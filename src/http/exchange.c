@@ -47,6 +47,8 @@ void exchange_abandon(struct conn *c)
 		if (h->drain)
 			h->drain(h->ctx, &c->req);
 	}
+	if (c->live && c->started && h->left)
+		h->left(h->ctx, &c->req);
 }
 
 enum step exchange_drop(struct conn *c)

@@ -40,13 +40,11 @@ int store_event_add(struct db *db, const struct event_row *r, struct error *err)
 
 /* ---- reading ---- */
 
-static bool fits(const struct event_filter *f, sqlite3_stmt *st)
+bool event_fits(const struct event_filter *f, const char *type, const char *subject)
 {
-	const char *type = db_text(st, 2);
-
 	if (f->webhook_uid && strcmp(type, "webhook.test") == 0)
-		return strcmp(db_text(st, 4), f->webhook_uid) == 0;
-	if (f->subject && strcmp(db_text(st, 4), f->subject) != 0)
+		return strcmp(subject, f->webhook_uid) == 0;
+	if (f->subject && strcmp(subject, f->subject) != 0)
 		return false;
 	return !f->types || event_wanted(f->types, type);
 }
@@ -92,33 +90,52 @@ static void turn_round(struct event_row *rows, size_t n)
 	}
 }
 
+/* What the client says that it has seen may be older than all that is kept, or, after the database was put
+ * back to an earlier state, newer. */
+static int begin(
+	struct db *db, const struct event_filter *f, struct event_page *out, int64_t *last, struct error *err)
+{
+	int64_t floor;
+
+	if (store_event_last(db, last, err) < 0 || store_event_floor(db, &floor, err) < 0)
+		return -1;
+	out->upto = f->after;
+	out->lost = f->after && (f->after < floor || f->after > *last);
+	out->lost_upto = f->after > *last ? *last : floor;
+	return 0;
+}
+
+static int read_rows(sqlite3_stmt *st, struct arena *a, const struct event_filter *f, struct event_page *out,
+	struct error *err)
+{
+	int64_t looked = 0;
+	int rc = 1;
+
+	while ((int64_t)out->n < f->limit && (rc = db_row(st, err)) > 0) {
+		looked++;
+		if (!f->newest)
+			out->upto = db_int(st, 0);
+		if (event_fits(f, db_text(st, 2), db_text(st, 4)))
+			fill(st, a, &out->rows[out->n++]);
+	}
+	out->more = rc > 0 || looked == SCAN_MAX;
+	return rc < 0 ? -1 : 0;
+}
+
 int store_event_list(struct db *db, struct arena *a, const struct event_filter *f, struct event_page *out,
 	struct error *err)
 {
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
-	int64_t last = 0, floor = 0, looked = 0;
-	size_t room = (size_t)f->limit;
-	int rc = 0;
+	int64_t last;
 
-	*out = (struct event_page) { .rows = ARENA_ARRAY(a, struct event_row, room), .upto = f->after };
-	if (store_event_last(db, &last, err) < 0 || store_event_floor(db, &floor, err) < 0 ||
-		open_query(db, f, &st, err) < 0)
+	*out = (struct event_page) { .rows = ARENA_ARRAY(a, struct event_row, (size_t)f->limit) };
+	if (begin(db, f, out, &last, err) < 0 || open_query(db, f, &st, err) < 0 ||
+		read_rows(st, a, f, out, err) < 0)
 		return -1;
-	while (out->n < room && (rc = db_row(st, err)) > 0) {
-		looked++;
-		if (!f->newest)
-			out->upto = db_int(st, 0);
-		if (fits(f, st))
-			fill(st, a, &out->rows[out->n++]);
-	}
-	if (rc < 0)
-		return -1;
-	out->more = out->n == room || looked == SCAN_MAX;
-	if ((f->newest || !out->more) && out->upto < last)
+	if (f->newest || !out->more)
 		out->upto = last;
 	if (f->newest)
 		turn_round(out->rows, out->n);
-	out->lost = f->after && f->after < floor;
 	return 0;
 }
 

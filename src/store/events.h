@@ -35,11 +35,14 @@ struct event_filter {
 struct event_page {
 	struct event_row *rows;
 	size_t n;
-	int64_t upto; /* all up to this id was looked at: what `after` is to be next */
-	bool more;    /* there may be more behind it: ask again */
-	bool lost;    /* of those behind `after` the first are not kept any more */
+	int64_t upto;      /* all up to this id was looked at: what `after` is to be next */
+	bool more;         /* there may be more behind it: ask again */
+	bool lost;         /* behind `after` something is not kept any more, or `after` was never given out */
+	int64_t lost_upto; /* where that ends */
 };
 
+/* Does an event of any project fit the filter's types, subject and webhook? */
+bool event_fits(const struct event_filter *f, const char *type, const char *subject);
 /* At most limit rows, and only so many looked at, whatever the filter. By id. */
 int store_event_list(struct db *db, struct arena *a, const struct event_filter *f, struct event_page *out,
 	struct error *err);

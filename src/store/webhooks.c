@@ -6,7 +6,7 @@
 
 #define COLUMNS                                                                                   \
 	"id, uid, name, project_uid, everything, url, types, secret, state = 'paused', done_id, " \
-	"delivered_us, tries, due_us, last_error, given_up, created_us"
+	"delivered_us, tries, due_us, last_error, given_up, created_us, round"
 
 static struct webhook read_row(sqlite3_stmt *st, struct arena *a)
 {
@@ -30,6 +30,7 @@ static struct webhook read_row(sqlite3_stmt *st, struct arena *a)
 		.last_error = db_dup(st, 13, a),
 		.given_up = db_int(st, 14),
 		.created_us = db_int(st, 15),
+		.round = db_int(st, 16),
 	};
 }
 
@@ -113,19 +114,25 @@ int store_webhook_pause(struct db *db, int64_t id, bool paused, struct error *er
 	return db_run(db, err, sql, "ii", (int64_t)paused, id) < 0 ? -1 : 0;
 }
 
-int store_webhook_advance(struct db *db, const struct webhook *w, int64_t was_id, struct error *err)
+int store_webhook_advance(struct db *db, const struct webhook *w, struct error *err)
 {
 	static const char sql[] = "UPDATE webhook SET done_id = ?, delivered_us = ?, tries = ?, due_us = ?, "
-				  "last_error = ?, given_up = ? WHERE id = ? AND done_id = ?";
+				  "last_error = ?, given_up = ? WHERE id = ? AND round = ?";
 
 	return db_run(db, err, sql, "iiiisiii", w->done_id, w->delivered_us, w->tries, w->due_us,
-		w->last_error, w->given_up, w->id, was_id);
+		w->last_error, w->given_up, w->id, w->round);
+}
+
+int store_webhook_pass(struct db *db, int64_t id, int64_t round, int64_t done_id, struct error *err)
+{
+	return db_run(db, err, "UPDATE webhook SET done_id = ?1 WHERE id = ?2 AND round = ?3 AND done_id < ?1",
+		"iii", done_id, id, round);
 }
 
 int store_webhook_rewind(struct db *db, int64_t id, int64_t done_id, struct error *err)
 {
-	static const char sql[] =
-		"UPDATE webhook SET done_id = ?, tries = 0, due_us = 0, last_error = '' WHERE id = ?";
+	static const char sql[] = "UPDATE webhook SET done_id = ?, round = round + 1, tries = 0, due_us = 0, "
+				  "last_error = '' WHERE id = ?";
 
 	return db_run(db, err, sql, "ii", done_id, id) < 0 ? -1 : 0;
 }

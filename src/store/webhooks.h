@@ -19,6 +19,7 @@ struct webhook {
 	const void *secret; /* sealed */
 	size_t secret_n;
 	bool paused;
+	int64_t round;          /* counts rewinds */
 	int64_t done_id;        /* the last event that was delivered, was not for it, or was given up */
 	int64_t delivered_us;   /* 0: never */
 	int64_t tries, due_us;  /* of the next delivery: how often it failed, when it is tried again */
@@ -38,9 +39,11 @@ int store_webhook_load(struct db *db, struct arena *a, int64_t id, struct webhoo
 int store_webhook_insert(struct db *db, const struct webhook *w, struct error *err);
 int store_webhook_remove(struct db *db, int64_t id, struct error *err);
 int store_webhook_pause(struct db *db, int64_t id, bool paused, struct error *err);
-/* How far it has come: done_id, delivered_us, tries, due_us, last_error, given_up of w, if nobody has moved
- * it from was_id meanwhile. 1, 0, -1. */
-int store_webhook_advance(struct db *db, const struct webhook *w, int64_t was_id, struct error *err);
+/* How far it has come: done_id, delivered_us, tries, due_us, last_error and given_up of w, unless it was rewound
+ * since w was read. 1, 0, -1. */
+int store_webhook_advance(struct db *db, const struct webhook *w, struct error *err);
+/* Nothing up to that event was for it. As above. */
+int store_webhook_pass(struct db *db, int64_t id, int64_t round, int64_t done_id, struct error *err);
 /* All behind that event is delivered (again), from now on. */
 int store_webhook_rewind(struct db *db, int64_t id, int64_t done_id, struct error *err);
 

@@ -79,6 +79,9 @@ int maintenance_cancel(struct api_call *c, struct error *err);
 int calendar_show(struct api_call *c, struct error *err);
 int eviction_list(struct api_call *c, struct error *err);
 
+int event_list(struct api_call *c, struct error *err);
+int event_type_list(struct api_call *c, struct error *err);
+
 extern const struct bind_table reservation_create_body, reservation_change_body, maintenance_create_body,
 	maintenance_change_body;
 

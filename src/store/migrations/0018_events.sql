@@ -22,6 +22,7 @@ CREATE TABLE webhook (
 	types TEXT NOT NULL DEFAULT '', -- types, or beginnings of them up to a dot, with blanks between; '' all
 	secret BLOB NOT NULL, -- sealed
 	state TEXT NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'paused')),
+	round INTEGER NOT NULL DEFAULT 0, -- counted by each request to deliver again: what was under way then counts no more
 	done_id INTEGER NOT NULL, -- the last event that was delivered, was not for it, or was given up
 	delivered_us INTEGER NOT NULL DEFAULT 0, -- when one was, the last time
 	tries INTEGER NOT NULL DEFAULT 0, -- failed, of the next one
