@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "domain/names.h"
 
+#include <openssl/evp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/crypto.h"
 #include "base/util.h"
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -181,4 +183,18 @@ void hostname_make(const char *server_name, const char *server_id, char out[HOST
 	out[n] = '\0';
 	if (!n)
 		snprintf(out, HOSTNAME_TEXT, "server-%.8s", server_id);
+}
+
+void host_id_make(const char *project_uid, const char *host_name, char out[HOST_ID_TEXT])
+{
+	unsigned char sum[EVP_MAX_MD_SIZE];
+	char text[256];
+	int n;
+
+	out[0] = '\0';
+	if (!host_name)
+		return;
+	n = snprintf(text, sizeof text, "%s%s", project_uid, host_name);
+	if (n > 0 && (size_t)n < sizeof text && EVP_Digest(text, (size_t)n, sum, NULL, EVP_sha224(), NULL))
+		hex_encode(sum, 28, out);
 }

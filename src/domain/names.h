@@ -48,4 +48,8 @@ bool hostname_valid(const char *s);
  * else '-'; cut to fit. When nothing is left: "server-" and the first 8 characters of the id. */
 void hostname_make(const char *server_name, const char *server_id, char out[HOSTNAME_TEXT]);
 
+enum { HOST_ID_TEXT = 57 };
+/* The 56 hex digits by which a project tells hosts apart without knowing them; "" on no host. */
+void host_id_make(const char *project_uid, const char *host_name, char out[HOST_ID_TEXT]);
+
 #endif

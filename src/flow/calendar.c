@@ -6,6 +6,7 @@
 #include "base/util.h"
 #include "flow/claims.h"
 #include "flow/preempt.h"
+#include "store/audit_notes.h"
 #include "store/event_rows.h"
 #include "store/hosts.h"
 
@@ -158,12 +159,24 @@ static int64_t due_us(const struct flow_engine *e, const struct block *b)
 	return strcmp(b->state, "clearing") == 0 ? b->start_us : b->end_us;
 }
 
+static int note_state(
+	struct db *db, struct arena *a, const struct block *b, int64_t now_us, struct error *err)
+{
+	const struct audit_note note = { .at_us = now_us,
+		.action = arena_printf(a, "%s.%s", b->project_id ? "reservation" : "maintenance", b->state),
+		.status = 200 };
+
+	return store_audit_block(db, b->id, &note, err);
+}
+
 static int set_state(struct flow_engine *e, struct db *db, struct arena *a, struct block *b,
 	const struct change *change, int64_t now_us, struct error *err)
 {
 	b->state = change->to;
 	b->updated_us = now_us;
-	return store_block_state(db, b->id, b->state, now_us, err) ? -1 : change->act(e, db, a, b, err);
+	if (store_block_state(db, b->id, b->state, now_us, err) || note_state(db, a, b, now_us, err))
+		return -1;
+	return change->act(e, db, a, b, err);
 }
 
 /* All that is due of one block: of one that nobody looked at for long it is more than one thing. */

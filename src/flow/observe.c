@@ -2,6 +2,7 @@
 /* What was seen of a host, against the rows. An observation that failed does not come here and changes
  * nothing; one that was begun before a flow left the server as it is says nothing about it; what is not ours
  * is never touched. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "flow/internal.h"
 #include "flow/move.h"
 #include "flow/server_parts.h"
+#include "store/audit_notes.h"
 #include "store/server_power.h"
 #include "store/servers.h"
 
@@ -82,6 +84,18 @@ static enum hv_power power_in(const struct host_look *look, const char *uid)
 	return seen && seen->ours ? seen->power : HV_POWER_ABSENT;
 }
 
+static int note_found(
+	struct db *db, const struct server_power *p, enum vm_state to, int64_t now_us, struct error *err)
+{
+	char reason[96];
+	const struct audit_note note = {
+		.at_us = now_us, .action = "server.found", .status = 200, .reason = reason
+	};
+
+	snprintf(reason, sizeof reason, "was %s, is %s", vm_state_text(p->vm_state), vm_state_text(to));
+	return store_audit_server(db, p->id, &note, err);
+}
+
 static int server_changed(struct db *db, const struct host_look *look, const struct server_power *p,
 	enum hv_power seen, int64_t now_us, struct error *err)
 {
@@ -92,6 +106,8 @@ static int server_changed(struct db *db, const struct host_look *look, const str
 		return -1;
 	if (to == p->vm_state)
 		return 0;
+	if (note_found(db, p, to, now_us, err))
+		return -1;
 	log_event(LOG_NOTICE, "server found in another state", "server", p->uid, "was",
 		vm_state_text(p->vm_state), "is", vm_state_text(to), NULL);
 	if (to != VM_ERROR)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "flow/preempt.h"
 
+#include <stdio.h>
+
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "flow/calendar.h"
@@ -8,8 +11,18 @@
 #include "flow/server_parts.h"
 #include "flow/server_snapshot.h"
 #include "store/allocations.h"
+#include "store/audit_notes.h"
 
 enum { AT_ONCE = 100, TRIES_MAX = 3, BACKOFF_MAX = 6 };
+
+static int note(struct flow_engine *e, struct db *db, int64_t server_id, const char *action, int64_t status,
+	const char *reason, struct error *err)
+{
+	return store_audit_server(db, server_id,
+		&(struct audit_note) {
+			.at_us = engine_now(e), .action = action, .status = status, .reason = reason },
+		err);
+}
 
 /* ---- notice ---- */
 
@@ -24,6 +37,22 @@ static int told_again(struct flow_engine *e, struct db *db, struct eviction *x, 
 		x->leave_us = leave_us;
 	calendar_changed(e);
 	return store_eviction_put(db, x, err);
+}
+
+static int note_notice(struct flow_engine *e, struct db *db, const struct eviction *x, const char *request_id,
+	struct error *err)
+{
+	char reason[96], when[TIME_TEXT];
+
+	snprintf(reason, sizeof reason, "it has to leave by %s, for %s", time_iso(x->leave_us, when),
+		x->for_server_id ? "another server" : "a reservation");
+	return store_audit_server(db, x->server_id,
+		&(struct audit_note) { .at_us = engine_now(e),
+			.request_id = request_id,
+			.action = "eviction.notice",
+			.status = 202,
+			.reason = reason },
+		err);
 }
 
 int preempt_notice(struct flow_engine *e, struct db *db, int64_t server_id, int64_t host_id,
@@ -46,7 +75,7 @@ int preempt_notice(struct flow_engine *e, struct db *db, int64_t server_id, int6
 	};
 	if (store_server_action_start(
 		    db, server_id, "preempt", request_id, "", "", now_us, &x.action_id, err) ||
-		store_eviction_put(db, &x, err))
+		store_eviction_put(db, &x, err) || note_notice(e, db, &x, request_id, err))
 		return -1;
 	calendar_changed(e);
 	return 0;
@@ -55,7 +84,8 @@ int preempt_notice(struct flow_engine *e, struct db *db, int64_t server_id, int6
 static int forget(
 	struct flow_engine *e, struct db *db, const struct eviction *x, const char *why, struct error *err)
 {
-	if (store_eviction_remove(db, x->server_id, err))
+	if (store_eviction_remove(db, x->server_id, err) ||
+		note(e, db, x->server_id, why ? "eviction.withdrawn" : "eviction.done", 200, why, err))
 		return -1;
 	return store_server_action_finish(db, x->action_id, engine_now(e), why, err);
 }
@@ -117,6 +147,8 @@ int preempt_stayed(struct flow_engine *e, struct db *db, int64_t server_id, stru
 	if (rc <= 0)
 		return rc;
 	x.tries++;
+	if (note(e, db, server_id, "eviction.stayed", 500, "it could not be shelved", err))
+		return -1;
 	log_event(LOG_WARNING, "a server that has to leave its host could not be shelved", "server",
 		x.server_uid, "host", x.host_name, NULL);
 	return later(e, db, &x, err);
@@ -207,7 +239,8 @@ static int must_go(const struct leaving *l, struct eviction *x, struct error *er
 	log_event(LOG_WARNING, "a preemptible server that could not be shelved is deleted", "server",
 		x->server_uid, "host", x->host_name, NULL);
 	x->begun = true;
-	return store_eviction_put(l->db, x, err) ||
+	return note(l->e, l->db, l->s->id, "eviction.delete", 202, "it is preemptible and cannot be kept",
+		       err) || store_eviction_put(l->db, x, err) ||
 			       flow_server_delete(l->e, l->db, l->s, true, l->nobody, err)
 		       ? -1
 		       : 0;
@@ -232,7 +265,7 @@ static int make_leave(struct flow_engine *e, struct db *db, struct eviction *x, 
 	way = way_of(s.vm_state);
 	if (!way || x->tries >= TRIES_MAX)
 		return must_go(&l, x, err);
-	if (way->go(&l, err))
+	if (note(e, db, s.id, "eviction.leave", 202, NULL, err) || way->go(&l, err))
 		return -1;
 	x->begun = way->leaves;
 	return way->leaves ? store_eviction_put(db, x, err) : later(e, db, x, err);

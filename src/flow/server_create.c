@@ -18,6 +18,8 @@
 #include "flow/server_groups.h"
 #include "flow/server_parts.h"
 #include "flow/server_room.h"
+#include "store/audit_notes.h"
+#include "store/guardrails.h"
 #include "store/quotas.h"
 #include "store/server_list.h"
 
@@ -87,7 +89,7 @@ struct making { /* one request's worth */
 	const struct server_create *want;
 	const struct flow_origin *origin;
 	struct flavor_wants wants;
-	int64_t gpus, disk_gib; /* disk_gib: what it takes of a host */
+	int64_t disk_gib; /* what it takes of a host */
 	struct placement_choice *choices;
 	bool placed;
 	struct error no_host;
@@ -107,37 +109,61 @@ static int check_members(struct making *m, int64_t limit, struct error *err)
 	return quota_check(QUOTA_SERVER_GROUP_MEMBERS, limit, members, m->want->count, err);
 }
 
-static int check_quota(struct making *m, struct error *err)
+/* What one of them counts. */
+static void amounts_of(const struct making *m, struct quota_amounts *out)
 {
 	const struct server_create *w = m->want;
-	int64_t limits[QUOTA_MAX], new_ports = 0;
-	struct quota_index *q = m->e->quota;
-	const struct {
-		enum quota_resource resource;
-		int64_t each;
-	} counts[] = {
-		{ QUOTA_INSTANCES, 1 },
-		{ QUOTA_CORES, w->base.vcpus },
-		{ QUOTA_RAM, w->base.ram_mib },
-		{ QUOTA_GPUS, m->gpus },
-		{ QUOTA_PORTS, 0 },
-	};
+	struct capacity_size size = capacity_size_of(&w->base);
+	int64_t new_ports = 0;
 
 	for (size_t i = 0; i < w->nics_n; i++)
 		new_ports += w->nics[i].port_id == 0;
+	capacity_amounts(m->e->quota, &size, out);
+	quota_amounts_add(out, QUOTA_PORTS, new_ports);
+	quota_amounts_add(out, QUOTA_ADDRESSES, new_ports);
+}
+
+static int check_quota(struct making *m, struct error *err)
+{
+	CLEANUP(quota_amounts_finish) struct quota_amounts all = { .at = NULL };
+	const struct server_create *w = m->want;
+	int64_t limits[QUOTA_MAX];
+
+	amounts_of(m, &all);
+	for (size_t i = 0; i < all.n; i++)
+		all.at[i].n *= w->count;
 	if (store_quota_limits(m->db, w->base.project_id, limits, err) ||
 		quota_check(
-			QUOTA_METADATA_ITEMS, limits[QUOTA_METADATA_ITEMS], 0, (int64_t)w->metadata_n, err))
+			QUOTA_METADATA_ITEMS, limits[QUOTA_METADATA_ITEMS], 0, (int64_t)w->metadata_n, err) ||
+		store_quota_admit(m->db, m->e->quota, w->base.project_id, &all, err))
 		return -1;
-	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
-		enum quota_resource r = counts[i].resource;
-		int64_t each = r == QUOTA_PORTS ? new_ports : counts[i].each;
-
-		if (quota_check(
-			    r, limits[r], quota_index_get(q, w->base.project_id, r), each * w->count, err))
-			return -1;
-	}
 	return check_members(m, limits[QUOTA_SERVER_GROUP_MEMBERS], err);
+}
+
+int flow_server_room(struct flow_engine *e, struct db *db, const struct server_create *want, int64_t max,
+	int64_t *out, struct error *err)
+{
+	CLEANUP(quota_amounts_finish) struct quota_amounts each = { .at = NULL };
+	const struct making m = { .e = e, .want = want };
+
+	amounts_of(&m, &each);
+	return store_quota_room(db, e->quota, want->base.project_id, &each, max, out, err);
+}
+
+static int check_guardrail(struct making *m, struct error *err)
+{
+	const struct server_create *w = m->want;
+	struct image_facts image = { .visibility = NULL };
+	struct guardrail_ask ask = {
+		.flavor_uid = w->base.flavor_uid, .zone = w->zone, .preemptible = m->wants.preemptible
+	};
+
+	if (w->base.image_id && store_image_facts(m->db, m->a, w->base.image_id, &image, err) < 0)
+		return -1;
+	ask.visibility = image.visibility;
+	for (size_t i = 0; i < w->hints_n; i++)
+		ask.reserved |= w->hints[i].kind == HINT_RESERVATION;
+	return store_guardrail_check(m->db, w->base.project_id, &ask, err);
 }
 
 /* The image fits the disk, and how much of a host's disk the server takes. */
@@ -195,7 +221,8 @@ static int place(struct making *m, struct placement_request *req, struct error *
 	size_t n = (size_t)m->want->count;
 
 	fill_request(m, req);
-	if (server_rules_fill(m->db, m->a, &rules, &m->wants, 0, req, err))
+	if (server_rules_fill(m->db, m->a, &rules, &m->wants, 0, req, err) ||
+		server_rules_zones(m->db, m->a, m->want->base.project_id, req, err))
 		return -1;
 	if (req->preemptible && req->reservation)
 		return error_set(
@@ -333,6 +360,7 @@ static int make_nic(
 			return -1;
 	}
 	quota_index_add(m->e->quota, s->project_id, QUOTA_PORTS, 1);
+	quota_index_add(m->e->quota, s->project_id, QUOTA_ADDRESSES, 1);
 	return 0;
 }
 
@@ -364,6 +392,19 @@ static int make_nics(const struct making *m, const struct server *s, struct erro
 	return 0;
 }
 
+static int note_choice(const struct making *m, const struct server *s, int i, struct error *err)
+{
+	const struct placement_choice *c = choice_of(m, i);
+	const struct audit_choice note = { .server_id = s->id,
+		.host_id = c ? c->host_id : 0,
+		.waits_for_host = m->plans ? m->plans[i].choice.host_id : 0,
+		.why = m->no_host.msg,
+		.request_id = m->origin->request_id,
+		.now_us = m->origin->now_us };
+
+	return store_audit_choice(m->db, &note, err);
+}
+
 /* It has a place, or waits for one, or there is none for it. */
 static int make_holdings(const struct making *m, const struct server *s, const struct placement_request *req,
 	int i, int64_t action_id, struct error *err)
@@ -376,6 +417,8 @@ static int make_holdings(const struct making *m, const struct server *s, const s
 		.now_us = m->origin->now_us,
 	};
 
+	if (note_choice(m, s, i, err))
+		return -1;
 	if (!room.choice && !m->plans)
 		return store_server_action_finish(m->db, action_id, room.now_us, s->fault_message, err);
 	if (make_nics(m, s, err))
@@ -401,17 +444,14 @@ static int make_one(const struct making *m, const struct placement_request *req,
 		store_server_action_start(m->db, s.id, "create", o->request_id, o->user_uid, o->project_uid,
 			o->now_us, &action_id, err))
 		return -1;
-	capacity_count_server(m->e->quota, &s, m->gpus, 1);
+	capacity_count_server(m->e->quota, &s, 1);
 	*out_uid = s.uid;
 	return make_holdings(m, &s, req, i, action_id, err);
 }
 
 static int making_wants(struct making *m, struct error *err)
 {
-	if (capacity_wants(m->want->base.extra_specs, &m->wants, err))
-		return -1;
-	m->gpus = flavor_wants_gpus(&m->wants);
-	return 0;
+	return capacity_wants(m->want->base.extra_specs, &m->wants, err);
 }
 
 static bool anyone(void *ctx, int64_t server_id)
@@ -440,6 +480,15 @@ static void explain_change(struct flow_engine *e, struct server_explanation *x)
 		x->change_host_id = there.host_id;
 }
 
+static int explain_limits(struct making *m, struct server_explanation *x, struct error *err)
+{
+	if (check_quota(m, &x->quota) && x->quota.code != ERR_OVER_QUOTA)
+		return *err = x->quota, -1;
+	if (check_guardrail(m, &x->guardrail) && x->guardrail.code != ERR_FORBIDDEN)
+		return *err = x->guardrail, -1;
+	return 0;
+}
+
 int flow_server_explain(struct flow_engine *e, struct db *db, struct arena *a,
 	const struct server_create *want, bool with_change, struct server_explanation *out, struct error *err)
 {
@@ -449,10 +498,8 @@ int flow_server_explain(struct flow_engine *e, struct db *db, struct arena *a,
 	*out = (struct server_explanation) { .quota = { .code = ERR_NONE } };
 	if (making_wants(m, err))
 		return -1;
-	if (want->base.project_id && check_quota(m, &out->quota) && out->quota.code != ERR_OVER_QUOTA) {
-		*err = out->quota;
+	if (want->base.project_id && explain_limits(m, out, err))
 		return -1;
-	}
 	if (check_image(m, err) || place(m, &out->request, err))
 		return -1;
 	out->placed = m->placed;
@@ -479,7 +526,8 @@ int flow_server_create(struct flow_engine *e, struct db *db, struct arena *a,
 	if (want->count < 1 || want->count > COUNT_MAX)
 		return error_set(
 			err, ERR_BAD_REQUEST, "the number of servers must be from 1 to %d", COUNT_MAX);
-	if (making_wants(&m, err) || check_quota(&m, err) || check_image(&m, err) || place(&m, &req, err))
+	if (making_wants(&m, err) || check_guardrail(&m, err) || check_quota(&m, err) ||
+		check_image(&m, err) || place(&m, &req, err))
 		return -1;
 	if (!m.placed)
 		plan_waits(&m, &req);

@@ -7,15 +7,24 @@
 #include "base/util.h"
 #include "flow/server_move.h"
 #include "flow/server_parts.h"
+#include "store/audit_notes.h"
 #include "store/server_power.h"
 
 enum { LOOKS_PER_TERM = 4, LOOK_MAX_MS = 10000, AT_ONCE = 100 };
+
+static int note(struct db *db, const struct server *s, const char *action, int64_t now_us, struct error *err)
+{
+	return store_audit_server(
+		db, s->id, &(struct audit_note) { .at_us = now_us, .action = action, .status = 202 }, err);
+}
 
 static int offload(struct flow_engine *e, struct db *db, struct arena *a, struct server *s,
 	const struct flow_origin *nobody, struct error *err)
 {
 	(void)a;
-	return flow_server_shelve_offload(e, db, s, true, nobody, err);
+	return flow_server_shelve_offload(e, db, s, true, nobody, err)
+		       ? -1
+		       : note(db, s, "server.auto_offload", nobody->now_us, err);
 }
 
 /* The old disk stays while the host of the new one cannot be heard: it may be the last. */
@@ -26,7 +35,9 @@ static int confirm(struct flow_engine *e, struct db *db, struct arena *a, struct
 
 	if (!l || !link_connected(l))
 		return 0;
-	return flow_server_confirm(e, db, a, s, true, nobody, err);
+	return flow_server_confirm(e, db, a, s, true, nobody, err)
+		       ? -1
+		       : note(db, s, "server.auto_confirm", nobody->now_us, err);
 }
 
 static const struct {

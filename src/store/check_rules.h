@@ -22,5 +22,7 @@ extern const struct check_rule check_book_rules[];
 extern const size_t check_book_rules_n;
 /* And what needs the hosts' lists read: two rules. */
 int check_rooms(struct db *db, store_finding_fn *found, void *ctx, struct error *err);
+/* check_audit.c: two rules. */
+int check_audit(struct db *db, store_finding_fn *found, void *ctx, struct error *err);
 
 #endif

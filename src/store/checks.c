@@ -157,8 +157,9 @@ int store_check(struct db *db, store_finding_fn *found, void *ctx, int *out_rule
 		run(db, check_claim_rules, check_claim_rules_n, found, ctx, err) ||
 		run(db, check_book_rules, check_book_rules_n, found, ctx, err) ||
 		run(db, check_quota_rules, check_quota_rules_n, found, ctx, err) ||
-		check_quota_tree(db, found, ctx, err) || check_rooms(db, found, ctx, err))
+		check_quota_tree(db, found, ctx, err) || check_rooms(db, found, ctx, err) ||
+		check_audit(db, found, ctx, err))
 		return -1;
-	*out_rules = (int)(ARRAY_LEN(checks) + check_claim_rules_n + check_book_rules_n + check_quota_rules_n + 3);
+	*out_rules = (int)(ARRAY_LEN(checks) + check_claim_rules_n + check_book_rules_n + check_quota_rules_n + 5);
 	return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "api/compute/server_view.h"
 #include "base/util.h"
+#include "domain/names.h"
 
 /* From 2.21 also of deleted servers. */
 static int find_server(struct api_call *c, struct server_row *out, struct error *err)
@@ -52,7 +53,7 @@ static void events_view(struct api_call *c, const struct server_row *r, const st
 	if (api_is_admin(c) || !since(c, 51))
 		jw_kv_str(b, "traceback", a->message);
 	if (since(c, 62)) {
-		server_host_id(r->project_uid, a->host_name, host_id);
+		host_id_make(r->project_uid, a->host_name, host_id);
 		jw_kv_str(b, "hostId", host_id);
 		if (api_is_admin(c))
 			jw_kv_str(b, "host", a->host_name);

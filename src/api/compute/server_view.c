@@ -1,28 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/compute/server_view.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 
 #include "base/crypto.h"
 #include "base/util.h"
 #include "domain/ipam.h"
+#include "domain/names.h"
 
 /* --- parts */
-
-void server_host_id(const char *project_uid, const char *host_name, char out[HOST_ID_TEXT])
-{
-	unsigned char sum[EVP_MAX_MD_SIZE];
-	char text[256];
-	int n;
-
-	out[0] = '\0';
-	if (!host_name)
-		return;
-	n = snprintf(text, sizeof text, "%s%s", project_uid, host_name);
-	if (n > 0 && (size_t)n < sizeof text && EVP_Digest(text, (size_t)n, sum, NULL, EVP_sha224(), NULL))
-		hex_encode(sum, 28, out);
-}
 
 static int pairs_view(struct api_call *c, const struct server_pair *pairs, size_t n)
 {
@@ -110,7 +96,7 @@ static int put_host_id(struct view *v, struct error *err)
 	char text[HOST_ID_TEXT];
 
 	(void)err;
-	server_host_id(v->r->project_uid, v->r->host_name, text);
+	host_id_make(v->r->project_uid, v->r->host_name, text);
 	jw_str(&v->c->out, text);
 	return 0;
 }

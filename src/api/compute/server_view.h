@@ -17,9 +17,6 @@ int server_view(
 	struct api_call *c, const struct server_row *r, enum server_view_kind kind, struct error *err);
 /* {id, name, links} */
 void server_view_brief(struct api_call *c, const struct server_row *r);
-/* The 56 hex digits by which a tenant tells hosts apart without knowing them; "" on no host. */
-enum { HOST_ID_TEXT = 57 };
-void server_host_id(const char *project_uid, const char *host_name, char out[HOST_ID_TEXT]);
 /* {"label": [{version, addr, …}]}: extended adds type and MAC; label NULL: all. Returns how many labels, or
  * -1. */
 int server_addresses_view(
