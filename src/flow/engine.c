@@ -447,6 +447,7 @@ void flow_engine_start(struct flow_engine *e)
 	shelf_start(e);
 	calendar_look(e);
 	console_history_start(e);
+	samples_start(e);
 	each_flow(e, resume_one);
 	run_timer(e);
 }
@@ -522,6 +523,7 @@ void flow_engine_destroy(struct flow_engine *e)
 		return;
 	e->dead = e->destroyed = true;
 	console_history_destroy(e);
+	samples_destroy(e);
 	links_destroy(e);
 	notes_undo(e, 0);
 	while (e->strays)

@@ -46,6 +46,7 @@ struct flow_config { /* strings are borrowed and live as long as the engine */
 	unsigned poll_ms;                    /* how often a connected host is looked over */
 	struct history *history;             /* of consoles; NULL: none is kept */
 	unsigned console_poll_ms;            /* how often it is brought up to date */
+	struct samples *samples;             /* of what servers use; NULL: none are kept */
 	int64_t shelved_offload_s;           /* how long a shelved server stays on its host; -1: for ever */
 	bool resize_elsewhere;               /* a resize always goes to another host */
 	int64_t resize_confirm_s;            /* how long one waits for its confirmation; 0: for ever */

@@ -83,9 +83,14 @@ struct act {
 	void *facts; /* the step's, in the arena */
 	int64_t host_id, wait_for, link_epoch, now_us;
 	struct history *history; /* for console_last_read; NULL: none is kept */
-	bool want_delete;        /* set by load */
-	bool twice;              /* a test's wish */
-	int64_t since_us;        /* when the step began: some have a patience of their own */
+	struct samples *samples; /* for samples_last_read; the same */
+	struct act_books {       /* the books' time on a thread */
+		const struct clock *clock;
+		int64_t now_us, boot_us, offset_us; /* when the act was made */
+	} books;
+	bool want_delete; /* set by load */
+	bool twice;       /* a test's wish */
+	int64_t since_us; /* when the step began: some have a patience of their own */
 	enum flow_verdict verdict;
 	struct flow *flow; /* NULL when the flow has let it go */
 	unsigned refs;     /* the flow's and the lane's */
@@ -150,6 +155,7 @@ struct flow_engine {
 	struct map links; /* by host id */
 	struct link_set *link_set;
 	struct console_set *consoles; /* NULL: no console history is kept */
+	struct sample_set *samples;   /* NULL: no samples are kept */
 	struct flow **heap;
 	size_t heap_n, heap_cap;
 	struct act *strays;
@@ -234,6 +240,11 @@ typedef void console_last_fn(void *ctx, struct buf *text, const struct error *er
 bool console_history_last(
 	struct flow_engine *e, const char *uid, size_t max, console_last_fn *done, void *ctx);
 
+/* ---- samples.c ---- */
+
+void samples_start(struct flow_engine *e);
+void samples_destroy(struct flow_engine *e);
+
 /* ---- queue.c ---- */
 
 void heap_set(struct flow_engine *e, struct flow *f, int64_t due_us);
@@ -258,9 +269,15 @@ void capacity_destroy(struct flow_engine *e);
 /* Of the row, its devices and whether it is connected: what placement should know (inside a unit). */
 int capacity_host_set(
 	struct flow_engine *e, struct db *db, int64_t host_id, bool connected, struct error *err);
-/* What a server of these values counts: its quota use is added n times. */
+/* What a server of that size counts for its project; NULL specs: none. */
+struct capacity_size {
+	int64_t vcpus, ram_mib, disk_gib; /* disk_gib: root and ephemeral */
+	const char *extra_specs;
+};
+void capacity_amounts(struct quota_index *q, const struct capacity_size *size, struct quota_amounts *out);
 struct server;
-void capacity_count_server(struct quota_index *q, const struct server *s, int64_t gpus, int sign);
+struct capacity_size capacity_size_of(const struct server *s);
+void capacity_count_server(struct quota_index *q, const struct server *s, int sign);
 /* GPUs and their models that the extra specs (JSON) ask for. */
 struct flavor_wants;
 int capacity_wants(const char *extra_specs, struct flavor_wants *out, struct error *err);

@@ -7,6 +7,7 @@
 #include "flow/console.h"
 #include "flow/move.h"
 #include "flow/preempt.h"
+#include "flow/samples.h"
 
 #include "base/log.h"
 #include "base/util.h"
@@ -57,8 +58,10 @@ static int remove_act(struct act *act, const struct hv_driver *drv, struct hv_co
 {
 	const struct leftover *f = act->facts;
 
-	if (!f->at_home)
+	if (!f->at_home) {
 		console_last_read(act, drv, conn, f->s.uid);
+		samples_last_read(act, drv, conn, f->s.uid, NULL);
+	}
 	if (f->at_home ? see_defined(f, drv, conn, err) : server_remove(f->s.uid, NULL, 0, drv, conn, err))
 		return -1;
 	for (size_t i = 0; i < f->held.parts_n; i++)

@@ -14,7 +14,9 @@
 #include "flow/internal.h"
 #include "flow/run.h"
 #include "flow/server_parts.h"
+#include "store/books.h"
 #include "store/history.h"
+#include "store/samples.h"
 #include "store/server_power.h"
 
 enum { REFUSALS_MAX = 3, POLL_MS = 1000, DEADLINE_SLACK_US = 1000 };
@@ -27,6 +29,7 @@ void act_unref(struct act *act)
 		return;
 	stray_home(act);
 	history_unref(act->history);
+	samples_unref(act->samples);
 	arena_finish(&act->arena);
 	free(act);
 }
@@ -466,6 +469,16 @@ static void start_act(struct flow *f)
 	}
 }
 
+static void act_books(const struct flow_engine *e, struct act_books *out)
+{
+	struct db *ro = store_ro(e->cfg.store);
+
+	out->clock = e->cfg.loop->clock;
+	out->boot_us = clock_boot(out->clock);
+	out->now_us = books_now(ro);
+	out->offset_us = books_to_wall(ro, out->now_us) - out->now_us;
+}
+
 static struct act *act_new(struct flow *f)
 {
 	struct act *act = xcalloc(1, sizeof *act);
@@ -474,6 +487,9 @@ static struct act *act_new(struct flow *f)
 	act->flow = f;
 	act->subject_id = f->subject_id;
 	act->history = history_ref(f->e->cfg.history);
+	act->samples = samples_ref(f->e->cfg.samples);
+	if (act->samples)
+		act_books(f->e, &act->books);
 	act->refs = 1;
 	act->now_us = engine_now(f->e);
 	act->since_us = f->since_us;

@@ -8,6 +8,7 @@
  *here and does not run, or its host is dead: it moved if it runs there, since it goes on there only when all
  *of it has arrived, and what is left here is older. */
 #include "flow/move.h"
+#include "flow/samples.h"
 
 #include <string.h>
 
@@ -152,6 +153,7 @@ static int migrate_act(struct act *act, const struct hv_driver *drv, struct hv_c
 		str_copy(l->reason, sizeof l->reason, "the move was cut off");
 		return FLOW_NEXT;
 	}
+	samples_last_read(act, drv, conn, f->s.uid, f->project_uid);
 	if (act_abandoned(act, err))
 		return -1;
 	if (drv->domain_migrate(conn, f->s.uid, &l->how, err) == 0)

@@ -7,6 +7,7 @@
  *reboot does not show reboot hard  cut --> spawn pause, unpause
  */
 #include "base/util.h"
+#include "flow/samples.h"
 #include "flow/server.h"
 #include "flow/server_parts.h"
 
@@ -37,6 +38,7 @@ int server_shutdown_act(struct act *act, const struct hv_driver *drv, struct hv_
 
 	if (drv->domain_look(conn, f->s.uid, &seen, err) || act_abandoned(act, err))
 		return -1;
+	samples_last_read(act, drv, conn, f->s.uid, f->project_uid);
 	/* a guest that is paused hears nothing: `off` will see to it */
 	if (seen.power == HV_POWER_RUNNING && ask_guest(drv, conn, f->s.uid, err))
 		return -1;
@@ -60,6 +62,7 @@ int server_off_act(struct act *act, const struct hv_driver *drv, struct hv_conn 
 		return -1;
 	if (is_off(seen.power))
 		return FLOW_NEXT;
+	samples_last_read(act, drv, conn, f->s.uid, f->project_uid);
 	if (!f->late && seen.power == HV_POWER_RUNNING)
 		return asks_again(act) && ask_guest(drv, conn, f->s.uid, err) ? -1 : FLOW_POLL;
 	return server_cut(f->s.uid, drv, conn, err) ? -1 : FLOW_NEXT;
@@ -69,6 +72,7 @@ static int cut_act(struct act *act, const struct hv_driver *drv, struct hv_conn 
 {
 	const struct server_facts *f = act->facts;
 
+	samples_last_read(act, drv, conn, f->s.uid, f->project_uid);
 	return server_cut(f->s.uid, drv, conn, err) ? -1 : FLOW_NEXT;
 }
 
@@ -76,6 +80,7 @@ static int suspend_act(struct act *act, const struct hv_driver *drv, struct hv_c
 {
 	const struct server_facts *f = act->facts;
 
+	samples_last_read(act, drv, conn, f->s.uid, f->project_uid);
 	return drv->domain_save(conn, f->s.uid, err) ? -1 : FLOW_NEXT;
 }
 
