@@ -14,6 +14,7 @@
 #include "api/network/network.h"
 #include "api/webhooks.h"
 #include "base/util.h"
+#include "flow/billing.h"
 
 /* GET /: the prefixes, for people who look. */
 static int root_show(struct api_call *c, struct error *err)
@@ -128,6 +129,8 @@ int api_init(struct api *api, struct error *err)
 		add_routes(api, services[i]);
 	housekeeping_start(api);
 	api->consoles = consoles_create(api);
+	api->billing = billing_create(&(struct billing_config) { api->loop, api->tick, api->store, api->lanes,
+		api->config.budgets_every_s });
 	api->event_streams = event_streams_create(api);
 	tick_add_member(api->tick, &(struct tick_member) { .settle = on_settle, .ctx = api });
 	if (webhooks_create(api, &api->webhooks, err) < 0 || webhooks_start(api->webhooks, err) < 0)
@@ -138,6 +141,8 @@ int api_init(struct api *api, struct error *err)
 void api_stop(struct api *api)
 {
 	housekeeping_stop(api);
+	if (api->billing)
+		billing_stop(api->billing);
 	if (api->event_streams)
 		event_streams_stop(api->event_streams);
 	if (api->webhooks)
@@ -148,6 +153,7 @@ void api_finish(struct api *api)
 {
 	housekeeping_destroy(api);
 	consoles_destroy(api->consoles);
+	billing_destroy(api->billing);
 	event_streams_destroy(api->event_streams);
 	webhooks_destroy(api->webhooks);
 	identity_destroy(api->identity);

@@ -25,6 +25,7 @@
 #include "store/db.h"
 
 struct api_call;
+struct billing;
 struct audit_keeper;
 struct flow_engine;
 struct identity;
@@ -107,6 +108,7 @@ struct api_config {
 	struct password_rules passwords;
 	int64_t credential_max_days; /* of application credentials; 0: for ever */
 	unsigned audit_denied_max;   /* audit rows a minute and peer of requests without a valid token */
+	int64_t budgets_every_s;
 	int64_t decisions_keep_us;   /* of placement; 0: for ever */
 	int64_t console_token_s, console_idle_s, console_life_s; /* 0: no such limit */
 	unsigned consoles_max;
@@ -129,6 +131,7 @@ struct api {
 	struct flow_engine *flows;
 	struct audit_keeper *audit; /* NULL: nothing is signed */
 	struct lane_pool *lanes;
+	struct billing *billing;
 	struct identity *identity; /* token cache and password pool; api/identity owns it */
 	struct http_server *http;
 	struct housekeeping *housekeeping;

@@ -245,6 +245,7 @@ const struct config_key config_keys[] = {
 		"after which a remote console without input or output is closed; 0: never"),
 	INT("consoles", console_life_s, "14400", 0, 604800, false, "after which it is closed; 0: never"),
 	INT("consoles", consoles_max, "256", 0, 10000, false, "remote consoles open at once"),
+	INT("billing", budgets_every_s, "3600", 1, 86400, false, "how often budgets are looked at"),
 	INT("samples", sample_s, "60", 0, 3600, false,
 		"how often hosts are asked what their servers use; 0: never"),
 	INT("samples", sample_raw_hours, "48", 1, 8760, false,

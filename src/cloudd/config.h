@@ -55,6 +55,8 @@ struct config {
 	const char *webhook_hosts, *webhook_networks, *webhook_ca, *webhook_key;
 	bool webhook_http;
 	int64_t webhook_timeout_s, webhook_threads, webhook_give_up_h, webhooks_max;
+	/* [billing] */
+	int64_t budgets_every_s;
 	/* [samples] */
 	int64_t sample_s, sample_raw_hours, sample_keep_days;
 	/* [gpu NAME] */

@@ -273,6 +273,7 @@ static struct api_config api_config_of(const struct daemon *d)
 			.change_first = c->password_change_first },
 		.credential_max_days = c->app_credential_max_days,
 		.audit_denied_max = (unsigned)c->audit_denied_max,
+		.budgets_every_s = c->budgets_every_s,
 		.decisions_keep_us = c->decisions_keep_days * 86400 * 1000000,
 		.console_token_s = c->console_token_s,
 		.console_idle_s = c->console_idle_s,

@@ -140,7 +140,9 @@ static const struct bind_field book_fields[] = {
 	LIST(commitments, PRICE_ITEMS_MAX, commitment_item),
 	LIST(taxes, PRICE_TAXES_MAX, tax_item),
 };
-const struct bind_table price_book_table = { BIND_TABLE(price_book_body, book_fields) };
+const struct bind_table price_book_table = { BIND_TABLE(price_book_body, book_fields) },
+			price_book_request = { .top = "price_book",
+				BIND_TABLE(price_book_body, book_fields) };
 
 /* --- from the body --- */
 

@@ -124,6 +124,7 @@ struct price_book {
 /* As the JSON has it. */
 struct price_book_body;
 extern const struct bind_table price_book_table;
+extern const struct bind_table price_book_request; /* below "price_book" */
 
 /* Everything in the arena. ERR_BAD_REQUEST names the item. */
 int price_book_make(

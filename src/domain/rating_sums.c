@@ -8,6 +8,7 @@
 
 struct rating_sums {
 	int64_t from_us, to_us;
+	bool merged;
 	struct rating_group *groups;
 	size_t n, cap;
 	uint32_t *slots; /* index of a group, plus one; open addressing */
@@ -32,6 +33,11 @@ struct rating_sums *rating_sums_create(int64_t from_us, int64_t to_us)
 	s->slots = xcalloc(s->slots_n, sizeof *s->slots);
 	s->words = xcalloc(s->words_cap, sizeof *s->words);
 	return s;
+}
+
+void rating_sums_merge(struct rating_sums *s)
+{
+	s->merged = true;
 }
 
 void rating_sums_destroy(struct rating_sums *s)
@@ -164,7 +170,7 @@ int rating_sums_add(struct rating_sums *s, const struct rating_use *u, struct er
 {
 	int64_t from = u->start_us > s->from_us ? u->start_us : s->from_us,
 		to = u->end_us && u->end_us < s->to_us ? u->end_us : s->to_us;
-	struct rating_group key = { .project_id = u->project_id, .kind = u->kind }, *g;
+	struct rating_group key = { .project_id = s->merged ? 0 : u->project_id, .kind = u->kind }, *g;
 
 	if (from >= to)
 		return 0;

@@ -31,6 +31,8 @@ enum { RATING_GROUPS_MAX = 4000000 };
 struct rating_sums;
 /* Of [from, to). */
 struct rating_sums *rating_sums_create(int64_t from_us, int64_t to_us);
+/* From now on all projects are added up as one, with the key 0. */
+void rating_sums_merge(struct rating_sums *s);
 void rating_sums_destroy(struct rating_sums *s); /* NULL is fine */
 /* What lies within the period is added. -1: too many kinds of things, or more than can be. */
 int rating_sums_add(struct rating_sums *s, const struct rating_use *u, struct error *err);

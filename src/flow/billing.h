@@ -46,6 +46,7 @@ struct billing_ask {
 	int64_t project_id; /* 0: all projects, without lines */
 	const char *book;   /* JSON of another book than month.version; NULL: that one */
 	bool all;           /* with what has no price */
+	bool merged;        /* of all projects, as if they were one without a name: with lines */
 };
 
 struct billing_project {

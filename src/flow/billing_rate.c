@@ -40,9 +40,9 @@ static int project_add(struct db *db, struct billing_rated *r, int64_t id, const
 	size_t n, struct error *err)
 {
 	struct billing_project *p = &r->projects[r->n];
-	struct project row;
+	struct project row = { .uid = "", .name = "" };
 
-	if (store_project_load(db, &r->arena, id, &row, err))
+	if (id && store_project_load(db, &r->arena, id, &row, err))
 		return err->code == ERR_NOT_FOUND ? 0 : -1;
 	*p = (struct billing_project) {
 		.id = id, .uid = row.uid, .name = row.name, .groups = groups, .groups_n = n
@@ -70,7 +70,7 @@ static bool known(const struct billing_rated *r, size_t n, const char *uid)
 static int committed_projects(
 	struct db *db, const struct billing_ask *ask, struct billing_rated *r, struct error *err)
 {
-	for (size_t i = 0; i < r->book.commitments_n; i++) {
+	for (size_t i = 0; i < r->book.commitments_n && !ask->merged; i++) {
 		const char *uid = r->book.commitments[i].project;
 		struct project row;
 
@@ -127,16 +127,18 @@ int billing_open_book(
 static int make_invoices(
 	const struct billing_ask *ask, const atomic_bool *stop, struct billing_rated *r, struct error *err)
 {
+	bool keep = ask->project_id || ask->merged;
+
 	for (size_t i = 0; i < r->n; i++) {
 		CLEANUP(arena_finish) struct arena scratch = { 0 };
 		struct billing_project *p = &r->projects[i];
 
 		if (atomic_load_explicit(stop, memory_order_relaxed))
 			return error_set(err, ERR_UNAVAILABLE, "cloudd is stopping");
-		if (rating_make(ask->project_id ? &r->arena : &scratch, &r->book, p->uid, &r->period,
-			    p->groups, p->groups_n, &p->invoice, err))
+		if (rating_make(keep ? &r->arena : &scratch, &r->book, p->uid, &r->period, p->groups,
+			    p->groups_n, &p->invoice, err))
 			return -1;
-		if (!ask->project_id)
+		if (!keep)
 			p->invoice.lines = NULL;
 	}
 	return 0;
@@ -147,6 +149,8 @@ int billing_read(struct db *db, const struct billing_ask *ask, const atomic_bool
 {
 	out->period = (struct rating_period) { ask->month.from_us, ask->month.to_us, ask->all };
 	out->sums = rating_sums_create(ask->month.from_us, ask->month.until_us);
+	if (ask->merged)
+		rating_sums_merge(out->sums);
 	if (store_rating_read(
 		    db, ask->project_id, ask->month.from_us, ask->month.until_us, stop, out->sums, err) ||
 		find_projects(db, ask, out, err))

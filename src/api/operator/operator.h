@@ -82,8 +82,34 @@ int eviction_list(struct api_call *c, struct error *err);
 int event_list(struct api_call *c, struct error *err);
 int event_type_list(struct api_call *c, struct error *err);
 
+int webhook_list(struct api_call *c, struct error *err);
+int webhook_show(struct api_call *c, struct error *err);
+int webhook_create(struct api_call *c, struct error *err);
+int webhook_delete(struct api_call *c, struct error *err);
+int webhook_action(struct api_call *c, struct error *err);
+extern const struct bind_table webhook_create_body, webhook_action_body;
+
 extern const struct bind_table reservation_create_body, reservation_change_body, maintenance_create_body,
 	maintenance_change_body;
+
+int price_book_list(struct api_call *c, struct error *err);
+int price_book_show(struct api_call *c, struct error *err);
+int price_book_add(struct api_call *c, struct error *err);
+int price_book_check(struct api_call *c, struct error *err);
+int price_rate(struct api_call *c, struct error *err);
+int invoice_list(struct api_call *c, struct error *err);
+int invoice_show(struct api_call *c, struct error *err);
+int invoice_correct(struct api_call *c, struct error *err);
+int month_list(struct api_call *c, struct error *err);
+int month_show(struct api_call *c, struct error *err);
+int month_close(struct api_call *c, struct error *err);
+int month_verify(struct api_call *c, struct error *err);
+int budget_list(struct api_call *c, struct error *err);
+int budget_show(struct api_call *c, struct error *err);
+int budget_create(struct api_call *c, struct error *err);
+int budget_change(struct api_call *c, struct error *err);
+int budget_delete(struct api_call *c, struct error *err);
+extern const struct bind_table rate_body, correction_body, budget_create_body, budget_change_body;
 
 /* The key "calendar" of a host: what was, is and will be. */
 int calendar_of_host(struct api_call *c, int64_t host_id, struct error *err);

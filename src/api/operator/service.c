@@ -7,6 +7,7 @@
 #include "api/identity/identity.h"
 #include "base/util.h"
 #include "cloudd/version.h"
+#include "domain/price_book.h"
 #include "flow/flow.h"
 #include "store/hosts.h"
 #include "store/operator_reads.h"
@@ -211,6 +212,33 @@ static const struct api_route routes[] = {
 	{ "GET", "/evictions", eviction_list, ROLE_READER, 0, 0, 0, "eviction.list" },
 	{ "GET", "/events", event_list, ROLE_READER, 0, 0, ROUTE_OWN, "event.list" },
 	{ "GET", "/event-types", event_type_list, ROLE_ANY, 0, 0, 0, "event.types" },
+	{ "GET", "/prices", price_book_list, ROLE_READER, 0, 0, 0, "price.list" },
+	{ "POST", "/prices", price_book_add, ROLE_ADMIN, 0, 0, 0, "price.add", &price_book_request },
+	{ "POST", "/prices/check", price_book_check, ROLE_ADMIN, 0, 0, ROUTE_OWN, "price.check",
+		&price_book_request },
+	{ "GET", "/prices/{version}", price_book_show, ROLE_READER, 0, 0, 0, "price.show" },
+	{ "POST", "/rate", price_rate, ROLE_ADMIN, 0, 0, ROUTE_OWN, "price.rate", &rate_body },
+	{ "GET", "/invoices", invoice_list, ROLE_READER, 0, 0, ROUTE_OWN, "invoice.list" },
+	{ "GET", "/invoices/{invoice}", invoice_show, ROLE_READER, 0, 0, 0, "invoice.show" },
+	{ "POST", "/invoices/{invoice}/corrections", invoice_correct, ROLE_ADMIN, 0, 0, 0, "invoice.correct",
+		&correction_body },
+	{ "GET", "/months", month_list, ROLE_ADMIN, 0, 0, 0, "month.list" },
+	{ "GET", "/months/{month}", month_show, ROLE_ADMIN, 0, 0, 0, "month.show" },
+	{ "POST", "/months/{month}/close", month_close, ROLE_ADMIN, 0, 0, ROUTE_NO_BODY, "month.close" },
+	{ "GET", "/months/{month}/verify", month_verify, ROLE_ADMIN, 0, 0, ROUTE_OWN, "month.verify" },
+	{ "GET", "/budgets", budget_list, ROLE_READER, 0, 0, 0, "budget.list" },
+	{ "POST", "/budgets", budget_create, ROLE_MEMBER, 0, 0, 0, "budget.create", &budget_create_body },
+	{ "GET", "/budgets/{budget}", budget_show, ROLE_READER, 0, 0, 0, "budget.show" },
+	{ "PATCH", "/budgets/{budget}", budget_change, ROLE_MEMBER, 0, 0, 0, "budget.change",
+		&budget_change_body },
+	{ "DELETE", "/budgets/{budget}", budget_delete, ROLE_MEMBER, 0, 0, 0, "budget.delete" },
+	{ "GET", "/webhooks", webhook_list, ROLE_READER, 0, 0, 0, "webhook.list" },
+	{ "POST", "/webhooks", webhook_create, ROLE_MEMBER, 0, 0, ROUTE_ANEW, "webhook.create",
+		&webhook_create_body },
+	{ "GET", "/webhooks/{webhook}", webhook_show, ROLE_READER, 0, 0, 0, "webhook.show" },
+	{ "DELETE", "/webhooks/{webhook}", webhook_delete, ROLE_MEMBER, 0, 0, 0, "webhook.delete" },
+	{ "POST", "/webhooks/{webhook}/action", webhook_action, ROLE_MEMBER, 0, 0, 0, "webhook.action",
+		&webhook_action_body },
 	{ "GET", "/capacity", operator_capacity, ROLE_ADMIN, 0, 0, ROUTE_OWN, "placement.capacity" },
 	{ "POST", "/placement/rebalance", operator_rebalance, ROLE_ADMIN, 0, 0, 0, "placement.rebalance",
 		&rebalance_body },
