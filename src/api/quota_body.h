@@ -7,13 +7,13 @@
 #include "domain/quota.h"
 
 struct quota_body {
-	int64_t limits[QUOTA_MAX + 1]; /* the last is for names that nothing here is limited by */
+	int64_t limits[QUOTA_MAX];
 	bool force;
 };
 
 struct quota_field {
 	struct bind_field field;
-	enum quota_resource resource; /* QUOTA_MAX: none */
+	enum quota_resource resource;
 };
 
 #define QUOTA_LIMIT(json_name, resource_)                                                         \

@@ -14,6 +14,7 @@ static const struct quota_resource_info infos[QUOTA_MAX] = {
 	[QUOTA_CORES]                       = { "cores", QUOTA_COMPUTE, QUOTA_PER_PROJECT, 20 },
 	[QUOTA_RAM]                         = { "ram", QUOTA_COMPUTE, QUOTA_PER_PROJECT, 51200 },
 	[QUOTA_GPUS]                        = { "gpus", QUOTA_COMPUTE, QUOTA_PER_PROJECT, 8 },
+	[QUOTA_DISK_GIB]                    = { "disk_gib", QUOTA_COMPUTE, QUOTA_PER_PROJECT, QUOTA_UNLIMITED },
 	[QUOTA_METADATA_ITEMS]              = { "metadata_items", QUOTA_COMPUTE, QUOTA_PER_ITEM, 128 },
 	[QUOTA_INJECTED_FILES]              = { "injected_files", QUOTA_COMPUTE, QUOTA_PER_ITEM, 5 },
 	[QUOTA_INJECTED_FILE_CONTENT_BYTES] = { "injected_file_content_bytes", QUOTA_COMPUTE, QUOTA_PER_ITEM, 10240 },
@@ -26,6 +27,7 @@ static const struct quota_resource_info infos[QUOTA_MAX] = {
 	[QUOTA_NETWORKS]                    = { "networks", QUOTA_NETWORK, QUOTA_PER_PROJECT, 100 },
 	[QUOTA_SUBNETS]                     = { "subnets", QUOTA_NETWORK, QUOTA_PER_PROJECT, 100 },
 	[QUOTA_PORTS]                       = { "ports", QUOTA_NETWORK, QUOTA_PER_PROJECT, 500 },
+	[QUOTA_ADDRESSES]                   = { "addresses", QUOTA_NETWORK, QUOTA_PER_PROJECT, QUOTA_UNLIMITED },
 	[QUOTA_ROUTERS]                     = { "routers", QUOTA_NETWORK, QUOTA_PER_PROJECT, 10 },
 	[QUOTA_FLOATING_IPS]                = { "floating_ips", QUOTA_NETWORK, QUOTA_PER_PROJECT, 50 },
 	[QUOTA_SECURITY_GROUPS]             = { "security_groups", QUOTA_NETWORK, QUOTA_PER_PROJECT, 10 },
@@ -48,161 +50,121 @@ bool quota_resource_find(const char *name, enum quota_resource *out)
 	return false;
 }
 
-int quota_check(enum quota_resource r, int64_t limit, int64_t used, int64_t want, struct error *err)
-{
-	const char *name = infos[r].name;
+static const struct quota_resource_info gpus_info = { "gpu:", QUOTA_COMPUTE, QUOTA_PER_PROJECT,
+	QUOTA_UNLIMITED };
 
-	/* not used + want: that could overflow */
-	if (want <= 0 || limit == QUOTA_UNLIMITED || (used <= limit && want <= limit - used))
-		return 0;
-	return error_set(err, ERR_OVER_QUOTA,
-		"Quota exceeded for %s: Requested %" PRId64 ", but already used %" PRId64 " of %" PRId64
-		" %s",
-		name, want, used, limit, name);
+bool quota_gpu_name(const char *name)
+{
+	static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	const char *model = name + strlen(gpus_info.name), *profile;
+	size_t n;
+
+	if (!str_starts(name, gpus_info.name))
+		return false;
+	n = strspn(model, chars);
+	if (n && !model[n])
+		return n < FLAVOR_MODEL;
+	if (!n && model[0] == '*')
+		n = 1;
+	profile = model + n + 1;
+	if (!n || n >= FLAVOR_MODEL || model[n] != '/')
+		return false;
+	n = strspn(profile, chars);
+	return n && n < FLAVOR_PROFILE && !profile[n];
 }
 
-int quota_limit_valid(enum quota_resource r, int64_t limit, struct error *err)
+const struct quota_resource_info *quota_resource_named(const char *name)
+{
+	enum quota_resource r;
+
+	if (quota_resource_find(name, &r))
+		return &infos[r];
+	return quota_gpu_name(name) ? &gpus_info : NULL;
+}
+
+/* ---- limits ---- */
+
+bool quota_fits(int64_t limit, int64_t used, int64_t want)
+{
+	/* not used + want: that could overflow */
+	return want <= 0 || limit == QUOTA_UNLIMITED || (used <= limit && want <= limit - used);
+}
+
+int quota_refuse(const char *name, enum quota_whose whose, int64_t limit, int64_t used, int64_t want,
+	struct error *err)
+{
+	if (whose == QUOTA_PARENTS)
+		return error_set(err, ERR_OVER_QUOTA,
+			"Quota exceeded for %.64s: Requested %" PRId64 ", already used %" PRId64
+			" by this project, but a limit of a parent project, %" PRId64
+			" %.64s, leaves no room for that",
+			name, want, used, limit, name);
+	return error_set(err, ERR_OVER_QUOTA,
+		"Quota exceeded for %.64s: Requested %" PRId64 ", but already used %" PRId64 " of %" PRId64
+		" %.64s%s",
+		name, want, used, limit, name,
+		whose == QUOTA_OWN_TREE ? " with the projects below this one" : "");
+}
+
+int quota_check(enum quota_resource r, int64_t limit, int64_t used, int64_t want, struct error *err)
+{
+	return quota_fits(limit, used, want) ? 0
+					     : quota_refuse(infos[r].name, QUOTA_OWN, limit, used, want, err);
+}
+
+int quota_limit_valid(const char *name, int64_t limit, struct error *err)
 {
 	if (limit >= QUOTA_UNLIMITED && limit <= INT32_MAX)
 		return 0;
-	return error_set(err, ERR_BAD_REQUEST, "%s must be an integer from -1 (unlimited) to %d",
-		infos[r].name, INT32_MAX);
+	return error_set(
+		err, ERR_BAD_REQUEST, "%.64s must be an integer from -1 (unlimited) to %d", name, INT32_MAX);
 }
 
-struct row {
-	int64_t project;
-	int64_t use[QUOTA_MAX];
-};
-
-struct change {
-	int64_t project, delta;
-	enum quota_resource resource;
-};
-
-/* Rows are never removed: a project that is gone uses nothing. slots is a hash by project of row + 1, 0 free.
- */
-struct quota_index {
-	struct row *rows;
-	size_t rows_n, rows_cap;
-	uint32_t *slots;
-	size_t slots_n; /* a power of two, more than rows_cap */
-	struct change *log;
-	size_t log_n, log_cap;
-};
-
-struct quota_index *quota_index_create(void)
+bool quota_below_fits(enum quota_scope scope, int64_t limit, const struct quota_below *below)
 {
-	return xcalloc(1, sizeof(struct quota_index));
+	if (limit == QUOTA_UNLIMITED || !below->n)
+		return true;
+	return !below->unlimited && (scope == QUOTA_PER_PROJECT ? below->sum : below->max) <= limit;
 }
 
-void quota_index_destroy(struct quota_index *q)
+/* ---- amounts ---- */
+
+void quota_amounts_add(struct quota_amounts *a, int resource, int64_t n)
 {
-	if (!q)
-		return;
-	free(q->rows);
-	free(q->slots);
-	free(q->log);
-	free(q);
-}
+	size_t i = 0;
 
-/* The slot of the project, or the free one where it belongs. */
-static size_t slot_of(const struct quota_index *q, int64_t project)
-{
-	uint64_t h = (uint64_t)project * UINT64_C(0x9e3779b97f4a7c15);
-	size_t i = (size_t)(h >> 32) & (q->slots_n - 1);
-
-	while (q->slots[i] && q->rows[q->slots[i] - 1].project != project)
-		i = (i + 1) & (q->slots_n - 1);
-	return i;
-}
-
-static void grow(struct quota_index *q)
-{
-	q->rows_cap = q->rows_cap ? 2 * q->rows_cap : 16;
-	q->rows = xrealloc(q->rows, q->rows_cap * sizeof *q->rows);
-	q->slots_n = 2 * q->rows_cap;
-	free(q->slots);
-	q->slots = xcalloc(q->slots_n, sizeof *q->slots);
-	for (size_t i = 0; i < q->rows_n; i++)
-		q->slots[slot_of(q, q->rows[i].project)] = (uint32_t)i + 1;
-}
-
-static const struct row *find(const struct quota_index *q, int64_t project)
-{
-	size_t i = q->slots_n ? slot_of(q, project) : 0;
-
-	return q->slots_n && q->slots[i] ? &q->rows[q->slots[i] - 1] : NULL;
-}
-
-static struct row *have(struct quota_index *q, int64_t project)
-{
-	struct row *r = (struct row *)find(q, project);
-
-	if (r)
-		return r;
-	if (q->rows_n == q->rows_cap)
-		grow(q);
-	q->slots[slot_of(q, project)] = (uint32_t)q->rows_n + 1;
-	r = &q->rows[q->rows_n++];
-	*r = (struct row) { .project = project };
-	return r;
-}
-
-void quota_index_add(struct quota_index *q, int64_t project, enum quota_resource r, int64_t delta)
-{
-	if (!delta)
-		return;
-	have(q, project)->use[r] += delta;
-	if (q->log_n == q->log_cap) {
-		q->log_cap = q->log_cap ? 2 * q->log_cap : 64;
-		q->log = xrealloc(q->log, q->log_cap * sizeof *q->log);
+	while (i < a->n && a->at[i].resource != resource)
+		i++;
+	if (i == a->cap) {
+		a->cap = a->cap ? 2 * a->cap : 16;
+		a->at = xrealloc(a->at, a->cap * sizeof *a->at);
 	}
-	q->log[q->log_n++] = (struct change) { project, delta, r };
+	if (i == a->n)
+		a->at[a->n++] = (struct quota_amount) { resource, 0 };
+	a->at[i].n += n;
 }
 
-int64_t quota_index_get(const struct quota_index *q, int64_t project, enum quota_resource r)
+int64_t quota_amounts_get(const struct quota_amounts *a, int resource)
 {
-	const struct row *row = find(q, project);
-
-	return row ? row->use[r] : 0;
+	for (size_t i = 0; i < a->n; i++)
+		if (a->at[i].resource == resource)
+			return a->at[i].n;
+	return 0;
 }
 
-size_t quota_index_mark(const struct quota_index *q)
+void quota_amounts_over(
+	const struct quota_amounts *a, const struct quota_amounts *b, struct quota_amounts *out)
 {
-	return q->log_n;
-}
+	for (size_t i = 0; i < a->n; i++) {
+		int64_t more = a->at[i].n - quota_amounts_get(b, a->at[i].resource);
 
-void quota_index_undo(struct quota_index *q, size_t mark)
-{
-	while (q->log_n > mark) {
-		const struct change *c = &q->log[--q->log_n];
-
-		have(q, c->project)->use[c->resource] -= c->delta;
+		if (more > 0)
+			quota_amounts_add(out, a->at[i].resource, more);
 	}
 }
 
-void quota_index_forget(struct quota_index *q)
+void quota_amounts_finish(struct quota_amounts *a)
 {
-	q->log_n = 0;
-}
-
-static int by_project(const void *a, const void *b)
-{
-	const struct row *const *x = a, *const *y = b;
-
-	return ((*x)->project > (*y)->project) - ((*x)->project < (*y)->project);
-}
-
-void quota_index_dump(const struct quota_index *q, struct buf *out)
-{
-	CLEANUP(free_ptr) const struct row **rows = xmalloc(q->rows_n * sizeof *rows);
-
-	for (size_t i = 0; i < q->rows_n; i++)
-		rows[i] = &q->rows[i];
-	qsort(rows, q->rows_n, sizeof *rows, by_project);
-	for (size_t i = 0; i < q->rows_n; i++)
-		for (int r = 0; r < QUOTA_MAX; r++)
-			if (rows[i]->use[r])
-				buf_printf(out, "%" PRId64 " %s %" PRId64 "\n", rows[i]->project,
-					infos[r].name, rows[i]->use[r]);
+	free(a->at);
+	*a = (struct quota_amounts) { .at = NULL };
 }

@@ -122,43 +122,67 @@ void capacity_request(struct arena *a, const struct flavor_wants *wants, int64_t
 	request_traits(a, wants, out);
 }
 
-void capacity_count_server(struct quota_index *q, const struct server *s, int64_t gpus, int sign)
+void capacity_amounts(struct quota_index *q, const struct capacity_size *size, struct quota_amounts *out)
 {
-	quota_index_add(q, s->project_id, QUOTA_INSTANCES, sign);
-	quota_index_add(q, s->project_id, QUOTA_CORES, sign * s->vcpus);
-	quota_index_add(q, s->project_id, QUOTA_RAM, sign * s->ram_mib);
-	if (gpus)
-		quota_index_add(q, s->project_id, QUOTA_GPUS, sign * gpus);
+	struct flavor_wants wants;
+	struct error unreadable; /* then it counts no GPUs, as capacity_gpus has it */
+
+	quota_amounts_add(out, QUOTA_INSTANCES, 1);
+	quota_amounts_add(out, QUOTA_CORES, size->vcpus);
+	quota_amounts_add(out, QUOTA_RAM, size->ram_mib);
+	quota_amounts_add(out, QUOTA_DISK_GIB, size->disk_gib);
+	if (capacity_wants(size->extra_specs, &wants, &unreadable) == 0)
+		quota_count_gpus(q, &wants, out);
+}
+
+struct capacity_size capacity_size_of(const struct server *s)
+{
+	return (struct capacity_size) { s->vcpus, s->ram_mib, s->disk_gib + s->ephemeral_gib,
+		s->extra_specs };
+}
+
+void capacity_count_server(struct quota_index *q, const struct server *s, int sign)
+{
+	CLEANUP(quota_amounts_finish) struct quota_amounts all = { .at = NULL };
+	struct capacity_size size = capacity_size_of(s);
+
+	capacity_amounts(q, &size, &all);
+	quota_index_add_all(q, s->project_id, &all, sign);
+}
+
+/* GPUs are of each server the larger of its two flavors', too. */
+static void count_gpus(struct quota_index *q, const struct quota_use_row *r)
+{
+	CLEANUP(quota_amounts_finish)
+	struct quota_amounts own = { .at = NULL },
+			     other = { .at = NULL }, all = { .at = NULL };
+
+	capacity_amounts(q, &(struct capacity_size) { .extra_specs = r->extra_specs }, &own);
+	capacity_amounts(q, &(struct capacity_size) { .extra_specs = r->other_specs }, &other);
+	quota_amounts_over(&other, &own, &all);
+	for (size_t i = 0; i < own.n; i++)
+		if (own.at[i].resource != QUOTA_INSTANCES)
+			quota_amounts_add(&all, own.at[i].resource, own.at[i].n);
+	quota_index_add_all(q, r->project_id, &all, r->servers);
 }
 
 int capacity_quota_rebuild(struct db *db, struct quota_index *q, struct error *err)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
 	struct quota_use_row *servers;
-	struct quota_use_count *ports, *groups;
 	size_t n;
 
-	if (store_quota_use_servers(db, &a, &servers, &n, err))
+	if (store_quota_use_all(db, q, err) || store_quota_use_servers(db, &a, &servers, &n, err))
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		const struct quota_use_row *r = &servers[i];
-		int gpus, other;
 
 		quota_index_add(q, r->project_id, QUOTA_INSTANCES, r->servers);
 		quota_index_add(q, r->project_id, QUOTA_CORES, r->vcpus);
 		quota_index_add(q, r->project_id, QUOTA_RAM, r->ram_mib);
-		gpus = capacity_gpus(r->extra_specs);
-		other = capacity_gpus(r->other_specs);
-		quota_index_add(q, r->project_id, QUOTA_GPUS, r->servers * (gpus > other ? gpus : other));
+		quota_index_add(q, r->project_id, QUOTA_DISK_GIB, r->disk_gib);
+		count_gpus(q, r);
 	}
-	if (store_quota_use_ports(db, &a, &ports, &n, err))
-		return -1;
-	for (size_t i = 0; i < n; i++)
-		quota_index_add(q, ports[i].project_id, QUOTA_PORTS, ports[i].n);
-	if (store_quota_use_groups(db, &a, &groups, &n, err))
-		return -1;
-	for (size_t i = 0; i < n; i++)
-		quota_index_add(q, groups[i].project_id, QUOTA_SERVER_GROUPS, groups[i].n);
 	quota_index_forget(q);
 	return 0;
 }

@@ -36,6 +36,9 @@ int move_rehold(struct flow_engine *e, struct db *db, const struct allocation_ro
 	const struct allocation_row *b, struct error *err);
 /* A move begins: the project's quota counts the larger of the server's flavor and the other. */
 void move_count(struct flow_engine *e, const struct server *s, const struct move_flavor *other);
+/* By how much the other flavor is larger, in what quota counts. */
+void move_peak(struct flow_engine *e, const struct server *s, const struct move_flavor *other,
+	struct quota_amounts *out);
 /* move_share.c: a resize on the same host. Chooses there as if nothing of the server that both flavors can
  * share were taken; takes what was chosen beside what is held; and the switch of the rows: home is by the
  * flavor `is` from now on. */

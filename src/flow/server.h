@@ -46,11 +46,15 @@ int flow_server_create(struct flow_engine *e, struct db *db, struct arena *a,
 	const struct server_create *want, const struct flow_origin *origin, const char ***out_uids,
 	struct error *err);
 
+/* For how many such servers the limits have room, at most max. */
+int flow_server_room(struct flow_engine *e, struct db *db, const struct server_create *want, int64_t max,
+	int64_t *out, struct error *err);
+
 /* What flow_server_create would do with the same request now, and why; changes nothing. A project of 0 has no
  * limits. Arrays are in the arena. */
 enum { EXPLAIN_LEAVERS_MAX = 32 };
 struct server_explanation {
-	struct error quota; /* ERR_NONE: within its limits */
+	struct error quota, guardrail; /* ERR_NONE: within its limits; it may */
 	bool placed;
 	const struct placement_choice *choices; /* placed: of each server */
 	struct error no_host;                   /* else why */

@@ -6,6 +6,7 @@
 
 #include "base/util.h"
 #include "store/aggregates.h"
+#include "store/guardrails.h"
 
 enum { HOSTS_OF_ONE = 4 }; /* store_server_hosts */
 
@@ -201,6 +202,21 @@ int server_rules_fill(struct db *db, struct arena *a, const struct server_rules 
 			       fill_apart(db, a, wants, req, err) < 0
 		       ? -1
 		       : 0;
+}
+
+int server_rules_zones(
+	struct db *db, struct arena *a, int64_t project_id, struct placement_request *req, struct error *err)
+{
+	int64_t *hosts;
+	size_t n;
+
+	if (!project_id)
+		return 0;
+	if (store_guardrail_hosts(db, a, project_id, &hosts, &n, err) < 0)
+		return -1;
+	if (hosts)
+		req->within = both(a, req->within, req->within_n, hosts, n, &req->within_n);
+	return 0;
 }
 
 int server_rules_request(struct db *db, struct arena *a, int64_t server_id, const struct flavor_wants *wants,

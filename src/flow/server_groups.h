@@ -20,6 +20,9 @@ struct server_rules {
 int server_rules_fill(struct db *db, struct arena *a, const struct server_rules *rules,
 	const struct flavor_wants *wants, int64_t server_id, struct placement_request *req,
 	struct error *err);
+/* Narrows `within` to the zones that the project's guardrails allow, for one that goes where it never was. */
+int server_rules_zones(
+	struct db *db, struct arena *a, int64_t project_id, struct placement_request *req, struct error *err);
 /* The same for a server that is there, which looks for another host. wants: of the flavor that it shall have.
  */
 int server_rules_request(struct db *db, struct arena *a, int64_t server_id, const struct flavor_wants *wants,

@@ -9,6 +9,7 @@
 #include "flow/preempt.h"
 #include "flow/server_parts.h"
 #include "store/images.h"
+#include "store/quota_use.h"
 #include "store/quotas.h"
 #include "store/server_power.h"
 #include "store/snapshots.h"
@@ -19,21 +20,19 @@ enum { MIB_SHIFT = 20 };
 static int bytes_left(const struct flow_engine *e, struct db *db, const struct act *act, int64_t project_id,
 	int64_t *out, struct error *err)
 {
-	int64_t limit, images, mib;
+	struct quota_amount mib = { QUOTA_IMAGE_MIB, 1 };
+	int64_t room = 0;
 	int leaves = preempt_begun(db, act->flow->subject_id, err);
 
 	*out = INT64_MAX;
 	if (leaves)
 		return leaves < 0 ? -1 : 0;
 	*out = e->cfg.image_size_max ? e->cfg.image_size_max : INT64_MAX;
-	if (store_quota_limit(db, project_id, QUOTA_IMAGE_MIB, &limit, err) ||
-		store_image_use(db, project_id, &images, &mib, err))
+	if (store_quota_room(db, e->quota, project_id, &(struct quota_amounts) { &mib, 1, 1 },
+		    *out >> MIB_SHIFT, &room, err))
 		return -1;
-	if (limit == QUOTA_UNLIMITED)
-		return 0;
-	limit = limit > mib ? limit - mib : 0;
-	if (limit < *out >> MIB_SHIFT)
-		*out = limit << MIB_SHIFT;
+	if (room < *out >> MIB_SHIFT)
+		*out = room << MIB_SHIFT;
 	return 0;
 }
 
@@ -122,6 +121,7 @@ int server_image_drop(struct flow_engine *e, struct db *db, int64_t image_id, st
 	if (image.deleted)
 		return 0;
 	return store_image_delete(db, image_id, engine_now(e), err) ||
+			       store_quota_use_images(db, e->quota, image.project_id, err) ||
 			       flow_image_deleted(e, db, image_id, err)
 		       ? -1
 		       : 0;
@@ -172,7 +172,7 @@ int server_image_finish(
 		return refuse(e, db, act, err);
 	if (m->wanted)
 		rc = store_image_activate(db, &i, act->now_us, err);
-	if (rc < 0)
+	if (rc < 0 || (rc > 0 && store_quota_use_images(db, e->quota, m->image.project_id, err)))
 		return -1;
 	*out_made = rc > 0;
 	/* it was deleted meanwhile: nobody else removes the file */

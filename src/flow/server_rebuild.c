@@ -9,6 +9,7 @@
  * rescue image, with its own behind it. */
 #include "base/util.h"
 #include "flow/server_parts.h"
+#include "store/guardrails.h"
 #include "store/server_list.h"
 
 /* ---- rebuild ---- */
@@ -181,6 +182,17 @@ const struct flow_kind kind_server_unrescue =
 
 /* ---- the requests ---- */
 
+static int check_guardrail(
+	struct db *db, struct arena *a, const struct server *s, int64_t image_id, struct error *err)
+{
+	struct image_facts image = { .visibility = NULL };
+
+	if (store_image_facts(db, a, image_id, &image, err) < 0)
+		return -1;
+	return store_guardrail_check(
+		db, s->project_id, &(struct guardrail_ask) { .visibility = image.visibility }, err);
+}
+
 int flow_server_rebuild(struct flow_engine *e, struct db *db, struct server *s,
 	const struct server_rebuild *want, bool is_admin, const struct flow_origin *origin, struct error *err)
 {
@@ -189,7 +201,7 @@ int flow_server_rebuild(struct flow_engine *e, struct db *db, struct server *s,
 		.action = ACTION_REBUILD, .kind = &kind_server_rebuild, .arg_id = want->image_id
 	};
 
-	if (server_may(s, ACTION_REBUILD, is_admin, err))
+	if (server_may(s, ACTION_REBUILD, is_admin, err) || check_guardrail(db, &a, s, want->image_id, err))
 		return -1;
 	s->image_id = want->image_id;
 	s->epoch++;
@@ -211,7 +223,8 @@ int flow_server_rescue(struct flow_engine *e, struct db *db, struct server *s, i
 	CLEANUP(arena_finish) struct arena a = { 0 };
 	const struct server_start start = { .action = ACTION_RESCUE, .kind = &kind_server_rescue };
 
-	if (server_may(s, ACTION_RESCUE, is_admin, err))
+	if (server_may(s, ACTION_RESCUE, is_admin, err) ||
+		(image_id != s->image_id && check_guardrail(db, &a, s, image_id, err)))
 		return -1;
 	s->rescue_image_id = image_id;
 	s->epoch++;

@@ -7,6 +7,7 @@
 #include "flow/internal.h"
 #include "store/host_images.h"
 #include "store/images.h"
+#include "store/quota_use.h"
 #include "store/server_power.h"
 #include "store/snapshots.h"
 
@@ -112,7 +113,8 @@ int server_snapshot_insert(struct flow_engine *e, struct db *db, struct arena *a
 		i.min_disk_gib = s->disk_gib;
 	snapshot->uid = uid;
 	snapshot->id = i.id;
-	return store_image_insert(db, &i, err);
+	return store_image_insert(db, &i, err) || store_quota_use_images(db, e->quota, project_id, err) ? -1
+													: 0;
 }
 
 const char *server_shelved_name(struct arena *a, const char *server_name)

@@ -131,7 +131,8 @@ int store_image_facts(
 	struct db *db, struct arena *a, int64_t image_id, struct image_facts *out, struct error *err)
 {
 	static const char sql[] = "SELECT uid, status, disk_format, size, coalesce(virtual_size, size), "
-				  "deleted_us != 0, project_id, protected FROM image WHERE id = ?";
+				  "deleted_us != 0, project_id, protected, visibility FROM image WHERE id = "
+				  "?";
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	int rc;
 
@@ -149,6 +150,7 @@ int store_image_facts(
 		.deleted = db_int(st, 5) != 0,
 		.project_id = db_int(st, 6),
 		.is_protected = db_int(st, 7) != 0,
+		.visibility = db_dup(st, 8, a),
 	};
 	return 1;
 }

@@ -36,7 +36,7 @@ int store_host_image_unused(struct db *db, struct arena *a, int64_t host_id, int
 	size_t *out_n, struct error *err);
 
 struct image_facts { /* what a create needs of an image's row */
-	const char *uid, *status, *format;
+	const char *uid, *status, *format, *visibility;
 	int64_t size, virtual_size, project_id;
 	bool deleted, is_protected;
 };

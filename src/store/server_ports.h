@@ -40,8 +40,8 @@ int store_server_port_join(struct db *db, int64_t port_id, int64_t project_id, i
 /* In the order they were made. */
 int store_server_port_list(struct db *db, struct arena *a, int64_t server_id, struct server_port **out,
 	size_t *out_n, struct error *err);
-/* Own ports go with their addresses, joined ones become free. *out_removed: how many went. */
-int store_server_port_release(
-	struct db *db, int64_t server_id, int64_t now_us, int64_t *out_removed, struct error *err);
+/* Own ports go with their addresses, joined ones become free. *out_removed, *out_addresses: how many went. */
+int store_server_port_release(struct db *db, int64_t server_id, int64_t now_us, int64_t *out_removed,
+	int64_t *out_addresses, struct error *err);
 
 #endif

@@ -3,6 +3,7 @@
 #include "flow_fixture.h"
 
 #include "base/log.h"
+#include "store/images.h"
 
 #define HOST "vcpus=16&ram_gib=64&disk_gib=500&gpus=4&gpu=10de:2330"
 
@@ -86,7 +87,7 @@ static void test_life(void **state)
 	assert_int_equal(sim_volume_count(c->worlds[0]), 1); /* the image */
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM allocation"), 0);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM port"), 0);
-	assert_int_equal(cloud_count(c, "SELECT count(*) FROM usage WHERE ended_us IS NULL"), 0);
+	assert_int_equal(cloud_count(c, "SELECT count(*) FROM usage WHERE kind = 'server' AND ended_us IS NULL"), 0);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM server_action WHERE finish_us IS NULL"), 0);
 	assert_int_equal(quota_index_get(flow_quota(c->e), c->project, QUOTA_INSTANCES), 0);
 }
@@ -112,7 +113,7 @@ static struct trace trace_of(struct cloud *c)
 		.rows = cloud_count(c,
 			"SELECT (SELECT count(*) FROM server) + (SELECT count(*) FROM port) + "
 			"(SELECT count(*) FROM port_address) + (SELECT count(*) FROM allocation) + "
-			"(SELECT count(*) FROM allocation_device) + (SELECT count(*) FROM usage) + "
+			"(SELECT count(*) FROM allocation_device) + (SELECT count(*) FROM usage WHERE kind = 'server') + "
 			"(SELECT count(*) FROM flow) + (SELECT count(*) FROM server_action) + "
 			"(SELECT count(*) FROM host_image) + (SELECT count(*) FROM server_metadata) + "
 			"(SELECT sum(cursor) FROM subnet)")
@@ -280,7 +281,7 @@ static void test_no_room(void **state)
 		assert_non_null(strstr(s.fault_message, "No valid host was found"));
 	}
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM allocation"), 0);
-	assert_int_equal(cloud_count(c, "SELECT count(*) FROM usage"), 0);
+	assert_int_equal(cloud_count(c, "SELECT count(*) FROM usage WHERE kind = 'server'"), 0);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM flow"), 0);
 	assert_int_equal(quota_index_get(flow_quota(c->e), c->project, QUOTA_INSTANCES), 3);
 	cloud_clean(c);
@@ -309,7 +310,7 @@ static void test_gpus(void **state)
 	assert_int_equal(sim_devices_shared(c->worlds[0]), 0);
 	assert_int_equal(domain_of(c, w.uid[0]).hostdevs_n, 2);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM allocation_device"), 4);
-	assert_int_equal(cloud_count(c, "SELECT sum(gpus) FROM usage WHERE ended_us IS NULL"), 4);
+	assert_int_equal(cloud_count(c, "SELECT sum(gpus) FROM usage WHERE kind = 'server' AND ended_us IS NULL"), 4);
 	cloud_ok(c, do_delete, w.uid[0]);
 	cloud_until_server(c, w.uid[0], VM_DELETED);
 	cloud_ok(c, do_create, &late);
@@ -490,7 +491,7 @@ static void test_stuck_and_deleted(void **state)
 static int do_image_delete(struct cloud *c, struct db *db, void *arg, struct error *err)
 {
 	(void)arg;
-	if (db_run(db, err, "UPDATE image SET deleted_us = 2 WHERE id = ?", "i", c->image) < 0)
+	if (store_image_delete(db, c->image, 2, err) || images_counted(c, db, err))
 		return -1;
 	return flow_image_deleted(c->e, db, c->image, err);
 }

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "store/devices.h"
+#include "store/images.h"
 
 #define HOST "vcpus=16&ram_gib=64&disk_gib=500&gpus=4&gpu=10de:2330&mdev=nvidia-474:7:H100-1-10C"
 
@@ -87,7 +88,7 @@ static const struct life {
 static int do_image_delete(struct cloud *c, struct db *db, void *arg, struct error *err)
 {
 	(void)arg;
-	if (db_run(db, err, "UPDATE image SET deleted_us = 5 WHERE id = ?", "i", c->image) < 0)
+	if (store_image_delete(db, c->image, 5, err) || images_counted(c, db, err))
 		return -1;
 	return flow_image_deleted(c->e, db, c->image, err);
 }
@@ -131,7 +132,7 @@ static void check_end(struct cloud *c, const struct life *life, const struct dee
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM allocation_device"), away ? 0 : life->gpus);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM allocation_part"), away ? 0 : life->parts);
 	assert_int_equal(sim_mdev_count(c->worlds[0]), away ? 0 : life->parts);
-	assert_int_equal(cloud_count(c, "SELECT count(*) FROM usage WHERE ended_us IS NULL"), gone ? 0 : 1);
+	assert_int_equal(cloud_count(c, "SELECT count(*) FROM usage WHERE kind = 'server' AND ended_us IS NULL"), gone ? 0 : 1);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM port"), gone ? 0 : 1);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM server_action WHERE finish_us IS NULL"), 0);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM server_action WHERE message IS NOT NULL"), 0);

@@ -80,7 +80,7 @@ static void test_hard_reboot_forgets(void **state)
 	assert_true(sim_domain_get(c.worlds[0], w.uid[0], &d));
 	assert_int_equal(d.power, HV_POWER_SUSPENDED);
 	assert_int_equal(
-		cloud_count(&c, "SELECT count(*) FROM usage WHERE state = 'suspended' AND ended_us IS NULL"),
+		cloud_count(&c, "SELECT count(*) FROM usage WHERE kind = 'server' AND state = 'suspended' AND ended_us IS NULL"),
 		1);
 	starts = d.starts;
 	operate(&c, w.uid[0], SERVER_RESUME, VM_ACTIVE);
@@ -230,8 +230,7 @@ static int lower_limit(struct cloud *c, struct db *db, void *arg, struct error *
 
 static int remove_image(struct cloud *c, struct db *db, void *arg, struct error *err)
 {
-	(void)c;
-	return store_image_delete(db, *(int64_t *)arg, 5, err);
+	return store_image_delete(db, *(int64_t *)arg, 5, err) || images_counted(c, db, err) ? -1 : 0;
 }
 
 static bool call_hangs(struct cloud *c, void *arg)
@@ -396,7 +395,7 @@ static int second_image(struct cloud *c, struct db *db, void *arg, struct error 
 		       "4096, 1073741824, 1, 1)",
 		       "ii", *(int64_t *)arg, c->project) < 0
 		       ? -1
-		       : 0;
+		       : images_counted(c, db, err);
 }
 
 /* As a request does it. */
@@ -404,7 +403,8 @@ static int remove_image_and_copies(struct cloud *c, struct db *db, void *arg, st
 {
 	const int64_t *id = arg;
 
-	return store_image_delete(db, *id, 5, err) || flow_image_deleted(c->e, db, *id, err);
+	return store_image_delete(db, *id, 5, err) || images_counted(c, db, err) ||
+	       flow_image_deleted(c->e, db, *id, err);
 }
 
 static int drop_first_image(struct cloud *c, struct db *db, void *arg, struct error *err)
@@ -618,7 +618,7 @@ static void test_shelved_stays(void **state)
 	change(&c, &x, VM_SHELVED);
 	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation_device"), 1);
 	assert_int_equal(
-		cloud_count(&c, "SELECT count(*) FROM usage WHERE state = 'shelved' AND ended_us IS NULL"),
+		cloud_count(&c, "SELECT count(*) FROM usage WHERE kind = 'server' AND state = 'shelved' AND ended_us IS NULL"),
 		1);
 	cloud_clean(&c);
 	x.what = CHANGE_UNSHELVE;
@@ -744,7 +744,7 @@ static void test_delete_shelved(void **state)
 	begin(&c, &w);
 	x.uid = w.uid[0];
 	change(&c, &x, VM_SHELVED_OFFLOADED);
-	assert_int_equal(cloud_count(&c, "SELECT vcpus + gpus FROM usage WHERE ended_us IS NULL"), 0);
+	assert_int_equal(cloud_count(&c, "SELECT vcpus + gpus FROM usage WHERE kind = 'server' AND ended_us IS NULL"), 0);
 	cloud_ok(&c, do_delete, w.uid[0]);
 	cloud_until_server(&c, x.uid, VM_DELETED);
 	assert_int_equal(live_images(&c), 0);

@@ -56,7 +56,7 @@ static inline int make_image(struct cloud *c, struct db *db, struct change *x, s
 
 	uuid_make(&rng_system, x->image_uid);
 	x->image = i.id;
-	return store_image_insert(db, &i, err);
+	return store_image_insert(db, &i, err) || images_counted(c, db, err) ? -1 : 0;
 }
 
 /* A struct change. */

@@ -24,7 +24,9 @@
 #include "flow/server.h"
 #include "hv/sim.h"
 #include "store/allocations.h"
+#include "store/books.h"
 #include "store/flows.h"
+#include "store/quota_use.h"
 
 enum { GUARD_MS = 60000, BEAT_MS = 10, WORLDS_MAX = 64 };
 
@@ -325,6 +327,12 @@ static inline void cloud_close(struct cloud *c)
 
 /* ---- what is in it ---- */
 
+/* What a request tells of images that it writes. */
+static inline int images_counted(struct cloud *c, struct db *db, struct error *err)
+{
+	return store_quota_use_images(db, flow_quota(c->e), c->project, err);
+}
+
 static inline int seed_rows(struct cloud *c, struct db *db, void *arg, struct error *err)
 {
 	(void)arg;
@@ -349,6 +357,7 @@ static inline int seed_rows(struct cloud *c, struct db *db, void *arg, struct er
 			"'br0', 1, 1)",
 			"i", c->network) < 0)
 		return -1;
+	books_touch(db, BOOKS_IMAGE, c->image);
 	/* 10.0.0.0/24: 10.0.0.10 to 10.0.0.20 */
 	return db_run(db, err,
 		       "INSERT INTO subnet (id, uid, network_id, name, cidr_base, cidr_bits, gateway, "
@@ -359,7 +368,7 @@ static inline int seed_rows(struct cloud *c, struct db *db, void *arg, struct er
 		       "167772180, 0, '9.9.9.9, 1.1.1.1', 1, 1)",
 		       "ii", c->subnet, c->network) < 0
 		       ? -1
-		       : 0;
+		       : images_counted(c, db, err);
 }
 
 static inline int add_host(struct cloud *c, struct db *db, void *arg, struct error *err)

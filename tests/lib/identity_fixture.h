@@ -12,6 +12,7 @@
 #include "store_fixture.h"
 
 #include "api/identity/identity.h"
+#include "flow/internal.h"
 #include "http/websocket.h"
 #include "loop/lane.h"
 
@@ -113,6 +114,7 @@ struct cloud {
 	struct clock clock;
 	int64_t ahead_us; /* of the real clock */
 	struct api api;
+	struct flow_engine flows; /* of which only what projects use is there */
 	struct http_handler handler;
 	bool as_root;          /* requests come over the unix socket from uid 0 */
 	struct http_pair more; /* a header of all requests; no name: none */
@@ -175,10 +177,12 @@ static inline void cloud_up(struct cloud *w, unsigned threads, unsigned queue)
 	fixture_start(&w->store);
 	w->clock = (struct clock) { .wall_us = cloud_wall, .mono_us = cloud_mono, .ctx = w };
 	w->store.loop.clock = &w->clock;
+	w->flows.quota = quota_index_create();
 	w->api = (struct api) {
 		.loop = &w->store.loop,
 		.tick = w->store.tick,
 		.store = w->store.store,
+		.flows = &w->flows,
 		.lanes = lane_pool_create(&w->store.loop),
 		.config = { .public_url = "https://cloud.test:8774",
 			.region = "RegionOne",
@@ -199,6 +203,7 @@ static inline void cloud_down(struct cloud *w)
 	reply_finish(&w->last);
 	assert_int_equal(w->api.calls, 0);
 	identity_destroy(w->api.identity);
+	quota_index_destroy(w->flows.quota);
 	lane_pool_destroy(w->api.lanes, 5000);
 	fixture_drain(&w->store);
 	fixture_stop(&w->store);

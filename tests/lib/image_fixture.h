@@ -80,6 +80,17 @@ int flow_image_deleted(struct flow_engine *e, struct db *db, int64_t image_id, s
 	return 0;
 }
 
+/* What projects use, as cloudd's engine keeps it. */
+static struct quota_index *flow_use;
+
+struct quota_index *flow_quota(struct flow_engine *e)
+{
+	(void)e;
+	if (!flow_use)
+		flow_use = quota_index_create();
+	return flow_use;
+}
+
 /* Placement is not there. */
 int flow_expect(struct flow_engine *e, struct db *db, struct error *err)
 {

@@ -218,7 +218,7 @@ static int admit(struct api_call *c, const struct body *in, int64_t owner, struc
 	if (err->code != ERR_NOT_FOUND)
 		return -1;
 	if (store_keypair_count(c->db, owner, &used, err) < 0 ||
-		store_quota_limit(c->db, c->who->project.id, QUOTA_KEY_PAIRS, &limit, err) < 0)
+		store_quota_limit(c->db, c->who->project.id, "key_pairs", &limit, err) < 0)
 		return -1;
 	return quota_check(QUOTA_KEY_PAIRS, limit, used, 1, err);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Limits: of one's own project (GET /limits), and of any for administrators (/os-quota-sets). What is used
  * comes from the index that admission itself counts with. */
-#include "store/quotas.h"
+#include "store/quota_tree.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -9,8 +9,7 @@
 #include "api/compute/compute.h"
 #include "api/quota_body.h"
 #include "base/util.h"
-
-enum { NO_RESOURCE = QUOTA_MAX }; /* never limited here: -1 */
+#include "store/quotas.h"
 
 /* Key, resource, last version in a quota set, first and last in a class set (minor versions; 0: open). */
 #define KEYS(KEY)                                                                        \
@@ -24,14 +23,14 @@ enum { NO_RESOURCE = QUOTA_MAX }; /* never limited here: -1 */
 	KEY("injected_files", QUOTA_INJECTED_FILES, 56, 0, 56)                           \
 	KEY("injected_file_content_bytes", QUOTA_INJECTED_FILE_CONTENT_BYTES, 56, 0, 56) \
 	KEY("injected_file_path_bytes", QUOTA_INJECTED_FILE_PATH_BYTES, 56, 0, 56)       \
-	KEY("fixed_ips", NO_RESOURCE, 35, 0, 49)                                         \
+	KEY("fixed_ips", QUOTA_ADDRESSES, 35, 0, 49)                                     \
 	KEY("floating_ips", QUOTA_FLOATING_IPS, 35, 0, 49)                               \
 	KEY("security_groups", QUOTA_SECURITY_GROUPS, 35, 0, 49)                         \
 	KEY("security_group_rules", QUOTA_SECURITY_GROUP_RULES, 35, 0, 49)
 
 struct key {
 	struct bind_field field;
-	int resource;
+	enum quota_resource resource;
 };
 
 #define KEY_FIELD(name_, resource_, since_, until_)                                                 \
@@ -71,17 +70,9 @@ static bool shown(const struct api_call *c, const struct key *k)
 	return since(c, k->field.since) && (!k->field.until || c->version <= k->field.until);
 }
 
-static int64_t limit_of(const struct key *k, const int64_t limits[QUOTA_MAX])
+static int64_t used(const struct api_call *c, int64_t project_id, enum quota_resource r)
 {
-	return k->resource == NO_RESOURCE ? QUOTA_UNLIMITED : limits[k->resource];
-}
-
-static int64_t used(const struct api_call *c, int64_t project_id, int resource)
-{
-	if (resource == NO_RESOURCE ||
-		quota_resource_info((enum quota_resource)resource)->scope != QUOTA_PER_PROJECT)
-		return 0;
-	return quota_index_get(flow_quota(c->api->flows), project_id, (enum quota_resource)resource);
+	return quota_index_get(flow_quota(c->api->flows), project_id, (int)r);
 }
 
 /* --- which project */
@@ -189,7 +180,7 @@ static void limits_view(struct api_call *c, const char *top, const char *id, con
 		jw_kv_str(&c->out, "id", id);
 	for (size_t i = 0; i < KEYS_N; i++)
 		if (shown(c, &keys[i]))
-			jw_kv_int(&c->out, keys[i].field.name, limit_of(&keys[i], limits));
+			jw_kv_int(&c->out, keys[i].field.name, limits[keys[i].resource]);
 	jw_end_object(&c->out);
 	jw_end_object(&c->out);
 }
@@ -224,7 +215,7 @@ int compute_quota_detail(struct api_call *c, struct error *err)
 			continue;
 		jw_key(&c->out, set_keys[i].field.name);
 		jw_object(&c->out);
-		jw_kv_int(&c->out, "limit", limit_of(&set_keys[i], limits));
+		jw_kv_int(&c->out, "limit", limits[set_keys[i].resource]);
 		jw_kv_int(&c->out, "in_use", used(c, project, set_keys[i].resource));
 		jw_kv_int(&c->out, "reserved", 0);
 		jw_end_object(&c->out);
@@ -244,27 +235,17 @@ int compute_quota_defaults(struct api_call *c, struct error *err)
 	return 0;
 }
 
-/* What cannot be limited here takes -1 only. */
-static int check_limitable(const struct key *k, int64_t limit, struct error *err)
-{
-	if (k->resource != NO_RESOURCE || limit == QUOTA_UNLIMITED)
-		return 0;
-	return error_set(err, ERR_BAD_REQUEST, "%s cannot be limited here: it must be -1", k->field.name);
-}
-
 static int set_one(struct api_call *c, int64_t project, const struct key *k, int64_t limit, bool force,
 	struct error *err)
 {
-	int64_t in_use = used(c, project, k->resource);
+	int64_t in_use = quota_index_tree(flow_quota(c->api->flows), project, (int)k->resource);
 
-	if (k->resource == NO_RESOURCE)
-		return check_limitable(k, limit, err);
 	if (!force && limit != QUOTA_UNLIMITED && limit < in_use)
 		return error_set(err, ERR_BAD_REQUEST,
 			"Quota limit %" PRId64
 			" for %s must be greater than or equal to already used %" PRId64 ".",
 			limit, k->field.name, in_use);
-	return store_quota_set(c->db, project, (enum quota_resource)k->resource, limit, err);
+	return store_quota_set(c->db, project, quota_resource_info(k->resource)->name, limit, err);
 }
 
 int compute_quota_update(struct api_call *c, struct error *err)
@@ -317,15 +298,10 @@ int compute_quota_class_update(struct api_call *c, struct error *err)
 		return error_set(err, ERR_BAD_REQUEST,
 			"the class %.64s would have no effect here: there is only 'default'", c->target);
 	for (size_t i = 0; i < KEYS_N; i++) {
-		const struct key *k = &class_keys[i];
-		int64_t limit = in->limits[k->resource];
+		enum quota_resource r = class_keys[i].resource;
 
-		if (!(c->seen.present >> i & 1))
-			continue;
-		if (check_limitable(k, limit, err) < 0 ||
-			(k->resource != NO_RESOURCE &&
-				store_quota_default_set(c->db, (enum quota_resource)k->resource, limit, err) <
-					0))
+		if ((c->seen.present >> i & 1) &&
+			store_quota_default_set(c->db, quota_resource_info(r)->name, in->limits[r], err) < 0)
 			return -1;
 	}
 	if (store_quota_defaults(c->db, limits, err) < 0)

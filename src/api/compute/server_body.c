@@ -151,7 +151,7 @@ int server_check_metadata_count(struct api_call *c, int64_t project_id, size_t n
 {
 	int64_t limit = 0;
 
-	if (store_quota_limit(c->db, project_id, QUOTA_METADATA_ITEMS, &limit, err) < 0)
+	if (store_quota_limit(c->db, project_id, "metadata_items", &limit, err) < 0)
 		return -1;
 	return quota_check(QUOTA_METADATA_ITEMS, limit, 0, (int64_t)n, err);
 }

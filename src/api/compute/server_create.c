@@ -13,7 +13,6 @@
 #include "domain/names.h"
 #include "store/flavors.h"
 #include "store/keypairs.h"
-#include "store/quotas.h"
 #include "store/server_refs.h"
 
 struct create {
@@ -144,49 +143,6 @@ static int find_key(struct create *k, struct error *err)
 
 /* --- made here */
 
-static int64_t made_ports(const struct create *k)
-{
-	int64_t n = 0;
-
-	for (size_t i = 0; i < k->want.nics_n; i++)
-		n += k->want.nics[i].port_id == 0;
-	return n;
-}
-
-/* How many of min_count to max_count the project's limits allow. */
-static int settle_count(struct create *k, struct error *err)
-{
-	const struct {
-		enum quota_resource resource;
-		int64_t each;
-	} needs[] = {
-		{ QUOTA_INSTANCES, 1 },
-		{ QUOTA_CORES, k->flavor.vcpus },
-		{ QUOTA_RAM, k->flavor.ram_mib },
-		{ QUOTA_GPUS, flavor_wants_gpus(&k->wants) },
-		{ QUOTA_PORTS, made_ports(k) },
-	};
-	int64_t limits[QUOTA_MAX], count = k->in.max_count;
-
-	if (store_quota_limits(k->c->db, k->project_id, limits, err) < 0)
-		return -1;
-	for (size_t i = 0; i < ARRAY_LEN(needs); i++) {
-		enum quota_resource r = needs[i].resource;
-		int64_t used = quota_index_get(flow_quota(k->c->api->flows), k->project_id, r);
-		int64_t room = count;
-
-		if (limits[r] != QUOTA_UNLIMITED && needs[i].each)
-			room = (limits[r] - used) / needs[i].each;
-		if (room < count)
-			count = room < k->in.min_count ? k->in.min_count : room;
-		if (quota_check(r, limits[r], used, count * needs[i].each, err) < 0)
-			return -1;
-	}
-	k->want.count = (int)count;
-	k->want.numbered = k->in.max_count > 1;
-	return 0;
-}
-
 static void fill_base(struct create *k)
 {
 	static const char lower[] = "abcdefghijklmnopqrstuvwxyz0123456789";
@@ -216,6 +172,18 @@ static void fill_base(struct create *k)
 	s->disk_config = in->disk_config ? in->disk_config : "MANUAL";
 	s->reservation_id = server_random_text(k->c, "r-", lower, 8);
 	s->created_us = s->updated_us = k->c->now_us;
+}
+
+/* How many of min_count to max_count the limits allow. */
+static int settle_count(struct create *k, struct error *err)
+{
+	int64_t room = 0;
+
+	if (flow_server_room(k->c->api->flows, k->c->db, &k->want, k->in.max_count, &room, err) < 0)
+		return -1;
+	k->want.count = (int)(room > k->in.min_count ? room : k->in.min_count);
+	k->want.numbered = k->in.max_count > 1;
+	return 0;
 }
 
 /* --- the request */
@@ -279,10 +247,11 @@ int compute_server_create(struct api_call *c, struct error *err)
 	if (read_request(&k, err) < 0 || find_flavor(&k, err) < 0 || find_image(&k, err) < 0 ||
 		find_key(&k, err) < 0 ||
 		server_find_place(c, k.in.zone, k.in.host, k.in.hypervisor, &k.want, err) < 0 ||
-		server_find_networks(c, k.project_id, &k.in, &k.want, err) < 0 || settle_count(&k, err) < 0)
+		server_find_networks(c, k.project_id, &k.in, &k.want, err) < 0)
 		return -1;
 	fill_base(&k);
-	if (flow_server_create(c->api->flows, c->db, c->arena, &k.want, &origin, &uids, err) < 0)
+	if (settle_count(&k, err) < 0 ||
+		flow_server_create(c->api->flows, c->db, c->arena, &k.want, &origin, &uids, err) < 0)
 		return -1;
 	c->target = uids[0];
 	reply(&k, uids[0]);

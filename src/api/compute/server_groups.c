@@ -211,15 +211,14 @@ const struct bind_table compute_server_group_body = { .top = "server_group",
 
 static int admit(struct api_call *c, struct error *err)
 {
-	int64_t project = c->who->project.id, limit = 0;
+	struct quota_amount one = { QUOTA_SERVER_GROUPS, 1 };
+	int64_t project = c->who->project.id;
 
 	if (!project)
 		return error_set(err, ERR_FORBIDDEN,
 			"A server group belongs to a project: the token must be scoped to one.");
-	if (store_quota_limit(c->db, project, QUOTA_SERVER_GROUPS, &limit, err) < 0)
-		return -1;
-	return quota_check(QUOTA_SERVER_GROUPS, limit,
-		quota_index_get(flow_quota(c->api->flows), project, QUOTA_SERVER_GROUPS), 1, err);
+	return store_quota_admit(
+		c->db, flow_quota(c->api->flows), project, &(struct quota_amounts) { &one, 1, 1 }, err);
 }
 
 int compute_server_group_create(struct api_call *c, struct error *err)

@@ -7,6 +7,7 @@
 #include "api/compute/server_body.h"
 #include "api/image/internal.h"
 #include "base/util.h"
+#include "store/guardrails.h"
 #include "store/snapshots.h"
 
 /* --- the row */
@@ -19,7 +20,7 @@ int server_snapshot_make(struct api_call *c, const struct server *s, int64_t pro
 			return error_set(err, ERR_BAD_REQUEST,
 				"metadata.%.64s: an image has an attribute of that name; set it on the image",
 				snapshot->extra[i].key);
-	if (image_quota(c->db, project_id, 1, 0, NULL, err) < 0)
+	if (image_quota(c->api, c->db, project_id, 1, 0, NULL, err) < 0)
 		return -1;
 	snapshot->user_uid = c->who->user.uid ? c->who->user.uid : "";
 	return server_snapshot_insert(
@@ -82,6 +83,8 @@ static int make(struct api_call *c, const struct server_act *a, enum server_acti
 
 	if (server_action_allowed(action, a->s->uid, a->s->vm_state, a->s->task_state, a->s->locked,
 		    api_is_admin(c), err) < 0 ||
+		store_guardrail_check(
+			c->db, project_id, &(struct guardrail_ask) { .visibility = "private" }, err) < 0 ||
 		server_check_metadata_count(c, project_id, snapshot->extra_n, err) < 0 ||
 		server_snapshot_make(c, a->s, project_id, snapshot, err) < 0 ||
 		flow_server_image(c->api->flows, c->db, a->s, action, snapshot->id, api_is_admin(c),

@@ -3,6 +3,7 @@
 #include "api/identity/internal.h"
 #include "api/identity/tags.h"
 #include "domain/names.h"
+#include "flow/flow.h"
 
 struct project_body {
 	const char *name, *description, *domain_id, *parent_id;
@@ -292,6 +293,7 @@ int identity_project_create(struct api_call *c, struct error *err)
 	p.uid = new_uid(c);
 	if (store_project_insert(c->db, &p, err) < 0 || tags_set(c, p.id, body->tags, err) < 0)
 		return -1;
+	quota_index_parent(flow_quota(c->api->flows), p.id, p.parent_id);
 	c->status = 201;
 	c->target = p.uid;
 	return reply(c, &p, err);

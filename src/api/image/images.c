@@ -8,6 +8,8 @@
 #include "base/crypto.h"
 #include "base/util.h"
 #include "flow/flow.h"
+#include "store/guardrails.h"
+#include "store/quota_use.h"
 #include "store/quotas.h"
 
 enum { MIB = 1 << 20 };
@@ -104,22 +106,35 @@ int image_show(struct api_call *c, struct error *err)
 /* --- create -----------------------------------------------------------------------------------------------
  */
 
-int image_quota(struct db *db, int64_t project_id, int64_t images, int64_t bytes, int64_t *out_left,
-	struct error *err)
+int image_quota(struct api *api, struct db *db, int64_t project_id, int64_t images, int64_t bytes,
+	int64_t *out_left, struct error *err)
 {
-	int64_t have, have_mib, max, max_mib;
+	const struct quota_index *q = flow_quota(api->flows);
+	struct quota_amount want[] = { { QUOTA_IMAGES, images },
+		{ QUOTA_IMAGE_MIB, (bytes + MIB - 1) / MIB } };
+	struct quota_amount each = { QUOTA_IMAGE_MIB, 1 };
+	int64_t room = 0;
 
-	if (store_image_use(db, project_id, &have, &have_mib, err) < 0 ||
-		store_quota_limit(db, project_id, QUOTA_IMAGES, &max, err) < 0 ||
-		store_quota_limit(db, project_id, QUOTA_IMAGE_MIB, &max_mib, err) < 0 ||
-		quota_check(QUOTA_IMAGES, max, have, images, err) < 0 ||
-		quota_check(QUOTA_IMAGE_MIB, max_mib, have_mib, (bytes + MIB - 1) / MIB, err) < 0)
+	if (store_quota_admit(db, q, project_id, &(struct quota_amounts) { want, 2, 2 }, err) < 0)
 		return -1;
-	if (out_left)
-		*out_left = max_mib == QUOTA_UNLIMITED ? INT64_MAX
-			    : max_mib > have_mib       ? (max_mib - have_mib) * MIB
-						       : 0;
+	if (!out_left)
+		return 0;
+	if (store_quota_room(db, q, project_id, &(struct quota_amounts) { &each, 1, 1 }, INT64_MAX / MIB,
+		    &room, err) < 0)
+		return -1;
+	*out_left = room == INT64_MAX / MIB ? INT64_MAX : room * MIB;
 	return 0;
+}
+
+int image_counted(struct api *api, struct db *db, int64_t project_id, struct error *err)
+{
+	return store_quota_use_images(db, flow_quota(api->flows), project_id, err);
+}
+
+int image_allowed(struct api_call *c, const struct image *i, struct error *err)
+{
+	return store_guardrail_check(
+		c->db, i->project_id, &(struct guardrail_ask) { .visibility = i->visibility }, err);
 }
 
 static struct image fresh_image(struct api_call *c)
@@ -158,7 +173,8 @@ int image_create(struct api_call *c, struct error *err)
 	if (!i.project_id)
 		return error_set(err, ERR_BAD_REQUEST,
 			"an image belongs to a project: use a token scoped to one, or name the owner");
-	if (image_quota(c->db, i.project_id, 1, 0, NULL, err) < 0 || store_image_insert(c->db, &i, err) < 0)
+	if (image_allowed(c, &i, err) < 0 || image_quota(c->api, c->db, i.project_id, 1, 0, NULL, err) < 0 ||
+		store_image_insert(c->db, &i, err) < 0 || image_counted(c->api, c->db, i.project_id, err) < 0)
 		return -1;
 	c->status = 201;
 	c->target = i.uid;
@@ -192,6 +208,7 @@ int image_delete(struct api_call *c, struct error *err)
 	if (i.is_protected)
 		return error_set(err, ERR_FORBIDDEN, "Image %s is protected and cannot be deleted.", i.uid);
 	if (store_image_delete(c->db, i.id, c->now_us, err) < 0 ||
+		image_counted(c->api, c->db, i.project_id, err) < 0 ||
 		flow_image_deleted(c->api->flows, c->db, i.id, err) < 0)
 		return -1;
 	/* what comes in just now notices the deleted row, and removes its file itself */

@@ -27,8 +27,12 @@ int image_find_own(struct api_call *c, struct image *out, struct error *err);
 void image_view(struct buf *out, const struct image *i);
 /* May the project have so many images, and bytes of data, more? ERR_OVER_QUOTA. out_left (may be NULL): bytes
  * of data it may have altogether beyond what there is. */
-int image_quota(struct db *db, int64_t project_id, int64_t images, int64_t bytes, int64_t *out_left,
-	struct error *err);
+int image_quota(struct api *api, struct db *db, int64_t project_id, int64_t images, int64_t bytes,
+	int64_t *out_left, struct error *err);
+/* Inside a unit: a project's images are others, or other in size, than before. */
+int image_counted(struct api *api, struct db *db, int64_t project_id, struct error *err);
+/* Do the owner's guardrails allow an image of that visibility? */
+int image_allowed(struct api_call *c, const struct image *i, struct error *err);
 
 /* import.c: "glance-direct", and what else is offered */
 const char *image_import_methods(const struct api *api);

@@ -141,6 +141,7 @@ int image_patch(struct api_call *c, struct error *err)
 	int version = patch_version(c);
 	struct image i;
 	struct image_edit e = { c, &i, false };
+	const char *visibility;
 	int64_t owner;
 
 	if (version < 0)
@@ -149,14 +150,20 @@ int image_patch(struct api_call *c, struct error *err)
 	if (image_find_own(c, &i, err) < 0)
 		return -1;
 	owner = i.project_id;
+	visibility = i.visibility;
 	c->body = bind_parse(c->http->body ? c->http->body : "", c->http->body_n, err);
 	if (!c->body || image_patch_apply(&e, c->body, version == 0, err) < 0)
 		return -1;
+	if ((i.project_id != owner || strcmp(i.visibility, visibility) != 0) && image_allowed(c, &i, err) < 0)
+		return -1;
 	if (i.project_id != owner &&
-		image_quota(c->db, i.project_id, 1, i.size > 0 ? i.size : 0, NULL, err) < 0)
+		image_quota(c->api, c->db, i.project_id, 1, i.size > 0 ? i.size : 0, NULL, err) < 0)
 		return -1;
 	i.updated_us = c->now_us;
 	if (store_image_update(c->db, &i, err) < 0)
+		return -1;
+	if (i.project_id != owner && (image_counted(c->api, c->db, owner, err) < 0 ||
+					     image_counted(c->api, c->db, i.project_id, err) < 0))
 		return -1;
 	image_view(&c->out, &i);
 	return 0;

@@ -132,7 +132,7 @@ static int store_run(struct tick_unit *unit, struct error *err)
 	struct db *db = store_rw(c->api->store);
 	int rc;
 
-	if (image_quota(db, u->transfer.project_id, 0, u->image.size, NULL, err) < 0)
+	if (image_quota(c->api, db, u->transfer.project_id, 0, u->image.size, NULL, err) < 0)
 		return -1;
 	rc = (u->staging ? store_image_staged : store_image_activate)(db, &u->image, wall(u), err);
 	if (rc < 0)
@@ -140,7 +140,8 @@ static int store_run(struct tick_unit *unit, struct error *err)
 	if (rc == 0)
 		return error_set(err, ERR_NOT_FOUND, "Image %s was deleted while its data came.", u->uid);
 	c->status = 204;
-	return audit_insert(c, db, NULL, err);
+	return image_counted(c->api, db, u->transfer.project_id, err) < 0 ? -1
+									  : audit_insert(c, db, NULL, err);
 }
 
 static void store_finish(struct tick_unit *unit, enum tick_outcome outcome, const struct error *err)
@@ -384,7 +385,7 @@ static int begin(struct api_call *c, bool staging, struct error *err)
 	struct upload *u;
 
 	if (image_find_own(c, &i, err) < 0 || check_request(c, &i, err) < 0 ||
-		image_quota(c->db, i.project_id, 0, length > 0 ? length : 0, &left, err) < 0)
+		image_quota(c->api, c->db, i.project_id, 0, length > 0 ? length : 0, &left, err) < 0)
 		return -1;
 	u = xcalloc(1, sizeof *u);
 	u->left = left;

@@ -6,6 +6,7 @@
 #include "base/util.h"
 #include "domain/quota.h"
 #include "flow/flow.h"
+#include "store/quota_tree.h"
 
 static const struct quota_field names[] = {
 	{ QUOTA_LIMIT("network", QUOTA_NETWORKS) },
@@ -92,7 +93,8 @@ int network_quota_update(struct api_call *c, struct error *err)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		enum quota_resource r = names[i].resource;
 
-		if ((c->seen.present >> i & 1) && store_quota_set(c->db, project, r, in->limits[r], err) < 0)
+		if ((c->seen.present >> i & 1) &&
+			store_quota_set(c->db, project, quota_resource_info(r)->name, in->limits[r], err) < 0)
 			return -1;
 	}
 	return network_quota_show(c, err);

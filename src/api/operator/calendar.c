@@ -5,6 +5,7 @@
 #include "api/operator/operator.h"
 #include "base/util.h"
 #include "store/evictions.h"
+#include "store/guardrails.h"
 #include "store/hosts.h"
 #include "store/quotas.h"
 
@@ -284,6 +285,9 @@ int reservation_create(struct api_call *c, struct error *err)
 	if (found <= 0)
 		return found < 0 ? -1
 				 : error_set(err, ERR_BAD_REQUEST, "there is no project %.64s", in->project);
+	if (store_guardrail_check(c->db, want.project_id, &(struct guardrail_ask) { .reserved = true }, err) <
+		0)
+		return -1;
 	if (in->within && !calendar_scope_parse(in->within, &want.scope))
 		return error_internal(err, "unknown scope %s", in->within);
 	return make(c, &want, err);

@@ -382,11 +382,12 @@ int operator_explain(struct api_call *c, struct error *err)
 	jw_object(b);
 	jw_key(b, "explanation");
 	jw_object(b);
-	jw_kv_bool(b, "fits", x.why.placed && x.why.quota.code == ERR_NONE);
+	jw_kv_bool(b, "fits", x.why.placed && !x.why.quota.code && !x.why.guardrail.code);
 	jw_kv_int(b, "count", x.want.count);
 	jw_kv_int(b, "preempts", (int64_t)x.why.preempted);
 	jw_kv_str(b, "message", x.why.placed ? NULL : x.why.no_host.msg);
 	jw_kv_str(b, "quota", x.why.quota.code ? x.why.quota.msg : NULL);
+	jw_kv_str(b, "guardrail", x.why.guardrail.code ? x.why.guardrail.msg : NULL);
 	write_totals(&x);
 	if (x.admin && write_hosts(&x, err) < 0)
 		return -1;
