@@ -36,6 +36,7 @@ enum { GUARD_MS = 60000, BEAT_MS = 10, WORLDS_MAX = 64 };
 /* The clock that rows go by: the system's, and as far ahead as a test says; or one that stands still until the
  * test moves it. */
 static int64_t clock_ahead_us;
+static int64_t clock_set_us; /* somebody set the wall clock, by so much */
 static struct {
 	bool held;
 	int64_t wall_us, mono_us;
@@ -44,7 +45,7 @@ static struct {
 static inline int64_t test_wall(void *ctx)
 {
 	(void)ctx;
-	return clock_hold.held ? clock_hold.wall_us : clock_wall(&clock_system) + clock_ahead_us;
+	return clock_hold.held ? clock_hold.wall_us : clock_wall(&clock_system) + clock_ahead_us + clock_set_us;
 }
 
 static inline int64_t test_mono(void *ctx)
