@@ -189,7 +189,7 @@ static int read_version(struct samples *s, int *out, struct error *err)
 
 static int open_file(struct samples *s, struct error *err)
 {
-	int version;
+	int version = 0;
 
 	if (open_one(s, &s->w, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err) < 0 ||
 		read_version(s, &version, err) < 0)

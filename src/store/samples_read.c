@@ -90,7 +90,7 @@ int samples_servers(struct samples *s, struct arena *a, const char *project, con
 	sqlite3_stmt *st = s->st[READ_SERVERS];
 	struct samples_server *list = ARENA_ARRAY(a, struct samples_server, max);
 	size_t n = 0;
-	int rc;
+	int rc = 0;
 
 	pthread_mutex_lock(&s->read_lock);
 	bind_project(st, 1, project);
