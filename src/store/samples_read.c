@@ -59,7 +59,7 @@ int samples_read(struct samples *s, struct arena *a, const struct samples_query 
 	pthread_mutex_lock(&s->read_lock);
 	sqlite3_bind_text(st, 1, q->server, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(st, 2, (q->from_ms + unit - 1) / unit);
-	sqlite3_bind_int64(st, 3, q->to_ms / unit);
+	sqlite3_bind_int64(st, 3, (q->to_ms + unit - 1) / unit);
 	sqlite3_bind_int64(st, 4, q->each ? q->each : INT64_MAX);
 	sqlite3_bind_int64(st, 5, (int64_t)q->max + 1);
 	while ((rc = samples_step(st, err)) > 0) {

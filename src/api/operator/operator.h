@@ -65,6 +65,9 @@ int operator_decision_again(struct api_call *c, struct error *err);
 int operator_server_list(struct api_call *c, struct error *err);
 int operator_server_show(struct api_call *c, struct error *err);
 int operator_server_console(struct api_call *c, struct error *err);
+int operator_server_samples(struct api_call *c, struct error *err);
+int operator_sample_list(struct api_call *c, struct error *err);
+int operator_sample_top(struct api_call *c, struct error *err);
 
 int reservation_list(struct api_call *c, struct error *err);
 int reservation_show(struct api_call *c, struct error *err);

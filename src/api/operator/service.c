@@ -253,6 +253,10 @@ static const struct api_route routes[] = {
 	{ "GET", "/servers/{server}", operator_server_show, ROLE_ADMIN, 0, 0, 0, "cloud.server" },
 	{ "GET", "/servers/{server}/console", operator_server_console, ROLE_READER, 0, 0, ROUTE_OWN,
 		"cloud.server_console" },
+	{ "GET", "/servers/{server}/samples", operator_server_samples, ROLE_READER, 0, 0, ROUTE_OWN,
+		"sample.server" },
+	{ "GET", "/samples", operator_sample_list, ROLE_READER, 0, 0, ROUTE_OWN, "sample.list" },
+	{ "GET", "/samples/top", operator_sample_top, ROLE_READER, 0, 0, ROUTE_OWN, "sample.top" },
 };
 
 const struct api_service service_operator = {
