@@ -192,6 +192,7 @@ struct api_call {
 	/* for the audit row */
 	const char *action; /* NULL: the route's name */
 	const char *target; /* id of what was acted on */
+	bool audited;       /* it has been written, or needs none */
 	/* called once, on the loop, after the commit and before the reply: hand things over, start what
 	 * waited */
 	void (*committed)(struct api_call *c);

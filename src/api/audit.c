@@ -52,6 +52,7 @@ int audit_insert(struct api_call *c, struct db *db, const char *reason, struct e
 {
 	struct audit_record r = row_of(c, reason);
 
+	c->audited = true;
 	return store_audit_insert(db, &r, err);
 }
 
@@ -91,6 +92,7 @@ void audit_detached(struct api_call *c, const char *reason)
 	struct detached *d = xcalloc(1, sizeof *d);
 	const struct audit_record r = row_of(c, reason);
 
+	c->audited = true;
 	d->row = audit_record_copy(&r, &d->arena);
 	d->api = c->api;
 	d->unit = (struct tick_unit) { .run = run_detached, .finish = finish_detached };

@@ -64,6 +64,11 @@ const char *api_path(const struct api_call *c)
 	return c->route && (c->route->flags & ROUTE_SECRET) ? c->route->path : c->http->path;
 }
 
+static bool is_write(const struct api_call *c)
+{
+	return c->http->method > HTTP_HEAD && c->http->method != HTTP_OPTIONS;
+}
+
 static void log_call(const struct api_call *c)
 {
 	char status[12], us[24];
@@ -105,6 +110,8 @@ void api_reply(struct api_call *c)
 
 	if (!c->status)
 		c->status = 200;
+	if (is_write(c) && c->status < 400 && !c->audited)
+		audit_detached(c, NULL); /* answered without a unit: nothing was changed */
 	reply_headers(c);
 	let_go(c);
 	http_respond(c->http, c->status, c->headers, c->headers_n, &out);
@@ -177,11 +184,6 @@ static void finish_refusal_audit(struct tick_unit *u, enum tick_outcome outcome,
 	send_error(c);
 }
 
-static bool is_write(const struct api_call *c)
-{
-	return c->http->method > HTTP_HEAD && c->http->method != HTTP_OPTIONS;
-}
-
 static bool ignore_data(struct api_call *c, const void *p, size_t n)
 {
 	(void)c;
@@ -195,6 +197,18 @@ static void ignore(struct api_call *c)
 	(void)c;
 }
 
+/* Who asks for what does not exist is known, too, when it is written down. */
+static void find_who(struct api_call *c)
+{
+	const char *token = http_header(c->http, "X-Auth-Token");
+	struct error ignored;
+
+	if (!c->who && !c->route && token)
+		c->who = identity_authenticate(c->api->identity, token, &ignored);
+	else if (!c->who && !c->route && c->http->is_unix && c->http->peer_uid == 0)
+		c->who = identity_local_root(c->api->identity);
+}
+
 void api_fail(struct api_call *c, const struct error *err)
 {
 	bool denied;
@@ -205,6 +219,8 @@ void api_fail(struct api_call *c, const struct error *err)
 	c->status = api_error_status(err->code);
 	denied = c->status == 401 || c->status == 403;
 	c->api->denied += denied;
+	if (is_write(c))
+		find_who(c);
 	if (!(denied || is_write(c)) || !housekeeping_denied(c)) {
 		send_error(c);
 		return;

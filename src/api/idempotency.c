@@ -137,6 +137,7 @@ static int read_reply(struct api_call *c, const char *p, size_t n, struct error 
 	c->content_type = type[0] ? type : NULL;
 	buf_append(&c->out, p, (size_t)(end - p));
 	api_header(c, "Idempotent-Replayed", "true");
+	c->audited = true;
 	return 1;
 }
 

@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import shutil
+import sqlite3
 import ssl
 import subprocess
 import tempfile
@@ -31,6 +32,7 @@ class Cloud:
         self.driver, self.hosts, self.settings, self.options = driver, hosts, settings, options
         self.tokens, self.people = {}, {}
         self.conn = None
+        self.writes = {}  # by request id: who, method, path, status
 
     def devcloud(self, *args):
         subprocess.run([os.path.join(TOP, "scripts/devcloud"), *args], check=True, stdout=subprocess.DEVNULL)
@@ -56,10 +58,24 @@ class Cloud:
             self.conn.close()
         if kind is not None and kind is not KeyboardInterrupt:
             self.show_log()
+        unrecorded = self.check_audit() if kind is None else []
         if os.path.exists(os.path.join(self.dir, "devcloud.env")):
             self.devcloud("down", self.dir)
         else:
             shutil.rmtree(self.dir, ignore_errors=True)
+        assert not unrecorded, "\n".join(unrecorded)
+
+    def check_audit(self):
+        """Every write that was answered, done or refused, has one audit record. Those of nobody are tallied when there are many,
+        and a reply that is given again did nothing again."""
+        path = os.path.join(self.dir, "state/cloudd.db")
+        if not self.writes or not os.path.exists(path):
+            return []
+        db = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
+        rows = dict(db.execute("SELECT request_id, count(*) FROM audit WHERE method != '-' GROUP BY request_id"))
+        db.close()
+        return ["%d audit records of %s %s by %s: status %d" % (rows.get(i, 0), w[1], w[2], w[0], w[3]) for i, w in self.writes.items()
+                if rows.get(i, 0) != 1 and (rows.get(i) or (w[0] or w[3] < 400))][:20]
 
     def show_log(self):
         path = os.path.join(self.dir, "cloudd.log")
@@ -135,4 +151,8 @@ class Cloud:
         if r.will_close:
             self.conn.close()
             self.conn = None
-        return Answer(r.status, {k.lower(): v for k, v in r.getheaders()}, data)
+        answer = Answer(r.status, {k.lower(): v for k, v in r.getheaders()}, data)
+        if method not in ("GET", "HEAD", "OPTIONS") and "x-openstack-request-id" in answer.headers and \
+                "idempotent-replayed" not in answer.headers:
+            self.writes[answer.headers["x-openstack-request-id"]] = (who, method, path, r.status)
+        return answer
