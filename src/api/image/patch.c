@@ -136,6 +136,15 @@ static int patch_version(const struct api_call *c)
 	return -1;
 }
 
+/* The old owner's first: a limit above both of them counts it once. */
+static int hand_over(struct api_call *c, const struct image *i, int64_t owner, struct error *err)
+{
+	if (image_counted(c->api, c->db, owner, err) < 0 ||
+		image_quota(c->api, c->db, i->project_id, 1, i->size > 0 ? i->size : 0, NULL, err) < 0)
+		return -1;
+	return image_counted(c->api, c->db, i->project_id, err);
+}
+
 int image_patch(struct api_call *c, struct error *err)
 {
 	int version = patch_version(c);
@@ -156,14 +165,9 @@ int image_patch(struct api_call *c, struct error *err)
 		return -1;
 	if ((i.project_id != owner || strcmp(i.visibility, visibility) != 0) && image_allowed(c, &i, err) < 0)
 		return -1;
-	if (i.project_id != owner &&
-		image_quota(c->api, c->db, i.project_id, 1, i.size > 0 ? i.size : 0, NULL, err) < 0)
-		return -1;
 	i.updated_us = c->now_us;
-	if (store_image_update(c->db, &i, err) < 0)
-		return -1;
-	if (i.project_id != owner && (image_counted(c->api, c->db, owner, err) < 0 ||
-					     image_counted(c->api, c->db, i.project_id, err) < 0))
+	if (store_image_update(c->db, &i, err) < 0 ||
+		(i.project_id != owner && hand_over(c, &i, owner, err) < 0))
 		return -1;
 	image_view(&c->out, &i);
 	return 0;

@@ -81,6 +81,7 @@ static int read_flavor(struct explaining *x, const char *ref, struct error *err)
 		return err->code == ERR_NOT_FOUND
 			       ? error_set(err, ERR_BAD_REQUEST, "Flavor %.128s could not be found.", ref)
 			       : -1;
+	s->flavor_uid = f.uid;
 	s->vcpus = f.vcpus;
 	s->ram_mib = f.ram_mib;
 	s->disk_gib = f.disk_gib;
