@@ -57,9 +57,5 @@ const struct check_rule check_book_rules[] = {
 		"SELECT 'clock', 'its last step is not the offset that it has' FROM books_clock c WHERE "
 		"c.offset_us != coalesce((SELECT offset_us FROM clock_step ORDER BY at_us DESC LIMIT 1), "
 		"0)" },
-	{ "books-clock", "SELECT 'clock', 'an interval begins after the last tick' FROM applied a WHERE "
-			 "EXISTS (SELECT 1 FROM usage WHERE ended_us IS NULL AND started_us > a.books_us) OR "
-			 "EXISTS (SELECT 1 FROM gpu_usage WHERE ended_us IS NULL AND started_us > "
-			 "a.books_us)" },
 };
 const size_t check_book_rules_n = ARRAY_LEN(check_book_rules);

@@ -87,7 +87,8 @@ static void test_life(void **state)
 	assert_int_equal(sim_volume_count(c->worlds[0]), 1); /* the image */
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM allocation"), 0);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM port"), 0);
-	assert_int_equal(cloud_count(c, "SELECT count(*) FROM usage WHERE kind = 'server' AND ended_us IS NULL"), 0);
+	assert_int_equal(
+		cloud_count(c, "SELECT count(*) FROM usage WHERE kind = 'server' AND ended_us IS NULL"), 0);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM server_action WHERE finish_us IS NULL"), 0);
 	assert_int_equal(quota_index_get(flow_quota(c->e), c->project, QUOTA_INSTANCES), 0);
 }
@@ -113,7 +114,8 @@ static struct trace trace_of(struct cloud *c)
 		.rows = cloud_count(c,
 			"SELECT (SELECT count(*) FROM server) + (SELECT count(*) FROM port) + "
 			"(SELECT count(*) FROM port_address) + (SELECT count(*) FROM allocation) + "
-			"(SELECT count(*) FROM allocation_device) + (SELECT count(*) FROM usage WHERE kind = 'server') + "
+			"(SELECT count(*) FROM allocation_device) + (SELECT count(*) FROM usage WHERE kind = "
+			"'server') + "
 			"(SELECT count(*) FROM flow) + (SELECT count(*) FROM server_action) + "
 			"(SELECT count(*) FROM host_image) + (SELECT count(*) FROM server_metadata) + "
 			"(SELECT sum(cursor) FROM subnet)")
@@ -310,7 +312,8 @@ static void test_gpus(void **state)
 	assert_int_equal(sim_devices_shared(c->worlds[0]), 0);
 	assert_int_equal(domain_of(c, w.uid[0]).hostdevs_n, 2);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM allocation_device"), 4);
-	assert_int_equal(cloud_count(c, "SELECT sum(gpus) FROM usage WHERE kind = 'server' AND ended_us IS NULL"), 4);
+	assert_int_equal(
+		cloud_count(c, "SELECT sum(gpus) FROM usage WHERE kind = 'server' AND ended_us IS NULL"), 4);
 	cloud_ok(c, do_delete, w.uid[0]);
 	cloud_until_server(c, w.uid[0], VM_DELETED);
 	cloud_ok(c, do_create, &late);

@@ -132,7 +132,9 @@ static void check_end(struct cloud *c, const struct life *life, const struct dee
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM allocation_device"), away ? 0 : life->gpus);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM allocation_part"), away ? 0 : life->parts);
 	assert_int_equal(sim_mdev_count(c->worlds[0]), away ? 0 : life->parts);
-	assert_int_equal(cloud_count(c, "SELECT count(*) FROM usage WHERE kind = 'server' AND ended_us IS NULL"), gone ? 0 : 1);
+	assert_int_equal(
+		cloud_count(c, "SELECT count(*) FROM usage WHERE kind = 'server' AND ended_us IS NULL"),
+		gone ? 0 : 1);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM port"), gone ? 0 : 1);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM server_action WHERE finish_us IS NULL"), 0);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM server_action WHERE message IS NOT NULL"), 0);

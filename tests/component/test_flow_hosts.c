@@ -100,7 +100,8 @@ static void test_refused_for_good(void **state)
 	assert_int_equal(s.fault_code, 500);
 	assert_true(strlen(s.fault_message) > 3);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM server_action WHERE message IS NOT NULL"), 1);
-	assert_int_equal(cloud_count(c, "SELECT count(*) FROM usage WHERE state = 'error'"), 1);
+	assert_int_equal(
+		cloud_count(c, "SELECT count(*) FROM usage WHERE kind = 'server' AND state = 'error'"), 1);
 	cloud_clean(c);
 	cloud_ok(c, do_delete, w.uid[0]);
 	cloud_until_server(c, w.uid[0], VM_DELETED);
@@ -268,8 +269,9 @@ static void test_guest_goes_off(void **state)
 	assert_int_equal(sim_guest_shutdown(c->worlds[0], w.uid[0]), 0);
 	cloud_until_server(c, w.uid[0], VM_STOPPED);
 	assert_int_equal(cloud_server(c, &a, w.uid[0]).power_state, POWER_SHUTDOWN);
-	assert_int_equal(
-		cloud_count(c, "SELECT count(*) FROM usage WHERE state = 'stopped' AND ended_us IS NULL"), 1);
+	assert_int_equal(cloud_count(c, "SELECT count(*) FROM usage WHERE kind = 'server' AND state = "
+					"'stopped' AND ended_us IS NULL"),
+		1);
 	/* changes-since goes by when the row changed, not by when the look began */
 	assert_int_equal(cloud_count(c, "SELECT updated_us > power_seen_us FROM server"), 1);
 	cloud_clean(c);

@@ -176,7 +176,9 @@ static void check_end(struct cloud *c, const struct deed *d, const char *uid)
 		assert_int_equal(cloud_count(c, "SELECT count(*) FROM allocation"), 0);
 	else if (d->then != VM_RESIZED)
 		assert_int_equal(cloud_count(c, "SELECT count(*) FROM allocation"), 1);
-	assert_int_equal(cloud_count(c, "SELECT count(*) FROM usage WHERE ended_us IS NULL"), gone ? 0 : 1);
+	assert_int_equal(
+		cloud_count(c, "SELECT count(*) FROM usage WHERE kind = 'server' AND ended_us IS NULL"),
+		gone ? 0 : 1);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM server_action WHERE finish_us IS NULL"), 0);
 	assert_int_equal(cloud_count(c, "SELECT count(*) FROM server_action WHERE message IS NOT NULL"), 0);
 	assert_int_equal(sim_devices_shared(c->worlds[0]) + sim_devices_shared(c->worlds[1]), 0);

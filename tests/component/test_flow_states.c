@@ -79,8 +79,8 @@ static void test_hard_reboot_forgets(void **state)
 	operate(&c, w.uid[0], SERVER_SUSPEND, VM_SUSPENDED);
 	assert_true(sim_domain_get(c.worlds[0], w.uid[0], &d));
 	assert_int_equal(d.power, HV_POWER_SUSPENDED);
-	assert_int_equal(
-		cloud_count(&c, "SELECT count(*) FROM usage WHERE kind = 'server' AND state = 'suspended' AND ended_us IS NULL"),
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM usage WHERE kind = 'server' AND state = "
+					 "'suspended' AND ended_us IS NULL"),
 		1);
 	starts = d.starts;
 	operate(&c, w.uid[0], SERVER_RESUME, VM_ACTIVE);
@@ -387,6 +387,7 @@ static int second_image(struct cloud *c, struct db *db, void *arg, struct error 
 	fd = open(path, O_CREAT | O_WRONLY, 0600);
 	if (fd < 0 || ftruncate(fd, 4096) < 0 || close(fd) < 0)
 		fail_msg("%s cannot be made", path);
+	books_touch(db, BOOKS_IMAGE, *(int64_t *)arg);
 	return db_run(db, err,
 		       "INSERT INTO image (id, uid, project_id, name, status, visibility, disk_format, "
 		       "container_format, size, virtual_size, created_us, updated_us) VALUES (?, "
@@ -617,8 +618,8 @@ static void test_shelved_stays(void **state)
 	x.uid = w.uid[0];
 	change(&c, &x, VM_SHELVED);
 	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation_device"), 1);
-	assert_int_equal(
-		cloud_count(&c, "SELECT count(*) FROM usage WHERE kind = 'server' AND state = 'shelved' AND ended_us IS NULL"),
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM usage WHERE kind = 'server' AND state = "
+					 "'shelved' AND ended_us IS NULL"),
 		1);
 	cloud_clean(&c);
 	x.what = CHANGE_UNSHELVE;
@@ -744,7 +745,9 @@ static void test_delete_shelved(void **state)
 	begin(&c, &w);
 	x.uid = w.uid[0];
 	change(&c, &x, VM_SHELVED_OFFLOADED);
-	assert_int_equal(cloud_count(&c, "SELECT vcpus + gpus FROM usage WHERE kind = 'server' AND ended_us IS NULL"), 0);
+	assert_int_equal(
+		cloud_count(&c, "SELECT vcpus + gpus FROM usage WHERE kind = 'server' AND ended_us IS NULL"),
+		0);
 	cloud_ok(&c, do_delete, w.uid[0]);
 	cloud_until_server(&c, x.uid, VM_DELETED);
 	assert_int_equal(live_images(&c), 0);
