@@ -230,7 +230,7 @@ def make_things(cloud):
     me = cloud.request("tenant", "GET", "/identity/v3/auth/tokens", headers={"X-Subject-Token": cloud.token("tenant")}).json["token"]
     return {"/os-server-groups": ("group_id", group), "/users/": ("user_id", me["user"]["id"]),
             "/projects/": ("project_id", me["project"]["id"]), "/os-quota-sets/": ("project_id", me["project"]["id"]),
-            "/quotas/": ("project", me["project"]["id"]), "/image/": ("image_id", image), "/compute/v2.1/servers": ("server_id", server), "/ports": ("id", port),
+            "/quotas/": ("project", me["project"]["id"]), "/guardrails/": ("project", me["project"]["id"]), "/image/": ("image_id", image), "/compute/v2.1/servers": ("server_id", server), "/ports": ("id", port),
             "/os-keypairs": ("name", "mine")}
 
 
@@ -277,7 +277,7 @@ ANY_ID = {
     **{"%s.%s" % (c, verb): ((403,), "they are the provider's") for c in ("networks", "subnets", "ports") for verb in ("update", "delete")},
 }
 # Rows that say nothing of the project named, or refuse by something else first.
-FOREIGN = {"quota.show": (403,), "quota.detail": (403,), "quota.defaults": (200,), "network_quota.show": (403,),
+FOREIGN = {"quota.show": (403,), "guardrail.show": (403,), "quota.detail": (403,), "quota.defaults": (200,), "network_quota.show": (403,),
            "network_quota.default": (403,), "network_quota.details": (403,), "usage.show": (403,), "user.password": (401,)}
 # Bodies whose key has to be the path's.
 RIGHT_BODY = {"server.meta_set": {"meta": {routes.UUID: "x"}}, "flavor.spec_set": {routes.UUID: "x"}}

@@ -168,7 +168,7 @@ def agreeing(cloud):
     table = cloud.ctl("quota", "tree", "--project", "org", "--resource", "cores")
     assert [line.split()[:2] for line in table.splitlines() if "cores" in line] == [[p, "cores"] for p in PEOPLE], table
     # what is not one's own is nobody's
-    assert cloud.request("lab", "GET", "/cloud/v1/quotas/" + cloud.ids["team"]).status == 404
+    assert cloud.request("lab", "GET", "/cloud/v1/quotas/" + cloud.ids["team"]).status == 403
     assert cloud.request("lab", "GET", "/cloud/v1/quota-tree").status == 403
 
 
@@ -235,7 +235,7 @@ def guarding(cloud):
     assert g["preemptible"] is True and g["effective"]["preemptible"] is False
     g = ask(cloud, "lab", "GET", "/cloud/v1/guardrails/" + cloud.ids["lab"]).json["guardrail"]
     assert g["flavors"] is None and g["effective"]["flavors"] == ["1"] and g["effective"]["image_visibility"] == ["private", "public"]
-    assert cloud.request("lab", "GET", "/cloud/v1/guardrails/" + cloud.ids["team"]).status == 404
+    assert cloud.request("lab", "GET", "/cloud/v1/guardrails/" + cloud.ids["team"]).status == 403
     assert cloud.request("lab", "DELETE", "/cloud/v1/guardrails/" + cloud.ids["lab"]).status == 403
     for bad in ({"flavors": ["none"]}, {"zones": ["nowhere"]}, {"image_visibility": ["secret"]}, {"flavors": []}, {"colour": "red"}):
         rails(cloud, "lab", 400, **bad)

@@ -41,7 +41,8 @@ static int find_project(struct api_call *c, int64_t *id, struct error *err)
 
 	c->target = uid;
 	if (!api_is_admin(c) && !str_eq(uid, c->who->project.uid))
-		return error_set(err, ERR_NOT_FOUND, "there is no project %.64s", uid);
+		return error_set(
+			err, ERR_FORBIDDEN, "only an administrator sees another project's guardrails");
 	found = store_quota_project(c->db, uid, false, id, err);
 	return found > 0   ? 0
 	       : found < 0 ? -1

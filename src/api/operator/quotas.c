@@ -18,7 +18,7 @@ static int find_project(struct api_call *c, const char *uid, int64_t *id, struct
 
 	c->target = uid;
 	if (!api_is_admin(c) && !str_eq(uid, c->who->project.uid))
-		return error_set(err, ERR_NOT_FOUND, "there is no project %.64s", uid);
+		return error_set(err, ERR_FORBIDDEN, "only an administrator sees another project's quota");
 	found = store_quota_project(c->db, uid, false, id, err);
 	return found > 0   ? 0
 	       : found < 0 ? -1
@@ -148,6 +148,20 @@ static int set_one(struct api_call *c, int64_t project, const char *name, int64_
 		       : store_quota_default_set(c->db, name, limit, err);
 }
 
+static int check_names(struct api_call *c, struct error *err)
+{
+	const char *name;
+	json_t *v;
+
+	json_object_foreach(json_object_get(c->body, "quotas"), name, v)
+	{
+		if (!quota_resource_named(name))
+			return error_set(err, ERR_BAD_REQUEST,
+				"quotas.%.64s is no resource; GPUs are gpu:MODEL or gpu:MODEL/PROFILE", name);
+	}
+	return 0;
+}
+
 static int set_all(struct api_call *c, int64_t project, struct error *err)
 {
 	const struct quota_body *in = c->in;
@@ -166,9 +180,6 @@ static int set_all(struct api_call *c, int64_t project, struct error *err)
 	{
 		if (quota_resource_find(name, &r))
 			continue;
-		if (!quota_gpu_name(name))
-			return error_set(err, ERR_BAD_REQUEST,
-				"quotas.%.64s is no resource; GPUs are gpu:MODEL or gpu:MODEL/PROFILE", name);
 		if (bind_one(v, name, &gpu_field, 0, c->arena, &limit, err) < 0 ||
 			set_one(c, project, name, limit, err) < 0)
 			return -1;
@@ -180,7 +191,9 @@ int operator_quota_set(struct api_call *c, struct error *err)
 {
 	int64_t project;
 
-	return find_project(c, api_param(c, "project"), &project, err) < 0 ? -1 : set_all(c, project, err);
+	if (check_names(c, err) < 0 || find_project(c, api_param(c, "project"), &project, err) < 0)
+		return -1;
+	return set_all(c, project, err);
 }
 
 int operator_quota_reset(struct api_call *c, struct error *err)
@@ -204,7 +217,7 @@ int operator_quota_defaults(struct api_call *c, struct error *err)
 
 int operator_quota_defaults_set(struct api_call *c, struct error *err)
 {
-	return set_all(c, 0, err);
+	return check_names(c, err) < 0 ? -1 : set_all(c, 0, err);
 }
 
 /* --- the tree --- */
