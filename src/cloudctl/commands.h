@@ -28,6 +28,9 @@ extern const struct command server_commands[];
 extern const struct command placement_commands[];
 extern const struct command calendar_commands[];
 extern const struct command flow_commands[];
+extern const struct command event_commands[];
+extern const struct command price_commands[];
+extern const struct command invoice_commands[];
 extern const struct command audit_commands[];
 extern const struct command pki_commands[];
 

@@ -65,6 +65,12 @@ int ctl_download(struct ctl *ctl, const char *path, FILE *to)
 	return connect_client(ctl) || client_download(&ctl->client, path, to, &ctl->err) ? -1 : 0;
 }
 
+int ctl_follow(struct ctl *ctl, const char *path, const char *last, client_piece_fn *take, void *ctx)
+{
+	ctl->err.code = ERR_NONE;
+	return connect_client(ctl) || client_follow(&ctl->client, path, last, take, ctx, &ctl->err) ? -1 : 0;
+}
+
 /* The command that lists what this one works on: "server show" has "server list". */
 static const char *sibling_list(const struct command *command)
 {
@@ -146,8 +152,10 @@ int ctl_show(struct ctl *ctl, const struct view *view, const json_t *answer)
 		error_set(&ctl->err, ERR_UNAVAILABLE, "cloudd's answer has no \"%s\"", view->key);
 		return ctl_failed(ctl);
 	}
-	if ((ctl->output == OUTPUT_VALUE ? view_values : view_table)(
-		    view, answer, &ctl->columns, &text, &ctl->err)) {
+	if ((ctl->output == OUTPUT_VALUE ? view_values
+		    : ctl->output == OUTPUT_CSV
+			    ? view_csv
+			    : view_table)(view, answer, &ctl->columns, &text, &ctl->err)) {
 		fprintf(stderr, "cloudctl: %s\n", ctl->err.msg);
 		return CLOUDCTL_USAGE;
 	}

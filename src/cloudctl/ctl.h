@@ -12,7 +12,7 @@
 #include "cloudctl/command.h"
 #include "cloudctl/view.h"
 
-enum output { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_VALUE };
+enum output { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_VALUE, OUTPUT_CSV };
 
 struct ctl {
 	struct args args;
@@ -30,6 +30,9 @@ struct ctl {
 int ctl_call(struct ctl *ctl, const char *method, const char *path, const char *body, json_t **out);
 /* GET, with the answer written to a file as it comes. */
 int ctl_download(struct ctl *ctl, const char *path, FILE *to);
+/* Follows a stream of events behind the last one that was seen ("": from now on), until it ends or take says
+ * that it is enough. */
+int ctl_follow(struct ctl *ctl, const char *path, const char *last, client_piece_fn *take, void *ctx);
 /* Prints ctl->err with what to do next, and gives the exit code that belongs to it: `return ctl_failed(ctl);`
  */
 int ctl_failed(struct ctl *ctl);
@@ -75,6 +78,19 @@ int cmd_reservation_create(struct ctl *ctl);
 int cmd_maintenance_plan(struct ctl *ctl);
 int cmd_block_set(struct ctl *ctl);
 int cmd_calendar(struct ctl *ctl);
+int cmd_price_add(struct ctl *ctl);
+int cmd_price_show(struct ctl *ctl);
+int cmd_price_check(struct ctl *ctl);
+int cmd_rate(struct ctl *ctl);
+int cmd_invoice_show(struct ctl *ctl);
+int cmd_invoice_list(struct ctl *ctl);
+int cmd_invoice_close(struct ctl *ctl);
+int cmd_invoice_correct(struct ctl *ctl);
+int cmd_invoice_verify(struct ctl *ctl);
+int cmd_budget_create(struct ctl *ctl);
+int cmd_budget_set(struct ctl *ctl);
+int cmd_event_watch(struct ctl *ctl);
+int cmd_webhook_redeliver(struct ctl *ctl);
 int cmd_pki_init(struct ctl *ctl);
 int cmd_pki_issue(struct ctl *ctl);
 int cmd_pki_list(struct ctl *ctl);

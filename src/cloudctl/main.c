@@ -37,6 +37,7 @@ static void output_options(struct ctl *ctl)
 
 	ctl->output = str_eq(form, "json")    ? OUTPUT_JSON
 		      : str_eq(form, "value") ? OUTPUT_VALUE
+		      : str_eq(form, "csv")   ? OUTPUT_CSV
 					      : OUTPUT_TABLE;
 	while (ctl->columns.n < ARRAY_LEN(ctl->columns.names) &&
 		(column = args_option_at(&ctl->args, "column", ctl->columns.n)))

@@ -327,3 +327,50 @@ int view_values(const struct view *view, const json_t *answer, const struct sele
 	json_array_foreach(data, row, object) values_line(object, &columns, out);
 	return 0;
 }
+
+static void csv_cell(struct buf *out, struct buf *text, bool first)
+{
+	const char *p = buf_text(text);
+	bool formula = *p && strchr("=+@\t", *p); /* for a spreadsheet it shall be text */
+
+	buf_puts(out, first ? "" : ",");
+	if (!formula && !strpbrk(p, ",\"\r\n")) {
+		buf_puts(out, p);
+		return;
+	}
+	buf_puts(out, formula ? "\"'" : "\"");
+	for (; *p; p++)
+		buf_append(out, *p == '"' ? "\"\"" : p, *p == '"' ? 2 : 1);
+	buf_puts(out, "\"");
+}
+
+static void csv_line(const json_t *object, const struct columns *columns, struct buf *out)
+{
+	for (size_t i = 0; i < columns->n; i++) {
+		CLEANUP(buf_finish) struct buf text = { 0 };
+
+		if (object)
+			cell(&text, object, &columns->list[i], true);
+		else
+			buf_puts(&text, columns->list[i].title);
+		csv_cell(out, &text, i == 0);
+	}
+	buf_puts(out, "\r\n");
+}
+
+int view_csv(const struct view *view, const json_t *answer, const struct selection *sel, struct buf *out,
+	struct error *err)
+{
+	CLEANUP(columns_finish) struct columns columns = { 0 };
+	const json_t *data = view_data(view, answer);
+	json_t *object;
+	size_t row;
+
+	if (columns_of(view, data, sel, &columns, err))
+		return -1;
+	csv_line(NULL, &columns, out);
+	if (!json_is_array(data))
+		csv_line(data, &columns, out);
+	json_array_foreach(data, row, object) csv_line(object, &columns, out);
+	return 0;
+}

@@ -47,4 +47,8 @@ int view_table(const struct view *view, const json_t *answer, const struct selec
 int view_values(const struct view *view, const json_t *answer, const struct selection *sel, struct buf *out,
 	struct error *err);
 
+/* Comma-separated values (RFC 4180) with a heading, a line for each object, values as for view_values. */
+int view_csv(const struct view *view, const json_t *answer, const struct selection *sel, struct buf *out,
+	struct error *err);
+
 #endif
