@@ -156,7 +156,7 @@ static int run(struct tick_unit *u, struct error *err)
 		(tasks = store_image_task_purge(db, now_us, PURGE_ROWS, err)) < 0 ||
 		(decisions = purge_decisions(h, db, now_us, err)) < 0 ||
 		(events = purge_events(h, db, now_us, err)) < 0 ||
-		webhooks_note(h->api->webhooks, db, err) < 0 ||
+		(h->api->webhooks && webhooks_note(h->api->webhooks, db, err) < 0) ||
 		(h->api->flows && flow_expect(h->api->flows, db, err) < 0))
 		return -1;
 	h->more = requests == PURGE_ROWS || tokens == PURGE_ROWS || tasks == PURGE_ROWS ||

@@ -1091,7 +1091,7 @@ static void test_audit(void **state)
 	(void)state;
 	assert_int_equal(login(w, "nobody", "wrong", NULL, NULL), 401);
 	assert_int_equal(number("SELECT status FROM audit WHERE action = 'token.create' AND user_uid IS NULL "
-				"ORDER BY id DESC LIMIT 1"),
+				"ORDER BY seq DESC LIMIT 1"),
 		401);
 	assert_true(number("SELECT count(*) FROM audit WHERE action = 'token.create' AND status = 201 AND "
 			   "user_name = 'admin'") > 0);
