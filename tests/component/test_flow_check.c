@@ -40,6 +40,10 @@ struct breach {
 	"(SELECT min(d.id) FROM device d WHERE d.host_id = a.host_id)), a.id, '" profile "', " start ", " \
 	"" slots ", " share " FROM allocation a"
 
+#define CHILD                                                                                            \
+	"INSERT INTO project (id, uid, domain_id, parent_id, name, created_us) SELECT 900, 'below', 1, " \
+	"max(id), 'child', 1 FROM project; "
+
 static const struct breach breaches[] = {
 	{ "UPDATE allocation SET vcpus = 1000, float_vcpus = 1000",
 		"host-capacity allocation-size memory-placement" },
@@ -68,6 +72,19 @@ static const struct breach breaches[] = {
 	{ "UPDATE books_clock SET offset_us = 7", "books-clock" },
 	{ "UPDATE port_address SET address = 1", "port-address" },
 	{ "DELETE FROM port_address; DELETE FROM port", "memory-quota" },
+	{ "UPDATE server SET ephemeral_gib = 3", "memory-quota" },
+	{ "UPDATE server SET extra_specs = '{\"pci_passthrough:alias\":\"h200:1\"}'", "memory-quota" },
+	{ "UPDATE image SET size = 5000000", "memory-quota" },
+	{ CHILD "INSERT INTO quota VALUES (900, 'cores', 21)", "quota-tree" },
+	{ CHILD "INSERT INTO quota VALUES (900, 'key_pairs', 101)", "quota-tree" },
+	{ CHILD "INSERT INTO quota VALUES (900, 'ram', -1)", "quota-tree" },
+	{ CHILD "UPDATE port SET project_id = 900", "memory-quota" },
+	{ "INSERT INTO quota SELECT id, 'cores', 1 FROM project; UPDATE project SET deleted_us = 5",
+		"quota-project" },
+	{ "INSERT INTO guardrail SELECT id, 'colour', 'red' FROM project", "guardrail-rule" },
+	{ "INSERT INTO guardrail SELECT id, 'preemptible', 'yes' FROM project", "guardrail-rule" },
+	{ "INSERT INTO guardrail SELECT id, 'zone', 'z' FROM project; UPDATE project SET deleted_us = 5",
+		"guardrail-project" },
 	{ "INSERT INTO flow (id, kind, subject_kind, subject_id, step, state, run_at_us, deadline_us, "
 	  "request_id, "
 	  "created_us) VALUES (1, 'server_stop', 'server', 1, 'off', 'ready', 1, 1, '', 1)",
