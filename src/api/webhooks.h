@@ -4,7 +4,7 @@
  * something to be sent, and when.
  *
  *	commit → who wants it? → the next events, signed → POST on a thread → unit: done, or when to try again
-*/
+ */
 #ifndef API_WEBHOOKS_H
 #define API_WEBHOOKS_H
 
@@ -33,9 +33,8 @@ bool webhooks_offered(const struct api *api);
 /* Where they may lead; texts are the configuration's. */
 struct outbound webhooks_outbound(const struct api *api);
 
-/* A secret for a row; sealed is in the arena. */
-void webhook_secret_seal(struct webhooks *all, struct arena *a, const char *uid, const char *secret,
-	const void **out, size_t *out_n);
+/* Fills in the secret of a row that has its uid; in the arena. */
+void webhooks_seal(struct webhooks *all, struct arena *a, const char *secret, struct webhook *w);
 
 struct webhooks_stats {
 	unsigned n, busy, failing; /* failing: those whose last delivery failed */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/util.h"
 
 enum { ANSWER_MAX_BYTES = 256 << 20, CONNECT_TIMEOUT_S = 10, ANSWER_TIMEOUT_S = 120, STALL_S = 60 };
@@ -26,6 +27,12 @@ static size_t take(char *data, size_t size, size_t n, void *ctx)
 	struct buf *out = &c->text;
 	long status = 0;
 
+	c->heard_us = clock_mono(&clock_system);
+	if (c->piece && curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK &&
+		status == 200) {
+		c->enough = !c->piece(c->piece_ctx, data, size * n);
+		return c->enough ? 0 : size * n;
+	}
 	if (c->sink && curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK &&
 		status == 200)
 		return fwrite(data, 1, size * n, c->sink);
@@ -155,16 +162,20 @@ static int transfer(
 	char *url = xasprintf("%.*s%s", c->config.url ? (int)strcspn(c->config.url + 8, "/") + 8 : 16,
 		c->config.url ? c->config.url : "http://localhost", path);
 	CLEANUP(free_ptr) char *token = c->token ? xasprintf("X-Auth-Token: %s", c->token) : NULL;
+	CLEANUP(free_ptr) char *last = c->last && *c->last ? xasprintf("Last-Event-ID: %s", c->last) : NULL;
 	char detail[CURL_ERROR_SIZE] = "";
 	CURLcode rc;
 
-	headers = curl_slist_append(headers, "Accept: application/json");
+	headers = curl_slist_append(
+		headers, c->piece ? "Accept: text/event-stream" : "Accept: application/json");
 	headers = curl_slist_append(headers, "Content-Type: application/json");
 	headers = curl_slist_append(headers, "Expect:");
 	if (str_eq(method, "GET")) /* flavors with their extra specs; bodies are those of 2.1 */
 		headers = curl_slist_append(headers, "OpenStack-API-Version: compute 2.61");
 	if (token)
 		headers = curl_slist_append(headers, token);
+	if (last)
+		headers = curl_slist_append(headers, last);
 	c->text.len = 0;
 	c->status = 0;
 	curl_easy_setopt(c->curl, CURLOPT_URL, url);
@@ -180,7 +191,7 @@ static int transfer(
 	rc = curl_easy_perform(c->curl);
 	curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, NULL);
 	curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, NULL);
-	if (rc != CURLE_OK)
+	if (rc != CURLE_OK && !c->enough)
 		return unreachable(c, rc, detail, err);
 	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &c->status);
 	return c->status >= 200 && c->status < 300 ? 0 : refused(c, err);
@@ -260,6 +271,46 @@ int client_download(struct client *c, const char *path, FILE *to, struct error *
 	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, (long)ANSWER_TIMEOUT_S);
 	curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_TIME, 0L);
 	c->sink = NULL;
+	return rc;
+}
+
+/* Heartbeats come more often than that, each only a few bytes. */
+static int on_quiet(void *ctx, curl_off_t total, curl_off_t now, curl_off_t up, curl_off_t up_now)
+{
+	const struct client *c = ctx;
+
+	(void)total;
+	(void)now;
+	(void)up;
+	(void)up_now;
+	return clock_mono(&clock_system) - c->heard_us > INT64_C(1000000) * STALL_S;
+}
+
+int client_follow(struct client *c, const char *path, const char *last, client_piece_fn *take, void *ctx,
+	struct error *err)
+{
+	int rc;
+
+	if (c->config.url && !c->config.token) { /* the last one may have run out */
+		free(c->token);
+		c->token = NULL;
+	}
+	if (c->config.url && !c->token && sign_in(c, err))
+		return -1;
+	c->piece = take;
+	c->piece_ctx = ctx;
+	c->last = last;
+	c->enough = false;
+	c->heard_us = clock_mono(&clock_system);
+	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, 0L);
+	curl_easy_setopt(c->curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(c->curl, CURLOPT_XFERINFOFUNCTION, on_quiet);
+	curl_easy_setopt(c->curl, CURLOPT_XFERINFODATA, c);
+	rc = transfer(c, "GET", path, NULL, err);
+	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, (long)ANSWER_TIMEOUT_S);
+	curl_easy_setopt(c->curl, CURLOPT_NOPROGRESS, 1L);
+	c->piece = NULL;
+	c->last = NULL;
 	return rc;
 }
 

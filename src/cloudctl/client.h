@@ -4,6 +4,8 @@
 #define CLOUDCTL_CLIENT_H
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "base/buf.h"
@@ -18,6 +20,9 @@ struct client_config {
 	const char *username, *password, *project, *user_domain, *project_domain;
 };
 
+/* A piece of a stream; false: it is enough. */
+typedef bool client_piece_fn(void *ctx, const char *p, size_t n);
+
 struct client {
 	struct client_config config;
 	void *curl;
@@ -25,6 +30,12 @@ struct client {
 	struct buf text; /* the last answer */
 	long status;     /* its HTTP status, 0: none came */
 	FILE *sink;      /* where an answer that succeeds goes instead */
+	/* of a stream */
+	client_piece_fn *piece;
+	void *piece_ctx;
+	const char *last; /* id of the last event that was seen */
+	bool enough;
+	int64_t heard_us; /* when something came, on the clock that only grows */
 };
 
 int client_init(struct client *c, const struct client_config *config, struct error *err);
@@ -37,6 +48,10 @@ int client_call(struct client *c, const char *method, const char *path, const ch
 	struct error *err);
 /* GET, with the answer written to a file as it comes, however long it is. */
 int client_download(struct client *c, const char *path, FILE *to, struct error *err);
+/* GET of a stream of events, behind the one with the id `last` ("": from now on). 0 when it ended, or take
+ * said that it is enough; ERR_UNREACHABLE also when nothing was heard for a minute. */
+int client_follow(struct client *c, const char *path, const char *last, client_piece_fn *take, void *ctx,
+	struct error *err);
 /* Adds text as one segment of a path or value of a query. */
 void url_escape(struct buf *out, const char *text);
 

@@ -35,6 +35,7 @@ static const struct command *const tables[] = {
 	flavor_commands,
 	quota_commands,
 	server_commands,
+	sample_commands,
 	placement_commands,
 	calendar_commands,
 	price_commands,

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # What is written agrees with the tables: conf/cloudd.conf with the daemon's keys, cloudd.conf(5) names each key, cloudd(8) and
-# --help each option, docs/api.md each route, and no document points to a file that is not there.
+# --help each option, docs/api.md each route, docs/events.md each type of event, and no document points to a file that is not there.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 cloudd=$CLOUDD_BUILD/src/cloudd/cloudd
@@ -32,6 +32,16 @@ done
 while read -r method path; do
 	grep -qF "| $method | \`$path\`" docs/api.md || complain "docs/api.md lacks $method $path"
 done < <("$CLOUDD_BUILD/tests/list_routes")
+
+events=src/domain/event_types.c
+[ "$(grep -c '^	{ "' $events)" = "$(grep -c '^| `[a-z]*\.[a-z_]*` | \(project\|operators\) |' docs/events.md)" ] ||
+	complain "docs/events.md has other events than $events"
+while IFS='|' read -r name tenant meaning; do
+	who=$([ "$tenant" = true ] && echo project || echo operators)
+	grep -qxF "| \`$name\` | $who | $meaning |" docs/events.md || complain "docs/events.md does not say of $name what $events does"
+	grep -rqF "\"$name\"" src --include=*.c --exclude=event_types.c || grep -rqF "'$name'" src --include=*.c ||
+		complain "nothing tells of $name"
+done < <(sed -nE 's/^\t\{ "([^"]+)", (true|false), "([^"]+)" \},$/\1|\2|\3/p' $events)
 
 while IFS=: read -r file target; do
 	case $target in http*) continue ;; esac

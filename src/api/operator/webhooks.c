@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "api/operator/operator.h"
+#include "api/webhook_secret.h"
 #include "base/crypto.h"
 #include "base/util.h"
 #include "domain/event_types.h"
 #include "store/events.h"
+#include "store/quotas.h"
 
 enum { SECRET_BYTES = 32, LAG_MAX = 1000 };
 
@@ -20,7 +22,7 @@ static void write_webhook(struct api_call *c, const struct webhook *w)
 
 	jw_kv_str(b, "id", w->uid);
 	jw_kv_str(b, "name", w->name);
-	jw_kv_str(b, "project_id", w->project_uid);
+	jw_kv_str(b, "project_id", w->project_uid[0] ? w->project_uid : NULL);
 	jw_kv_bool(b, "everything", w->everything);
 	jw_kv_str(b, "url", w->url);
 	jw_kv_str(b, "types", w->types);
@@ -112,7 +114,7 @@ int webhook_show(struct api_call *c, struct error *err)
 /* --- making one --- */
 
 struct webhook_body {
-	const char *name, *url, *types, *secret;
+	const char *name, *url, *types, *secret, *project;
 	bool everything;
 };
 
@@ -120,29 +122,49 @@ static const struct bind_field create_fields[] = {
 	BIND(webhook_body, name, "name", BIND_STR, 0, 0, 255),
 	BIND(webhook_body, url, "url", BIND_STR, BIND_REQUIRED, 1, 2048),
 	BIND(webhook_body, types, "types", BIND_STR, 0, 0, EVENT_WANTED_MAX),
-	BIND(webhook_body, secret, "secret", BIND_STR, 0, 16, 256),
+	BIND(webhook_body, secret, "secret", BIND_STR, 0, WEBHOOK_SECRET_MIN, WEBHOOK_SECRET_MAX),
+	BIND(webhook_body, project, "project_id", BIND_STR, 0, 1, 64),
 	BIND(webhook_body, everything, "everything", BIND_BOOL, 0, 0, 0),
 };
 const struct bind_table webhook_create_body = { .top = "webhook", BIND_TABLE(webhook_body, create_fields) };
 
-static int check(struct api_call *c, const struct webhook_body *in, struct error *err)
+/* Whose it will be: another project's is for administrators to make. */
+static int project_of(struct api_call *c, const struct webhook_body *in, const char **out, struct error *err)
+{
+	int64_t id;
+	int rc;
+
+	*out = c->who->project.uid ? c->who->project.uid : "";
+	if (in->project && !str_eq(in->project, *out)) {
+		if (!api_is_admin(c))
+			return error_set(err, ERR_FORBIDDEN, "project_id must be the token's project");
+		rc = store_quota_project(c->db, in->project, false, &id, err);
+		if (rc <= 0)
+			return rc < 0 ? -1
+				      : error_set(err, ERR_BAD_REQUEST, "there is no project %.64s",
+						in->project);
+		*out = in->project;
+	}
+	return **out || in->everything
+		       ? 0
+		       : error_set(err, ERR_BAD_REQUEST, "project_id or everything is required");
+}
+
+static int check(struct api_call *c, const struct webhook_body *in, const char *project, struct error *err)
 {
 	const struct outbound to = webhooks_outbound(c->api);
 	struct webhook *all;
 	size_t n;
 
-	if (!webhooks_offered(c->api))
-		return error_set(err, ERR_FORBIDDEN, "webhooks are not offered here");
 	if (in->everything && !api_is_admin(c))
 		return error_set(err, ERR_FORBIDDEN, "only an administrator is told of everything");
-	if (!c->who->project.id)
-		return error_set(err, ERR_BAD_REQUEST, "a webhook needs a token for a project");
 	if (in->types && !event_wanted_valid(in->types))
 		return error_set(err, ERR_BAD_REQUEST, "types: there are no such events");
-	if (in->secret && strlen(in->secret) > 256)
-		return error_set(err, ERR_BAD_REQUEST, "secret must have at most 256 bytes");
+	if (in->secret && strlen(in->secret) > WEBHOOK_SECRET_MAX) /* bytes, not characters */
+		return error_set(
+			err, ERR_BAD_REQUEST, "secret must have at most %d bytes", WEBHOOK_SECRET_MAX);
 	if (outbound_check(&to, in->url, err) < 0 ||
-		store_webhook_list(c->db, c->arena, c->who->project.uid, &all, &n, err) < 0)
+		store_webhook_list(c->db, c->arena, project, &all, &n, err) < 0)
 		return -1;
 	return n < c->api->config.webhooks_max
 		       ? 0
@@ -162,9 +184,18 @@ static void tell(struct api_call *c, int64_t id)
 	c->committed = changed;
 }
 
+/* The one that was sent, or a new one. */
+static const char *secret_for(struct api_call *c, const struct webhook_body *in)
+{
+	CLEANUP(free_ptr) char *made = in->secret ? NULL : random_base64url(c->api->loop->rng, SECRET_BYTES);
+
+	return made ? arena_strdup(c->arena, made) : in->secret;
+}
+
 int webhook_create(struct api_call *c, struct error *err)
 {
 	const struct webhook_body *in = c->in;
+	const char *secret = secret_for(c, in);
 	struct webhook w = { .id = store_next_id(c->api->store),
 		.name = in->name ? in->name : "",
 		.everything = in->everything,
@@ -172,20 +203,16 @@ int webhook_create(struct api_call *c, struct error *err)
 		.types = in->types ? in->types : "",
 		.last_error = "",
 		.created_us = c->now_us };
-	char *made = NULL, uid[UUID_TEXT];
-	const char *secret = in->secret;
+	char uid[UUID_TEXT];
 
-	if (check(c, in, err) < 0 || store_event_last(c->db, &w.done_id, err) < 0)
+	if (!webhooks_offered(c->api))
+		return error_set(err, ERR_FORBIDDEN, "webhooks are not offered here");
+	if (project_of(c, in, &w.project_uid, err) < 0 || check(c, in, w.project_uid, err) < 0 ||
+		store_event_last(c->db, &w.done_id, err) < 0)
 		return -1;
 	uuid_make(c->api->loop->rng, uid);
 	w.uid = arena_strdup(c->arena, uid);
-	w.project_uid = c->who->project.uid;
-	if (!secret) {
-		made = random_base64url(c->api->loop->rng, SECRET_BYTES);
-		secret = arena_strdup(c->arena, made);
-		free_ptr(&made);
-	}
-	webhook_secret_seal(c->api->webhooks, c->arena, w.uid, secret, &w.secret, &w.secret_n);
+	webhooks_seal(c->api->webhooks, c->arena, secret, &w);
 	if (store_webhook_insert(c->db, &w, err) < 0)
 		return -1;
 	tell(c, w.id);
