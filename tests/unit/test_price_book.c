@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -187,12 +188,36 @@ static void test_whole_book(void **state)
 	arena_finish(&a);
 }
 
+/* What is installed for operators to begin with. */
+static void test_example(void **state)
+{
+	CLEANUP(buf_finish) struct buf text = { 0 };
+	FILE *f = fopen(SOURCE_DIR "/conf/prices.example.json", "r");
+	struct arena a = { 0 };
+	struct price_book b;
+	struct error err;
+	char piece[4096];
+	size_t n;
+
+	(void)state;
+	assert_non_null(f);
+	while ((n = fread(piece, 1, sizeof piece, f)) > 0)
+		buf_append(&text, piece, n);
+	fclose(f);
+	if (price_book_parse(text.data, text.len, &a, &b, &err))
+		fail_msg("%s", err.msg);
+	assert_string_equal(b.currency->code, "VND");
+	assert_true(b.items_n > 10 && b.discounts_n == 2 && b.commitments_n == 1 && b.taxes_n == 1);
+	arena_finish(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_matching),
 		cmocka_unit_test(test_whole_book),
+		cmocka_unit_test(test_example),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
