@@ -11,6 +11,7 @@
 #include "api/event_streams.h"
 #include "api/identity/identity.h"
 #include "api/image/image.h"
+#include "api/metrics.h"
 #include "api/network/network.h"
 #include "api/webhooks.h"
 #include "base/util.h"
@@ -49,6 +50,7 @@ static const struct api_route root_routes[] = {
 	{ "GET", "/image/versions", image_versions, ROLE_NONE, 0, 0, 0, "image.versions" },
 	{ "GET", "/network", network_versions, ROLE_NONE, 0, 0, 0, "network.versions" },
 	{ "GET", "/console", console_connect, ROLE_NONE, 0, 0, ROUTE_OWN, "server.console" },
+	{ "GET", "/metrics", metrics_show, ROLE_ADMIN, 0, 0, ROUTE_OWN | ROUTE_BEARER, "cloud.metrics" },
 };
 
 const struct api_service service_root = {
@@ -128,6 +130,7 @@ int api_init(struct api *api, struct error *err)
 	for (size_t i = 0; i < ARRAY_LEN(services); i++)
 		add_routes(api, services[i]);
 	housekeeping_start(api);
+	api->metrics = metrics_create(api, api->config.metrics_token);
 	api->consoles = consoles_create(api);
 	api->billing = billing_create(&(struct billing_config) { api->loop, api->tick, api->store, api->lanes,
 		api->config.budgets_every_s });
@@ -152,6 +155,7 @@ void api_stop(struct api *api)
 void api_finish(struct api *api)
 {
 	housekeeping_destroy(api);
+	metrics_destroy(api->metrics);
 	consoles_destroy(api->consoles);
 	billing_destroy(api->billing);
 	event_streams_destroy(api->event_streams);

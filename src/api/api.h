@@ -34,6 +34,7 @@ struct consoles;
 struct event_streams;
 struct webhooks;
 struct housekeeping;
+struct metrics;
 struct request_key;
 
 /* 0 with c->status and c->out set, or -1 with err: the dispatcher makes the service's error body of it. */
@@ -58,7 +59,8 @@ enum api_route_flags {
 	ROUTE_NO_BODY = 8,   /* a body is ignored */
 	ROUTE_ANY_JSON = 16, /* the body may be any JSON (JSON patch), with any content type */
 	ROUTE_SECRET = 32,   /* the path names a secret: log and audit rows show the table's instead */
-	ROUTE_ANEW = 64      /* each request has its own effect: an Idempotency-Key is passed over */
+	ROUTE_ANEW = 64,     /* each request has its own effect: an Idempotency-Key is passed over */
+	ROUTE_BEARER = 128   /* also for who has the token of the metrics */
 };
 
 struct api_route {
@@ -119,6 +121,7 @@ struct api_config {
 	bool webhook_http;
 	int64_t webhook_timeout_s, webhook_give_up_us;
 	unsigned webhook_threads, webhooks_max; /* max: of a project */
+	const char *metrics_token; /* of who may read /metrics without being an administrator; NULL: nobody */
 	/* For GET /cloud/v1/config: the daemon's table of keys, rendered. */
 	void (*show_config)(void *ctx, struct buf *out);
 	void *show_config_ctx;
@@ -135,6 +138,7 @@ struct api {
 	struct identity *identity; /* token cache and password pool; api/identity owns it */
 	struct http_server *http;
 	struct housekeeping *housekeeping;
+	struct metrics *metrics;
 	struct consoles *consoles; /* remote ones: api/consoles.h */
 	struct event_streams *event_streams;
 	struct webhooks *webhooks;

@@ -4,6 +4,7 @@
  *	configuration → loop → store, tick, lanes → boot unit (cloud id, networks) → hypervisors, flows → API
  *	SIGTERM: no new requests → no new steps → last commit → clean stop. Guests run on. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
@@ -32,7 +33,7 @@
 
 /* LINGER_MS: what flows write waits that long for company while no request writes; a commit costs as much as
  * many rows */
-enum { STOP_GRACE_MS = 10000, LANES_GRACE_MS = 1000, LINGER_MS = 5 };
+enum { STOP_GRACE_MS = 10000, LANES_GRACE_MS = 1000, LINGER_MS = 5, TOKEN_MIN = 32, TOKEN_MAX = 256 };
 
 struct daemon {
 	const char *config_path;
@@ -49,6 +50,7 @@ struct daemon {
 	struct http_server *http;
 	struct http_tls tls;
 	char cloud_id[UUID_TEXT];
+	char *metrics_token; /* NULL: none */
 	struct tick_unit boot;
 	struct loop_timer booted, watchdog, stop_limit;
 	uint64_t watchdog_ms;
@@ -292,6 +294,7 @@ static struct api_config api_config_of(const struct daemon *d)
 		.webhook_give_up_us = c->webhook_give_up_h * 3600 * 1000000,
 		.webhook_threads = (unsigned)c->webhook_threads,
 		.webhooks_max = (unsigned)c->webhooks_max,
+		.metrics_token = d->metrics_token,
 		.show_config = show_config,
 		.show_config_ctx = (void *)&d->config,
 	};
@@ -482,6 +485,28 @@ static int open_samples(struct daemon *d, struct error *err)
 	return c->sample_s ? samples_open(&sc, &d->samples, err) : 0;
 }
 
+/* Its own file, so that the configuration can be shown to everybody who runs the cloud. */
+static int read_metrics_token(struct daemon *d, struct error *err)
+{
+	const char *path = d->config.metrics_token_file;
+	char text[TOKEN_MAX + 2] = "";
+	CLEANUP(close_fd) int fd = -1;
+
+	if (!path[0])
+		return 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, text, sizeof text - 1) < 0)
+		return error_set(err, ERR_BAD_REQUEST, "metrics_token_file %s cannot be read: %s", path,
+			strerror(errno));
+	text[strcspn(text, "\r\n")] = '\0';
+	if (strlen(text) < TOKEN_MIN || strlen(text) > TOKEN_MAX)
+		return error_set(err, ERR_BAD_REQUEST,
+			"metrics_token_file %s must have one line of %d to %d characters", path, TOKEN_MIN,
+			TOKEN_MAX);
+	d->metrics_token = xstrdup(text);
+	return 0;
+}
+
 static int open_state(struct daemon *d, struct error *err)
 {
 	const struct config *c = &d->config;
@@ -496,7 +521,7 @@ static int open_state(struct daemon *d, struct error *err)
 	if (make_dir(c->state_dir, 0700, err) < 0 || make_dir(c->image_dir, 0700, err) < 0)
 		return -1;
 	if (store_open(&sc, &d->store, err) < 0 || open_history(d, err) < 0 ||
-		open_samples(d, err) < 0)
+		open_samples(d, err) < 0 || read_metrics_token(d, err) < 0)
 		return -1;
 	d->tick = tick_create(&tc);
 	member.ctx = d->store;
@@ -535,6 +560,7 @@ static unsigned close_all(struct daemon *d)
 		store_close(d->store);
 	history_unref(d->history);
 	samples_unref(d->samples);
+	free(d->metrics_token);
 	config_finish(&d->config);
 	return lost;
 }

@@ -16,7 +16,8 @@ enum {
 	TOP_MAX = 1000,
 	TOP = 20,
 	UID_MAX = 64,
-	TOP_PERIODS = 2 /* so that each host was asked in them */
+	PERCENT_NS = 10000000, /* of a second of one processor */
+	TOP_PERIODS = 2        /* so that each host was asked in them */
 };
 
 static const int64_t minute_ms = 60000, hour_ms = 3600000;
@@ -137,10 +138,17 @@ static void kv_ram(struct buf *b, const struct samples_sum *s)
 		jw_null(b);
 }
 
+static int64_t per_second(int64_t n, const struct samples_sum *s)
+{
+	return s->covered_ms ? n * 1000 / s->covered_ms : 0;
+}
+
 /* Members of an object that is open. */
 static void write_sum(struct buf *b, const struct samples_sum *s)
 {
 	jw_kv_int(b, "covered_s", s->covered_ms / 1000);
+	jw_kv_int(b, "cpu_s", s->used[SAMPLE_CPU_NS] / 1000000000);
+	jw_kv_int(b, "cpu_percent", per_second(s->used[SAMPLE_CPU_NS], s) / PERCENT_NS);
 	for (int i = 0; i < SAMPLE_COUNTERS; i++)
 		jw_kv_int(b, sample_counter_names[i], s->used[i]);
 	kv_ram(b, s);
@@ -309,11 +317,6 @@ static int run_top(struct samples *s, struct arena *a, void *in, struct error *e
 		&w->top, &w->n, err);
 }
 
-static int64_t per_second(int64_t n, const struct samples_sum *s)
-{
-	return s->covered_ms ? n * 1000 / s->covered_ms : 0;
-}
-
 static void write_top(struct api_call *c, const struct samples_top *t)
 {
 	const struct samples_sum *s = &t->sum;
@@ -332,8 +335,7 @@ static void write_top(struct api_call *c, const struct samples_top *t)
 	jw_kv_str(b, "project", n ? row->project_name : NULL);
 	if (api_is_admin(c))
 		jw_kv_str(b, "host", n ? row->host : NULL);
-	/* a hundred is one processor */
-	jw_kv_int(b, "cpu_percent", per_second(u[SAMPLE_CPU_NS], s) / 10000000);
+	jw_kv_int(b, "cpu_percent", per_second(u[SAMPLE_CPU_NS], s) / PERCENT_NS);
 	jw_kv_int(b, "disk_read_bytes_s", per_second(u[SAMPLE_DISK_READ_BYTES], s));
 	jw_kv_int(b, "disk_write_bytes_s", per_second(u[SAMPLE_DISK_WRITE_BYTES], s));
 	jw_kv_int(b, "net_rx_bytes_s", per_second(u[SAMPLE_NET_RX_BYTES], s));
