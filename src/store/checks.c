@@ -134,7 +134,7 @@ static const struct check_rule checks[] = {
 		"' that is gone' FROM pragma_foreign_key_check" },
 };
 
-static int run(struct db *db, const struct check_rule *rules, size_t n, store_finding_fn *found, void *ctx,
+int check_run(struct db *db, const struct check_rule *rules, size_t n, store_finding_fn *found, void *ctx,
 	struct error *err)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -153,13 +153,17 @@ static int run(struct db *db, const struct check_rule *rules, size_t n, store_fi
 
 int store_check(struct db *db, store_finding_fn *found, void *ctx, int *out_rules, struct error *err)
 {
-	if (run(db, checks, ARRAY_LEN(checks), found, ctx, err) ||
-		run(db, check_claim_rules, check_claim_rules_n, found, ctx, err) ||
-		run(db, check_book_rules, check_book_rules_n, found, ctx, err) ||
-		run(db, check_quota_rules, check_quota_rules_n, found, ctx, err) ||
+	if (check_run(db, checks, ARRAY_LEN(checks), found, ctx, err) ||
+		check_run(db, check_claim_rules, check_claim_rules_n, found, ctx, err) ||
+		check_run(db, check_book_rules, check_book_rules_n, found, ctx, err) ||
+		check_run(db, check_quota_rules, check_quota_rules_n, found, ctx, err) ||
+		check_run(db, check_event_rules, check_event_rules_n, found, ctx, err) ||
+		check_run(db, check_price_rules, check_price_rules_n, found, ctx, err) ||
+		check_seals(db, found, ctx, err) ||
 		check_quota_tree(db, found, ctx, err) || check_rooms(db, found, ctx, err) ||
 		check_audit(db, found, ctx, err))
 		return -1;
-	*out_rules = (int)(ARRAY_LEN(checks) + check_claim_rules_n + check_book_rules_n + check_quota_rules_n + 5);
+	*out_rules = (int)(ARRAY_LEN(checks) + check_claim_rules_n + check_book_rules_n + check_quota_rules_n +
+			    check_price_rules_n + 6);
 	return 0;
 }

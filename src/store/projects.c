@@ -191,6 +191,7 @@ int store_project_delete(struct db *db, int64_t id, int64_t now_us, struct error
 		"DELETE FROM project_tag WHERE project_id = ?",
 		"DELETE FROM quota WHERE project_id = ?",
 		"DELETE FROM guardrail WHERE project_id = ?",
+		"DELETE FROM budget WHERE project_id = ?",
 		"DELETE FROM image_member WHERE project_id = ?",
 		"DELETE FROM flavor_access WHERE project_id = ?",
 	};
@@ -201,13 +202,16 @@ int store_project_delete(struct db *db, int64_t id, int64_t now_us, struct error
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		if (db_run(db, err, parts[i], "i", id) < 0)
 			return -1;
-	if (store_app_credential_delete_project(db, id, err) < 0 ||
+	if (db_run(db, err, "DELETE FROM webhook WHERE project_uid = (SELECT uid FROM project WHERE id = ?)", "i",
+		    id) < 0 ||
+		store_app_credential_delete_project(db, id, err) < 0 ||
 		store_assignment_delete_target(db, ASSIGNED_PROJECT, id, err) < 0)
 		return -1;
 	gone = db_run(db, err,
 		"DELETE FROM project WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM usage WHERE project_id = "
 		"?1) "
 		"AND NOT EXISTS (SELECT 1 FROM gpu_usage WHERE project_id = ?1) "
+		"AND NOT EXISTS (SELECT 1 FROM invoice WHERE project_id = ?1) "
 		"AND NOT EXISTS (SELECT 1 FROM server WHERE project_id = ?1) "
 		"AND NOT EXISTS (SELECT 1 FROM image WHERE project_id = ?1) "
 		"AND NOT EXISTS (SELECT 1 FROM project WHERE parent_id = ?1)",

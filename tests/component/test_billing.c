@@ -12,6 +12,7 @@
 #include "flow/billing_local.h"
 #include "store/books.h"
 #include "store/budgets.h"
+#include "store/checks.h"
 #include "store/price_books.h"
 
 enum { PROJECTS = 250, GUARD_MS = 60000, BEAT_MS = 10 };
@@ -459,6 +460,25 @@ static int correct(struct db *db, struct error *err)
 }
 
 static const char *edit_sql;
+static int64_t findings;
+
+static void on_finding(void *ctx, const char *rule, const char *object, const char *message)
+{
+	(void)ctx;
+	(void)object;
+	(void)message;
+	findings += strncmp(rule, "invoice-", 8) == 0 || strncmp(rule, "month-", 6) == 0;
+}
+
+static int64_t check(void)
+{
+	struct error err;
+	int rules;
+
+	findings = 0;
+	assert_int_equal(store_check(store_ro(t.f.store), on_finding, NULL, &rules, &err), 0);
+	return findings;
+}
 
 static int edit(struct db *db, struct error *err)
 {
@@ -503,13 +523,13 @@ static void test_edits(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
 		edit_sql = pairs[i][0];
 		unit(edit);
-		if (!verify(202701))
+		if (!verify(202701) || !check())
 			fail_msg("not found: %s", edit_sql);
 		edit_sql = pairs[i][1];
 		if (!edit_sql)
 			continue;
 		unit(edit);
-		if (verify(202701))
+		if (verify(202701) || check())
 			fail_msg("not mended: %s", edit_sql);
 	}
 	drop();
