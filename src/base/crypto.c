@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <openssl/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,9 +12,20 @@
 
 #include "base/util.h"
 
+/* Looked up once: that costs as much as hashing a kilobyte. */
+static EVP_MD *sha256_md;
+
+static void sha256_find(void)
+{
+	sha256_md = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
 void sha256(const void *data, size_t n, unsigned char out[SHA256_SIZE])
 {
-	if (EVP_Digest(data, n, out, NULL, EVP_sha256(), NULL) != 1)
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, sha256_find);
+	if (EVP_Digest(data, n, out, NULL, sha256_md, NULL) != 1)
 		abort();
 }
 
