@@ -164,6 +164,6 @@ int store_check(struct db *db, store_finding_fn *found, void *ctx, int *out_rule
 		check_audit(db, found, ctx, err))
 		return -1;
 	*out_rules = (int)(ARRAY_LEN(checks) + check_claim_rules_n + check_book_rules_n + check_quota_rules_n +
-			    check_price_rules_n + 6);
+			    check_event_rules_n + check_price_rules_n + 6);
 	return 0;
 }

@@ -227,11 +227,12 @@ def make_things(cloud):
     port = cloud.request("tenant", "GET", "/network/v2.0/ports?device_id=" + server).json["ports"][0]["id"]
     group = cloud.request("tenant", "POST", "/compute/v2.1/os-server-groups", {"server_group": {
         "name": "mine", "policies": ["affinity"]}}).json["server_group"]["id"]
+    hook = cloud.request("tenant", "POST", "/cloud/v1/webhooks", {"webhook": {"url": "https://hook.invalid/"}}).json["webhook"]["id"]
     me = cloud.request("tenant", "GET", "/identity/v3/auth/tokens", headers={"X-Subject-Token": cloud.token("tenant")}).json["token"]
     return {"/os-server-groups": ("group_id", group), "/users/": ("user_id", me["user"]["id"]),
             "/projects/": ("project_id", me["project"]["id"]), "/os-quota-sets/": ("project_id", me["project"]["id"]),
             "/quotas/": ("project", me["project"]["id"]), "/guardrails/": ("project", me["project"]["id"]), "/image/": ("image_id", image), "/compute/v2.1/servers": ("server_id", server), "/ports": ("id", port),
-            "/os-keypairs": ("name", "mine")}
+            "/os-keypairs": ("name", "mine"), "/webhooks/": ("webhook", hook)}
 
 
 def check_lists(matrix, things):
@@ -299,7 +300,7 @@ def main():
             print(c)
         return 0
     missing = check_tables()
-    with Cloud(settings=["identity.lockout_failures=1000"]) as cloud:
+    with Cloud(settings=["identity.lockout_failures=1000", "events.webhook_hosts=hook.invalid"]) as cloud:
         cloud.add_person("reader", "reader", "demo")
         cloud.add_person("other", "member", "elsewhere")
         for who in ("admin", "tenant", "reader", "other"):
