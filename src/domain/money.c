@@ -103,7 +103,7 @@ bool money_round(money_wide num, money_wide den, int64_t *out)
 }
 
 /* The whole units and the rest of the quantity are multiplied apart: no product passes 128 bits for what the
- * header allows (rest < 2^72, minor < 2^50, power < 2^30). */
+ * header allows (rest < 2^75, minor < 2^50, power < 2^30). */
 bool money_amount(
 	money_wide num, money_wide den, struct decimal price, const struct currency *c, int64_t *out)
 {
@@ -227,7 +227,7 @@ const char *quantity_text(money_wide num, money_wide den, char out[FRACTION_TEXT
 	int64_t power = money_power(QUANTITY_DIGITS), part = 0;
 	char a[44], b[DECIMAL_TEXT];
 
-	/* den is at most 2^72 and power 2^20 */
+	/* den is at most 2^75 and power 2^20 */
 	money_round(num % den * power, den, &part);
 	if (part == power) {
 		whole++;

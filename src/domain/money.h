@@ -42,7 +42,7 @@ int64_t money_power(int n);
 /* The one rounding: num / den to the nearest whole number, halves away from zero. den > 0. False: it passes
  * what an amount can hold. */
 bool money_round(money_wide num, money_wide den, int64_t *out);
-/* quantity (num / den, not negative) × price in the currency's minor units, rounded once. den at most 2^72.
+/* quantity (num / den, not negative) × price in the currency's minor units, rounded once. den at most 2^75.
  * False: too much. */
 bool money_amount(
 	money_wide num, money_wide den, struct decimal price, const struct currency *c, int64_t *out);

@@ -387,7 +387,7 @@ int rating_make(struct arena *a, const struct price_book *b, const char *project
 	int64_t total;
 
 	if (p->to_us <= p->from_us || p->to_us - p->from_us > RATING_PERIOD_MAX)
-		return error_set(err, ERR_BAD_REQUEST, "a period to be rated lasts from 1 µs to 40 days");
+		return error_set(err, ERR_BAD_REQUEST, "a period to be rated lasts from 1 µs to 400 days");
 	find_commitments(&m);
 	if (collect(&m) || usage_lines(&m) || discount_lines(&m))
 		return -1;

@@ -34,8 +34,9 @@ struct rating_period {
 	bool all; /* with lines for what has no price */
 };
 
-/* The most that a period may last, so that products stay within their bounds. */
-#define RATING_PERIOD_MAX (INT64_C(40) * 86400 * 1000000)
+/* The most that a period may last, so that products stay within their bounds (money_amount): a month in which
+ * the clock was set back lasts longer than others. */
+#define RATING_PERIOD_MAX (INT64_C(400) * 86400 * 1000000)
 
 /* groups: the project's, sorted. Everything in the arena. No use and no commitment: no lines. */
 int rating_make(struct arena *a, const struct price_book *b, const char *project,

@@ -36,6 +36,9 @@ static int one(sqlite3_stmt *st, struct closed_month *out, struct error *err)
 
 int store_month_bounds(struct db *db, int month, int64_t *from_us, int64_t *to_us, struct error *err)
 {
+	static const char before[] =
+		"SELECT month, to_us FROM closed_month WHERE month < ? ORDER BY month DESC LIMIT 1";
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	struct closed_month m;
 	int64_t end;
 	int rc = store_month_get(db, month, &m, err);
@@ -48,12 +51,18 @@ int store_month_bounds(struct db *db, int month, int64_t *from_us, int64_t *to_u
 		return rc < 0 ? -1 : 0;
 	*from_us = books_from_wall(db, month_start(month));
 	*to_us = books_from_wall(db, month_start(month_next(month)));
-	rc = db_int_query(db, err, &end,
-		"SELECT to_us FROM closed_month WHERE month < ? ORDER BY month DESC LIMIT 1", "i",
-		(int64_t)month);
-	if (rc > 0 && store_month_last(db, &m.month, err) > 0 && month_next(m.month) == month)
+	if (db_query(db, err, &st, before, "i", (int64_t)month))
+		return -1;
+	rc = db_row(st, err);
+	if (rc <= 0)
+		return rc;
+	/* what was billed is not billed again, whatever the clock was set to since */
+	end = db_int(st, 1);
+	if (month_next((int)db_int(st, 0)) == month || *from_us < end)
 		*from_us = end;
-	return rc < 0 ? -1 : 0;
+	if (*to_us < *from_us)
+		*to_us = *from_us;
+	return 0;
 }
 
 int store_month_begin(struct db *db, const struct closed_month *m, struct error *err)

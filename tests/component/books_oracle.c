@@ -339,10 +339,11 @@ static void see_gpus(struct oracle *o, struct db *db)
 		"h.forced_down, h.state != 'up' OR d.custody = 'reset' OR EXISTS (SELECT 1 FROM block_host w "
 		"JOIN block b "
 		"ON b.id = w.block_id WHERE w.host_id = h.id AND b.kind = 'maintenance' AND b.state = "
-		"'active'), b.id, "
-		"b.project_id FROM device d JOIN host h ON h.id = d.host_id LEFT JOIN (block_device k JOIN "
-		"block b ON "
-		"b.id = k.block_id AND b.kind = 'capacity' AND b.state = 'active') ON k.device_id = d.id";
+		"'active'), b.id, b.project_id FROM device d JOIN host h ON h.id = d.host_id LEFT JOIN block "
+		"b "
+		/* the earlier one, while it ends and another begins */
+		"ON b.id = (SELECT k.block_id FROM block_device k JOIN block a ON a.id = k.block_id WHERE "
+		"k.device_id = d.id AND a.kind = 'capacity' AND a.state = 'active' ORDER BY a.id LIMIT 1)";
 	CLEANUP(db_done) sqlite3_stmt *st = query(db, sql);
 
 	while (next(st)) {
@@ -410,6 +411,7 @@ void oracle_finish(struct oracle *o)
 		free(o->segments[i]);
 	free(o->segments);
 	free(o->stretches);
+	free(o->sealed);
 	free(o->things);
 	free(o->index);
 }
@@ -422,14 +424,48 @@ struct months {
 	int64_t *began_us; /* n + 1 */
 };
 
+int oracle_first_month(const struct oracle *o)
+{
+	return oracle_month_of(o->stretches[0].from_us);
+}
+
+int oracle_month_number(int month)
+{
+	return (1970 + month / 12) * 100 + month % 12 + 1;
+}
+
+int64_t oracle_month_begin(const struct oracle *o, int month)
+{
+	size_t i = (size_t)(month - oracle_first_month(o));
+	int64_t begin_us;
+
+	if (i == 0)
+		return o->stretches[0].from_us;
+	if (i <= o->sealed_n)
+		return o->sealed[i - 1];
+	begin_us = oracle_moment(o, oracle_month_wall(month));
+	return o->sealed_n && begin_us < o->sealed[o->sealed_n - 1] ? o->sealed[o->sealed_n - 1] : begin_us;
+}
+
+int oracle_close(struct oracle *o)
+{
+	int month = oracle_first_month(o) + (int)o->sealed_n;
+	int64_t end_us = oracle_month_begin(o, month + 1);
+
+	if (end_us > o->now_us || oracle_wall(o) < oracle_month_wall(month + 1))
+		return 0;
+	o->sealed = xrealloc(o->sealed, (o->sealed_n + 1) * sizeof *o->sealed);
+	o->sealed[o->sealed_n++] = end_us;
+	return oracle_month_number(month);
+}
+
 static struct months months_make(const struct oracle *o)
 {
-	struct months m = { .first = oracle_month_of(o->stretches[0].from_us) };
+	struct months m = { .first = oracle_first_month(o) };
 
 	do {
 		m.began_us = xrealloc(m.began_us, (m.n + 1) * sizeof *m.began_us);
-		m.began_us[m.n] = m.n ? oracle_moment(o, oracle_month_wall(m.first + (int)m.n))
-				      : o->stretches[0].from_us;
+		m.began_us[m.n] = oracle_month_begin(o, m.first + (int)m.n);
 	} while (m.began_us[m.n++] <= o->now_us);
 	m.n--;
 	return m;
@@ -443,12 +479,11 @@ static void cut(
 	for (size_t i = 0; i < m->n; i++) {
 		int64_t begin = from_us > m->began_us[i] ? from_us : m->began_us[i];
 		int64_t end = to_us < m->began_us[i + 1] ? to_us : m->began_us[i + 1];
-		int month = m->first + (int)i;
 		char text[ORACLE_KEY + 8];
 
 		if (end <= begin)
 			continue;
-		snprintf(text, sizeof text, "%d|%s", (1970 + month / 12) * 100 + month % 12 + 1, key);
+		snprintf(text, sizeof text, "%d|%s", oracle_month_number(m->first + (int)i), key);
 		oracle_bag_get(bag, text)->us += end - begin;
 		left -= end - begin;
 	}

@@ -36,6 +36,8 @@ struct oracle {
 	int64_t now_us; /* books time */
 	struct oracle_stretch *stretches;
 	size_t stretches_n;
+	int64_t *sealed; /* where the months that are closed end, from the first on */
+	size_t sealed_n;
 	struct oracle_sum **segments;
 	size_t segments_n;
 	struct oracle_thing *things; /* that live */
@@ -62,6 +64,16 @@ int64_t oracle_month_wall(int month); /* where it begins by the calendar */
 /* Books time of that wall time: the first moment at which the clock showed it, or a later one, and never the
  * same again. */
 int64_t oracle_moment(const struct oracle *o, int64_t wall_us);
+
+int oracle_first_month(const struct oracle *o);
+/* The bounds of that month: as it was closed, else from where the last closed one ended, else by the
+ * calendar. */
+int64_t oracle_month_begin(const struct oracle *o, int month);
+/* The next month that is not closed: nothing moves its bounds any more. Returns its number; 0: it is not
+ * over. */
+int oracle_close(struct oracle *o);
+/* 202701 */
+int oracle_month_number(int month);
 
 /* All sums by month, `month|key`. */
 void oracle_months(const struct oracle *o, struct oracle_bag *out);

@@ -405,7 +405,7 @@ static inline void some_trouble(struct life *l)
 	const char *world = l->c.worlds[dice(HOSTS)];
 	int host = (int)dice(HOSTS);
 
-	switch (dice(9)) {
+	switch (dice(10)) {
 	case 0:
 		sim_drop(world, "cable");
 		break;
@@ -427,9 +427,10 @@ static inline void some_trouble(struct life *l)
 		host = one_in(3) ? host : -host - 1;
 		cloud_do(&l->c, do_force_down, &host);
 		break;
-	default:
-		if (l->n)
-			sim_guest_shutdown(world, l->guests[dice(l->n)].uid);
+	default: /* the guest itself, or somebody's virsh */
+		for (unsigned i = 0, g = dice(64); l->n && i < HOSTS; i++)
+			(host % 2 ? sim_guest_shutdown : sim_undefine)(
+				l->c.worlds[i], l->guests[g % l->n].uid);
 	}
 }
 

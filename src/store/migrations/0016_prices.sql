@@ -12,7 +12,7 @@ CREATE TABLE price_book (
 CREATE TABLE closed_month (
 	month INTEGER NOT NULL PRIMARY KEY,
 	from_us INTEGER NOT NULL, -- books time
-	to_us INTEGER NOT NULL CHECK (to_us > from_us),
+	to_us INTEGER NOT NULL CHECK (to_us >= from_us),
 	book_version INTEGER NOT NULL REFERENCES price_book (version),
 	begun_us INTEGER NOT NULL,
 	closed_us INTEGER,
