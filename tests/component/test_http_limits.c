@@ -13,6 +13,8 @@
 #include "base/util.h"
 #include "http_fixture.h"
 
+#define HOST "Host: h\r\n"
+
 enum { NEVER_MS = 60000, SOON_MS = 50 };
 
 static struct fixture f;
@@ -74,6 +76,44 @@ static int setup_slow_body(void **state)
 	return 0;
 }
 
+/* Everything that is quiet ends soon, but an answer that has nothing to say. */
+static int setup_quiet(void **state)
+{
+	struct http_limits l = small;
+
+	(void)state;
+	l.connections = 4;
+	l.idle_ms = l.body_ms = SOON_MS;
+	l.min_rate = 1000 * 1000 * 1000;
+	fixture_start(&f, &l);
+	return 0;
+}
+
+/* An answer without an end outlives all windows while its peer has read what there is; when that leaves, its
+ * handler is told at once, though nothing is written. */
+static void test_quiet_answer(void **state)
+{
+	static const char said[] = "more\r\n4\r\nmore\r\n4\r\nmore\r\n4\r\nmore";
+	struct client c, other;
+
+	(void)state;
+	assert_true(client_open_tls(&c, f.port, 0));
+	assert_true(client_puts(&c, "GET /watch HTTP/1.1\r\n" HOST "\r\n"));
+	fixture_wait(&f, &f.held_n, 1);
+	for (int i = 0; i < 4; i++) { /* each takes as long as an idle connection lives */
+		assert_true(client_open_tls(&other, f.port, 0));
+		client_drain(&other);
+		client_close(&other);
+		fixture_more(&f);
+	}
+	do
+		assert_true(client_fill(&c));
+	while (!memmem(c.in.data, c.in.len, said, sizeof said - 1));
+	client_close(&c);
+	fixture_wait(&f, &f.left, 1);
+	assert_int_equal(f.left, 1);
+}
+
 /* The answer to these bytes is this status with a JSON body, and then the connection ends in order. */
 static void expect_refused(const char *bytes, size_t n, int status)
 {
@@ -104,7 +144,6 @@ static void refused(const char *text, int status)
 	expect_refused(text, strlen(text), status);
 }
 
-#define HOST "Host: h\r\n"
 #define X10 "xxxxxxxxxx"
 #define X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
 
@@ -299,6 +338,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(setup_small, test_framing_errors_are_answered),
+		TEST(setup_quiet, test_quiet_answer),
 		TEST(setup_small, test_collected_body_over_limit),
 		TEST(setup_small, test_answers_before_a_broken_request_arrive),
 		TEST(setup_small, test_connection_limit),

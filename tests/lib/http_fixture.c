@@ -229,6 +229,11 @@ static void on_end(void *ctx, struct http_request *r)
 	} else if (is(r, "hold")) {
 		f->held = r;
 		bump(f, &f->held_n);
+	} else if (is(r, "watch")) {
+		http_respond_start(r, 200, NULL, 0, -1);
+		http_respond_write(r, "first", 5);
+		f->held = r;
+		bump(f, &f->held_n);
 	} else if (is(r, "upload")) {
 		char digits[24];
 
@@ -279,6 +284,27 @@ static void on_drain(void *ctx, struct http_request *r)
 
 	bump(f, &f->drained);
 	stream_on(f, r);
+}
+
+static void on_left(void *ctx, struct http_request *r)
+{
+	struct fixture *f = ctx;
+
+	if (f->held != r)
+		return;
+	f->held = NULL;
+	http_respond_end(r, true);
+	bump(f, &f->left);
+}
+
+static void more(struct fixture *f)
+{
+	http_respond_write(f->held, "more", 4);
+}
+
+void fixture_more(struct fixture *f)
+{
+	fixture_call(f, more);
 }
 
 static void on_call(uv_async_t *a)
@@ -398,7 +424,8 @@ void fixture_start(struct fixture *f, const struct http_limits *limits)
 		.end = on_end,
 		.abort = on_abort,
 		.dropped = on_dropped,
-		.drain = on_drain };
+		.drain = on_drain,
+		.left = on_left };
 	struct http_tls tls;
 
 	*f = (struct fixture) { 0 };

@@ -18,6 +18,7 @@
  *answers 403 with the first piece refuse   403 before the body big      200, body of ?n= bytes, whole stream
  *200, ?n= bytes in pieces; chunked, or with Content-Length when ?length=1 cut      announces 100 bytes, sends
  *10, gives up inject   a header value with a line end empty    204
+ *	watch    200, chunked: "first", and "more" with each fixture_more, until the peer leaves
  *	socket   a WebSocket that says what it hears; "bye" ends it, "wait" pauses it until fixture_go_on,
  *"flood" makes it send 8 MiB
  */
@@ -39,7 +40,7 @@ struct fixture {
 
 	/* the loop's thread writes them, under the lock */
 	struct http_request *held, *paused;
-	unsigned begun, held_n, aborted, dropped, drained, finished;
+	unsigned begun, held_n, aborted, dropped, drained, finished, left;
 	size_t bytes_in, bytes_at_pause, stream_done;
 	bool drain_done;
 	struct http_websocket *socket;
@@ -57,6 +58,7 @@ void fixture_stop(struct fixture *f);
 void fixture_call(struct fixture *f, void (*fn)(struct fixture *f));
 void fixture_release(struct fixture *f);
 void fixture_resume(struct fixture *f);
+void fixture_more(struct fixture *f);
 void fixture_go_on(struct fixture *f);
 /* Waits until *what, which the loop's thread writes, is at least n. */
 void fixture_wait(struct fixture *f, const unsigned *what, unsigned n);
