@@ -143,6 +143,7 @@ def using(cloud):
 def agreeing(cloud):
     """All clients' numbers, of all levels, are those of one index."""
     at_rest(cloud, "lab")
+    kept = image(cloud, "lab", "private").json["id"]
     tree = {}
     for r in json.loads(cloud.ctl("quota", "tree", "--project", "org", "-o", "json"))["tree"]:
         tree.setdefault(r["project"], {})[r["resource"]] = r
@@ -159,6 +160,9 @@ def agreeing(cloud):
             assert own[name]["limit"] == used[maximum] == detail[name]["limit"], (p, name)
         assert own["ports"]["in_use"] == net["port"]["used"] and own["ports"]["limit"] == net["port"]["limit"]
         assert own["addresses"]["in_use"] == detail["fixed_ips"]["in_use"] == own["instances"]["in_use"]
+        files = ask(cloud, p, "GET", "/image/v2/info/usage").json["usage"]
+        for name, key in (("images", "image_count_total"), ("image_mib", "image_size_total")):
+            assert files[key] == {"usage": own[name]["in_use"], "limit": own[name]["limit"]}, (p, name, files)
         have = servers(cloud, p)
         assert own["instances"]["in_use"] == len(have)
         for name, r in tree[p].items():
@@ -167,6 +171,7 @@ def agreeing(cloud):
             assert r["in_use_tree"] == r["in_use"] + below, (p, name)
     table = cloud.ctl("quota", "tree", "--project", "org", "--resource", "cores")
     assert [line.split()[:2] for line in table.splitlines() if "cores" in line] == [[p, "cores"] for p in PEOPLE], table
+    ask(cloud, "lab", "DELETE", "/image/v2/images/" + kept, status=204)
     # what is not one's own is nobody's
     assert cloud.request("lab", "GET", "/cloud/v1/quotas/" + cloud.ids["team"]).status == 403
     assert cloud.request("lab", "GET", "/cloud/v1/quota-tree").status == 403

@@ -2,6 +2,8 @@
 /* The image service's table, its small documents and its shape of errors. */
 #include "api/image/internal.h"
 #include "base/util.h"
+#include "flow/flow.h"
+#include "store/quotas.h"
 
 enum { VERSION_MINOR_MAX = 9 };
 
@@ -36,6 +38,33 @@ static int info_stores(struct api_call *c, struct error *err)
 	(void)c;
 	return error_set(
 		err, ERR_NOT_FOUND, "There is one store of images: multiple stores are not enabled.");
+}
+
+/* Use and limits of the token's project; sizes are in MiB. */
+static int info_usage(struct api_call *c, struct error *err)
+{
+	static const struct {
+		const char *key;
+		enum quota_resource resource;
+	} rows[] = { { "image_size_total", QUOTA_IMAGE_MIB }, { "image_count_total", QUOTA_IMAGES } };
+	const struct quota_index *q = flow_quota(c->api->flows);
+	int64_t limits[QUOTA_MAX];
+
+	if (store_quota_limits(c->db, c->who->project.id, limits, err) < 0)
+		return -1;
+	jw_object(&c->out);
+	jw_key(&c->out, "usage");
+	jw_object(&c->out);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		jw_key(&c->out, rows[i].key);
+		jw_object(&c->out);
+		jw_kv_int(&c->out, "limit", limits[rows[i].resource]);
+		jw_kv_int(&c->out, "usage", quota_index_get(q, c->who->project.id, (int)rows[i].resource));
+		jw_end_object(&c->out);
+	}
+	jw_end_object(&c->out);
+	jw_end_object(&c->out);
+	return 0;
 }
 
 /* What dashboards list before they work. */
@@ -100,6 +129,7 @@ static const struct api_route routes[] = {
 	{ "DELETE", MEMBER, image_member_delete, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY, "image_member.delete" },
 	{ "GET", "/schemas/{name}", image_schema, ROLE_ANY, 0, 0, 0, "image_schema.show" },
 	{ "GET", "/info/import", image_info_import, ROLE_ANY, 0, 0, 0, "image_info.import" },
+	{ "GET", "/info/usage", info_usage, ROLE_READER, 0, 0, 0, "image_info.usage" },
 	{ "GET", "/info/stores", info_stores, ROLE_ANY, 0, 0, 0, "image_info.stores" },
 	{ "GET", "/metadefs/namespaces", no_namespaces, ROLE_ANY, 0, 0, 0, "metadef_namespace.list" },
 };
