@@ -38,6 +38,7 @@ static const struct command *const tables[] = {
 	sample_commands,
 	placement_commands,
 	calendar_commands,
+	usage_commands,
 	price_commands,
 	invoice_commands,
 	flow_commands,

@@ -26,6 +26,7 @@ extern const struct command flavor_commands[];
 extern const struct command quota_commands[];
 extern const struct command server_commands[];
 extern const struct command sample_commands[];
+extern const struct command usage_commands[];
 extern const struct command placement_commands[];
 extern const struct command calendar_commands[];
 extern const struct command flow_commands[];

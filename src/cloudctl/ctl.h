@@ -68,6 +68,7 @@ int cmd_flavor_create(struct ctl *ctl);
 int cmd_quota_set(struct ctl *ctl);
 int cmd_quota_tree(struct ctl *ctl);
 int cmd_guardrail_set(struct ctl *ctl);
+int cmd_ledger_verify(struct ctl *ctl);
 int cmd_server_console(struct ctl *ctl);
 int cmd_explain(struct ctl *ctl);
 int cmd_simulate(struct ctl *ctl);

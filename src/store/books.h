@@ -7,12 +7,15 @@
 
 #include <stdint.h>
 
+#include "domain/books_time.h"
 #include "store/db.h"
 
 /* Books time: of all that a tick writes the same one, when the tick began; for a reader, now. */
 int64_t books_now(struct db *db);
 int64_t books_from_wall(struct db *db, int64_t wall_us);
 int64_t books_to_wall(struct db *db, int64_t books_us);
+/* The steps of the wall clock, for who works on another thread. */
+const struct books_step *books_steps(struct db *db, struct arena *a, size_t *out_n);
 
 enum books_kind {
 	BOOKS_SERVER, /* state, flavor, place, what it holds where it lives */

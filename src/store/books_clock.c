@@ -209,3 +209,10 @@ int64_t books_to_wall(struct db *db, int64_t books_us)
 
 	return books_time_to_wall(steps, n, books_us);
 }
+
+const struct books_step *books_steps(struct db *db, struct arena *a, size_t *out_n)
+{
+	const struct books_step *steps = steps_of(db, out_n);
+
+	return *out_n ? arena_copy(a, steps, *out_n * sizeof *steps) : NULL;
+}

@@ -24,8 +24,8 @@
 			"usage u ON " OPEN(kind) " WHERE w.wanted AND (" USE("w") ") IS NOT (" USE("u") ")" \
 	}
 
-#define OF_SERVER "(SELECT s.uid FROM server s WHERE s.id = w.id)"
-#define OF_IMAGE "(SELECT i.uid FROM image i WHERE i.id = w.id)"
+#define OF_SERVER "coalesce((SELECT s.uid FROM server s WHERE s.id = w.id), 'server ' || w.id)"
+#define OF_IMAGE "coalesce((SELECT i.uid FROM image i WHERE i.id = w.id), 'image ' || w.id)"
 #define OF_PORT "coalesce((SELECT p.uid FROM port p WHERE p.id = w.id), 'port ' || w.id)"
 #define OF_GPU \
 	"coalesce((SELECT b.uid FROM gpu_book b WHERE b.device_id = w.device_id), 'GPU ' || w.device_id)"

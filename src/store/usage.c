@@ -54,3 +54,17 @@ int store_usage_list(struct db *db, struct arena *a, int64_t project_id, int64_t
 	*out_n = n;
 	return rc;
 }
+
+int store_usage_name(
+	struct db *db, struct arena *a, const char *sql, const char *uid, const char **out, struct error *err)
+{
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	int rc;
+
+	if (db_query(db, err, &st, sql, "s", uid))
+		return -1;
+	rc = db_row(st, err);
+	if (rc > 0)
+		*out = db_dup(st, 0, a);
+	return rc < 0 ? -1 : 0;
+}

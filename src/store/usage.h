@@ -20,4 +20,8 @@ struct usage_row { /* a server's interval with its server; strings in the arena 
 int store_usage_list(struct db *db, struct arena *a, int64_t project_id, int64_t from_us, int64_t to_us,
 	struct usage_row **out, size_t *out_n, struct error *err);
 
+/* The one text that a query gives for an id; *out stays as it is when there is none. */
+int store_usage_name(struct db *db, struct arena *a, const char *sql, const char *uid, const char **out,
+	struct error *err);
+
 #endif

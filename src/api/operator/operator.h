@@ -51,6 +51,10 @@ extern const struct bind_table guardrail_body;
 
 extern const struct bind_table host_create_body, host_action_body, flow_action_body, operator_quota_body;
 
+int usage_report(struct api_call *c, struct error *err);
+int ledger_list(struct api_call *c, struct error *err);
+int ledger_verify(struct api_call *c, struct error *err);
+
 int operator_explain(struct api_call *c, struct error *err);
 extern const struct bind_table explain_body;
 int operator_capacity(struct api_call *c, struct error *err);
