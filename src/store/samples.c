@@ -78,6 +78,7 @@ static const char *const write_sql[SAMPLES_WRITES] = {
 
 static const char schema_sql[] =
 	"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 16777216;"
+	"PRAGMA cache_size = -65536;" /* KiB: what is written each minute of 100,000 servers */
 	"BEGIN IMMEDIATE;"
 	"CREATE TABLE IF NOT EXISTS server (id INTEGER NOT NULL PRIMARY KEY, uid TEXT NOT NULL UNIQUE, "
 	"project TEXT NOT NULL, until_ms INTEGER NOT NULL) STRICT;"
