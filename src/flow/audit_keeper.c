@@ -410,8 +410,7 @@ int audit_keeper_create(
 	}
 	if (*config->witness)
 		k->witness = audit_witness_open(config->lanes, config->witness, config->cloud_id);
-	loop_timer_set(config->loop, &k->timer, LOOK_MS, fire);
-	submit(k);
+	submit(k); /* its end sets the timer */
 	*out = k;
 	return 0;
 }

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the daemon meets its hosts (the linker's --wrap): what goes wrong in calls, what comes to pass
+ * although the daemon died over it, which steps were under way, and what must hold at every moment. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "flow/internal.h"
+#include "hv/internal.h"
+#include "hv/sim_world.h"
+#include "sched.h"
+
+/* --- calls under way ------------------------------------------------------------------------------------ */
+
+enum { CALLS = 256 };
+static struct call {
+	enum late_op op;
+	const char *world;
+	char what[96];
+	bool begun; /* its effect is done, or will be in this moment */
+} calls[CALLS];
+static _Thread_local struct call *mine;
+static _Thread_local bool fate; /* this thread is fate itself: nothing goes wrong */
+
+static const char *const late_names[] = { "none", "start", "stop", "remove", "volume_remove" };
+
+const char *late_name(enum late_op op)
+{
+	return late_names[op];
+}
+
+static void call_begin(struct hv_conn *c, enum late_op op, const char *what)
+{
+	for (size_t i = 0; i < CALLS; i++)
+		if (!calls[i].op) {
+			calls[i] = (struct call) { .op = op, .world = c->world->node.key };
+			str_copy(calls[i].what, sizeof calls[i].what, what);
+			mine = &calls[i];
+			return;
+		}
+}
+
+static void call_end(void)
+{
+	if (mine)
+		mine->op = LATE_NONE;
+	mine = NULL;
+}
+
+#define LATE(name, late)                                                           \
+	int __real_##name(struct hv_conn *c, const char *what, struct error *err); \
+	int __wrap_##name(struct hv_conn *c, const char *what, struct error *err); \
+	int __wrap_##name(struct hv_conn *c, const char *what, struct error *err)  \
+	{                                                                          \
+		int rc;                                                            \
+		if (!fate)                                                         \
+			call_begin(c, late, what);                                 \
+		rc = __real_##name(c, what, err);                                  \
+		call_end();                                                        \
+		return rc;                                                         \
+	}
+LATE(sim_domain_start, LATE_START)
+LATE(sim_domain_stop, LATE_STOP)
+LATE(sim_domain_shutdown, LATE_STOP)
+LATE(sim_domain_remove, LATE_REMOVE)
+LATE(sim_volume_remove, LATE_VOLUME_REMOVE)
+
+/* --- what must hold at every moment --------------------------------------------------------------------- */
+
+static struct sim_world *world_at(int i)
+{
+	char name[16];
+
+	snprintf(name, sizeof name, "host%d", i + 1);
+	return sim_world_get(name);
+}
+
+static bool runs(const struct sim_dom *d)
+{
+	return sim_power_on(d->power) && d->cloud[0] && !d->incoming;
+}
+
+static bool same_device(const struct sim_dom *a, const struct sim_dom *b)
+{
+	for (size_t i = 0; i < a->has.hostdevs_n; i++)
+		for (size_t k = 0; k < b->has.hostdevs_n; k++)
+			if (!strcmp(a->has.hostdevs[i].address, b->has.hostdevs[k].address))
+				return true;
+	return false;
+}
+
+static void look_at(int host, const struct sim_dom *d)
+{
+	for (int i = 0; i < HOSTS; i++) {
+		struct sim_world *w = world_at(i);
+		struct sim_node *n = sim_table_next(&w->doms, NULL);
+
+		for (; n; n = sim_table_next(&w->doms, n)) {
+			struct sim_dom *o = (struct sim_dom *)(void *)n;
+
+			if (o == d || !o->cloud[0])
+				continue;
+			if (i != host && runs(o) && !strcmp(n->key, d->node.key))
+				problem("server %s runs on host%d and on host%d", n->key, host + 1, i + 1);
+			if (i == host && same_device(o, d))
+				problem("servers %s and %s on host%d have the same device", n->key,
+					d->node.key, host + 1);
+		}
+	}
+}
+
+static void look_around(void)
+{
+	for (int i = 0; i < HOSTS; i++) {
+		struct sim_world *w = world_at(i);
+		struct sim_node *n = sim_table_next(&w->doms, NULL);
+
+		for (; n; n = sim_table_next(&w->doms, n))
+			if (runs((struct sim_dom *)(void *)n))
+				look_at(i, (struct sim_dom *)(void *)n);
+	}
+	run->totals.checked++;
+}
+
+/* --- faults of calls ------------------------------------------------------------------------------------ */
+
+static const enum fault call_faults[] = {
+	[SIM_FAIL] = FAULT_CALL_REFUSED,
+	[SIM_FAIL_AFTER] = FAULT_CALL_REFUSED_AFTER,
+	[SIM_LOSE_REPLY] = FAULT_REPLY_LOST,
+	[SIM_DROP] = FAULT_CALL_DROPPED,
+	[SIM_HANG] = FAULT_CALL_HANGS,
+	[SIM_DELAY] = FAULT_CALL_DELAYED,
+};
+
+static void order_fault(struct sim_world *w, enum sim_op op)
+{
+	if (fate || run->setup || run->last)
+		return;
+	for (int i = 0; i < 6; i++)
+		if (chance(run->profile.call_fault[i])) {
+			sim_fault(w->node.key, op, 1, 1, (enum sim_fault_kind)i);
+			fault_count(call_faults[i]);
+			event("%s: next %s meets fault %d", w->node.key, sim_op_name(op), i);
+			return;
+		}
+}
+
+int __real_sim_meet(struct sim_call *k, enum sim_op op, struct error *err);
+int __wrap_sim_meet(struct sim_call *k, enum sim_op op, struct error *err);
+int __wrap_sim_meet(struct sim_call *k, enum sim_op op, struct error *err)
+{
+	return __real_sim_meet(k, op, err);
+}
+
+int __real_sim_begin(struct hv_conn *c, enum sim_op op, struct sim_call *k, struct error *err);
+int __wrap_sim_begin(struct hv_conn *c, enum sim_op op, struct sim_call *k, struct error *err);
+int __wrap_sim_begin(struct hv_conn *c, enum sim_op op, struct sim_call *k, struct error *err)
+{
+	const char *world = c->world->node.key;
+	int rc;
+
+	sched_point(AT_HOST_CALL);
+	run->totals.calls++;
+	order_fault(c->world, op);
+	rc = __real_sim_begin(c, op, k, err);
+	if (mine && rc == 0)
+		mine->begun = true;
+	event("%s %s %s%s", world, sim_op_name(op), mine ? mine->what : "", rc < 0 ? ": not done" : "");
+	return rc;
+}
+
+int __real_sim_end(struct sim_call *k, int rc, struct error *err);
+int __wrap_sim_end(struct sim_call *k, int rc, struct error *err);
+int __wrap_sim_end(struct sim_call *k, int rc, struct error *err)
+{
+	const char *world = k->w->node.key;
+	int done = rc;
+
+	if (!run->setup)
+		look_around();
+	rc = __real_sim_end(k, rc, err);
+	if (rc < 0)
+		event("%s: ... %s: %s (%s)", world, done < 0 ? "refused" : "told so, but done", err->msg,
+			err->detail);
+	sched_point(AT_HOST_CALL);
+	return rc;
+}
+
+/* Calls that were under way when the daemon died may be carried out all the same. */
+void wraps_at_death(void)
+{
+	size_t n = 0;
+
+	memset(run->late, 0, sizeof run->late);
+	for (size_t i = 0; i < CALLS && n < LATE_MAX; i++) {
+		struct late *l = &run->late[n];
+
+		if (!calls[i].op || calls[i].begun || !chance(500))
+			continue;
+		l->op = calls[i].op;
+		str_copy(l->world, sizeof l->world, calls[i].world);
+		str_copy(l->what, sizeof l->what, calls[i].what);
+		l->at_us = dice(3000) * 1000;
+		n++;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(run->in_flight); i++)
+		if (run->in_flight[i][0])
+			wraps_hook(run->in_flight[i], "within");
+}
+
+/* Fate carries them out. */
+void wraps_late(const struct late *l);
+void wraps_late(const struct late *l)
+{
+	char uri[64];
+	struct hv_target target = { .uri = uri };
+	struct hv_conn *c;
+	struct error err;
+	int rc = -1;
+
+	snprintf(uri, sizeof uri, "sim://%s", l->world);
+	fate = true;
+	if (hv_sim_driver.connect(&target, NULL, NULL, &c, &err) == 0) {
+		if (l->op == LATE_START)
+			rc = hv_sim_driver.domain_start(c, l->what, &err);
+		else if (l->op == LATE_STOP)
+			rc = hv_sim_driver.domain_stop(c, l->what, &err);
+		else if (l->op == LATE_REMOVE)
+			rc = hv_sim_driver.domain_remove(c, l->what, &err);
+		else
+			rc = hv_sim_driver.volume_remove(c, l->what, &err);
+		hv_sim_driver.close(c);
+	}
+	fate = false;
+	fault_count(FAULT_LATE_EFFECT);
+	event("%s: late %s of %s %s", l->world, late_names[l->op], l->what,
+		rc < 0 ? "came to nothing" : "done");
+}
+
+/* --- steps ---------------------------------------------------------------------------------------------- */
+
+static struct step_cover *cover_of(const char *step)
+{
+	struct totals *t = &run->totals;
+
+	for (size_t i = 0; i < t->steps_n; i++)
+		if (!strcmp(t->steps[i].name, step))
+			return &t->steps[i];
+	if (t->steps_n == STEPS_MAX)
+		return &t->steps[0];
+	str_copy(t->steps[t->steps_n].name, sizeof t->steps->name, step);
+	return &t->steps[t->steps_n++];
+}
+
+static void flight(const char *step, bool begins)
+{
+	for (size_t i = 0; i < ARRAY_LEN(run->in_flight); i++)
+		if (begins ? !run->in_flight[i][0] : !strcmp(run->in_flight[i], step)) {
+			str_copy(run->in_flight[i], sizeof run->in_flight[i], begins ? step : "");
+			return;
+		}
+}
+
+/* Before an act, after it, after its commit: the daemon may die here, too. */
+void wraps_hook(const char *step, const char *point)
+{
+	struct step_cover *c = cover_of(step);
+
+	if (!strcmp(point, "within")) {
+		c->within++;
+		return;
+	}
+	event("%s %s", step, point);
+	if (!strcmp(point, "before-act")) {
+		c->before++; /* taken back when the daemon lives on */
+		sched_point(AT_STEP);
+		c->before--;
+		flight(step, true);
+	} else {
+		if (!strcmp(point, "after-act"))
+			flight(step, false);
+		else
+			c->done++;
+		c->after++;
+		sched_point(AT_STEP);
+		c->after--;
+	}
+}
+
+static bool on_hook(void *ctx, const char *step, const char *point)
+{
+	(void)ctx;
+	wraps_hook(step, point);
+	return false;
+}
+
+int __real_flow_engine_create(const struct flow_config *config, struct flow_engine **out, struct error *err);
+int __wrap_flow_engine_create(const struct flow_config *config, struct flow_engine **out, struct error *err);
+int __wrap_flow_engine_create(const struct flow_config *config, struct flow_engine **out, struct error *err)
+{
+	static const struct flow_hooks hooks = { .crash = on_hook };
+
+	if (__real_flow_engine_create(config, out, err) < 0)
+		return -1;
+	memset(run->in_flight, 0, sizeof run->in_flight);
+	flow_engine_hooks(*out, &hooks);
+	return 0;
+}
