@@ -33,8 +33,8 @@ enum { GUARD_MS = 60000, BEAT_MS = 10, WORLDS_MAX = 64 };
 #define CLOUD_ID "0c10d000-0000-4000-8000-000000000001"
 #define IMAGE_UID "1a9e0000-0000-4000-8000-000000000001"
 
-/* The clock that rows go by: the system's, and as far ahead as a test says; or one that stands still until the
- * test moves it. */
+/* The clock that rows go by: the system's, and as far ahead as a test says; or one that stands still until
+ * the test moves it. */
 static int64_t clock_ahead_us;
 static int64_t clock_set_us; /* somebody set the wall clock, by so much */
 static struct {
@@ -45,7 +45,8 @@ static struct {
 static inline int64_t test_wall(void *ctx)
 {
 	(void)ctx;
-	return clock_hold.held ? clock_hold.wall_us : clock_wall(&clock_system) + clock_ahead_us + clock_set_us;
+	return clock_hold.held ? clock_hold.wall_us
+			       : clock_wall(&clock_system) + clock_ahead_us + clock_set_us;
 }
 
 static inline int64_t test_mono(void *ctx)
