@@ -15,6 +15,7 @@
 #include "store/devices.h"
 #include "store/hosts.h"
 #include "store/images.h"
+#include "store/migrate.h"
 #include "store/server_ports.h"
 #include "store/server_power.h"
 #include "store/servers.h"
@@ -682,6 +683,67 @@ static void test_fill(void **state)
 	adds_up();
 }
 
+/* ---- a file of before the books ---- */
+
+static void exec_all(sqlite3 *h, const char *sql)
+{
+	char *why = NULL;
+
+	if (sqlite3_exec(h, sql, NULL, NULL, &why) != SQLITE_OK)
+		fail_msg("%s: %s", sql, why);
+}
+
+/* As the version before wrote it: intervals of servers in wall time, with keys of their own. */
+static void write_old(void)
+{
+	static const char *const old[] = {
+		"INSERT INTO server (id, uid, project_id, user_uid, name, hostname, vm_state, host_id, zone, "
+		"flavor_uid, flavor_name, vcpus, ram_mib, disk_gib, ephemeral_gib, reservation_id, "
+		"created_us, "
+		"updated_us) VALUES (500, 's', 200, 'u', 's', 's', 'active', 300, 'z', 'small', 'small', 4, "
+		"4096, 10, 5, 'r', 1, 1)",
+		"INSERT INTO allocation (id, server_id, host_id, vcpus, ram_mib, disk_gib, float_vcpus, "
+		"float_ram_mib) VALUES (500, 500, 300, 4, 4096, 15, 4, 4096)",
+		"INSERT INTO usage (id, project_id, server_id, state, vcpus, ram_mib, disk_gib, gpus, "
+		"started_us, "
+		"ended_us) VALUES (900, 200, 500, 'building', 4, 4096, 10, 0, 1799999000000000, "
+		"1799999010000000), (901, 200, 500, 'error', 4, 4096, 10, 0, 1799999010000000, "
+		"1799999010000000), (902, 200, 500, 'active', 4, 4096, 10, 0, 1799999010000000, NULL)",
+		"INSERT INTO port (id, uid, network_id, project_id, server_id, mac, created_us, updated_us) "
+		"VALUES (702, 'port', 700, 200, 500, 'm', 1, 1)",
+		"INSERT INTO port_address (subnet_id, address, port_id) VALUES (701, 167772170, 702)",
+	};
+	sqlite3 *h = NULL;
+	int version;
+
+	assert_int_equal(sqlite3_open(fixture.path, &h), SQLITE_OK);
+	OK(migrate_run(h, migrations, 13, &version, &err));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		exec_all(h, rows[i]);
+	for (size_t i = 0; i < ARRAY_LEN(old); i++)
+		exec_all(h, old[i]);
+	sqlite3_close(h);
+}
+
+static void test_upgrade(void **state)
+{
+	teardown(state);
+	fixture_dir(&fixture);
+	write_old();
+	open_store();
+	pass(5 * S);
+	assert_int_equal(number("SELECT count(*) FROM usage WHERE kind = 'server'"), 3);
+	assert_int_equal(in_state(SERVER, "building"), 10 * S);
+	/* from here on with its zone */
+	assert_int_equal(
+		number("SELECT count(*) FROM usage WHERE kind = 'server' AND zone = 'z' AND ended_us "
+		       "IS NULL"),
+		1);
+	assert_int_equal(in_state(SERVER, "active"), 995 * S);
+	assert_int_equal(number("SELECT amount FROM usage WHERE kind = 'address'"), 1);
+	adds_up();
+}
+
 /* ---- damage ---- */
 
 struct damage {
@@ -778,6 +840,7 @@ int main(void)
 		TEST(test_step_refused),
 		TEST(test_restarts),
 		TEST(test_fill),
+		TEST(test_upgrade),
 		TEST(test_damage),
 	};
 
