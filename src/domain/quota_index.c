@@ -168,7 +168,7 @@ static void room_for(struct node *n, int resource)
 	int cap = resource < QUOTA_MAX ? QUOTA_MAX : resource + 8;
 	size_t more;
 
-	if (resource < n->cap)
+	if (n->own && resource < n->cap)
 		return;
 	more = (size_t)(cap - n->cap) * sizeof *n->own;
 	n->own = xrealloc(n->own, (size_t)cap * sizeof *n->own);

@@ -160,7 +160,7 @@ static int read_list(struct api_call *c, const struct bind_list *in,
 
 	out->said = texts != NULL;
 	out->values = ARENA_ARRAY(c->arena, const char *, in->n + 1);
-	for (out->n = 0; out->n < in->n; out->n++)
+	for (out->n = 0; texts && out->n < in->n; out->n++)
 		if (find(c, texts[out->n], &out->values[out->n], err) < 0)
 			return -1;
 	return 0;
