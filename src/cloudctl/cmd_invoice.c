@@ -24,7 +24,8 @@ static const char *text_of(const json_t *object, const char *key)
 static const char *grouped(struct ctl *ctl, const char *amount)
 {
 	size_t digits = strspn(amount + (*amount == '-'), "0123456789"), n = 0;
-	char *out = arena_alloc(&ctl->arena, strlen(amount) * 2 + 1);
+	size_t size = strlen(amount) * 2 + 1;
+	char *out = arena_alloc(&ctl->arena, size);
 
 	if (*amount == '-')
 		out[n++] = *amount++;
@@ -33,7 +34,7 @@ static const char *grouped(struct ctl *ctl, const char *amount)
 		if (digits > 1 && digits % 3 == 1)
 			out[n++] = ' ';
 	}
-	strcpy(out + n, amount);
+	str_copy(out + n, size - n, amount);
 	return out;
 }
 

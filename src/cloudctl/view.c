@@ -331,8 +331,10 @@ int view_values(const struct view *view, const json_t *answer, const struct sele
 static void csv_cell(struct buf *out, struct buf *text, bool first)
 {
 	const char *p = buf_text(text);
-	bool formula = *p && strchr("=+@\t", *p); /* for a spreadsheet it shall be text */
+	bool formula = *p && strchr("=+-@\t", *p); /* for a spreadsheet it shall be text */
 
+	if (strspn(p, "-0123456789.") == strlen(p))
+		formula = false;
 	buf_puts(out, first ? "" : ",");
 	if (!formula && !strpbrk(p, ",\"\r\n")) {
 		buf_puts(out, p);

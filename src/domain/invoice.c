@@ -92,17 +92,15 @@ const char *invoice_fault(const struct invoice *v, const struct rating_line *lin
 
 static void csv_cell(struct buf *out, const char *text, const char *end)
 {
-	bool quote = strpbrk(text, ",\"\r\n") != NULL;
+	/* what a spreadsheet would take for a formula shall be text, but for numbers */
+	bool formula = *text && strchr("=+-@\t", *text) && strspn(text, "-0123456789.") != strlen(text);
 
-	/* what a spreadsheet would take for a formula is a text */
-	if (strchr("=+@\t", *text) && *text)
-		quote = true;
-	if (!quote) {
+	if (!formula && !strpbrk(text, ",\"\r\n")) {
 		buf_puts(out, text);
 		buf_puts(out, end);
 		return;
 	}
-	buf_puts(out, strchr("=+@\t", *text) ? "\"'" : "\"");
+	buf_puts(out, formula ? "\"'" : "\"");
 	for (; *text; text++)
 		buf_append(out, *text == '"' ? "\"\"" : text, *text == '"' ? 2 : 1);
 	buf_puts(out, "\"");

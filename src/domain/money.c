@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "domain/money.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -187,6 +188,7 @@ const char *fraction_text(money_wide num, money_wide den, char out[FRACTION_TEXT
 	money_wide d = divisor(num, den);
 	char a[44], b[44];
 
+	assert(num >= 0 && d > 0);
 	if (den == d)
 		snprintf(out, FRACTION_TEXT, "%s", wide_text(num / d, a + sizeof a));
 	else

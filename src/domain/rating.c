@@ -277,6 +277,26 @@ static const char *thing_text(struct make *m, int resource, const struct price_t
 	return arena_strdup(m->a, buf_text(&b));
 }
 
+static bool is_sold(const struct make *m, int resource)
+{
+	for (size_t i = 0; i < m->b->items_n; i++)
+		if ((int)m->b->items[i].match.resource == resource)
+			return true;
+	return false;
+}
+
+/* Who sells vCPUs and memory need not sell servers beside. */
+static bool lacks_price(const struct make *m, int resource, const struct rating_group *g)
+{
+	if (price_state_free(g->thing.fields[PRICE_STATE]) || is_sold(m, resource))
+		return !price_state_free(g->thing.fields[PRICE_STATE]);
+	for (int r = 0; r < PRICE_RESOURCES; r++)
+		if (price_resources[r].kind == g->kind &&
+			price_item_of(m->b, (enum price_resource)r, &g->thing) >= 0)
+			return false;
+	return true;
+}
+
 static void unpriced_lines(struct make *m)
 {
 	char fraction[FRACTION_TEXT];
@@ -294,7 +314,7 @@ static void unpriced_lines(struct make *m)
 				continue;
 			l = line_add(m, LINE_USAGE, thing_text(m, r, &g->thing));
 			l->item = thing_json(m, r, &g->thing);
-			l->no_price = !price_state_free(g->thing.fields[PRICE_STATE]);
+			l->no_price = lacks_price(m, r, g);
 			l->quantity = arena_strdup(m->a, fraction_text(use, unit_of(m, &any), fraction));
 			l->unit = arena_printf(m->a, "%s-hour", price_resources[r].unit);
 		}

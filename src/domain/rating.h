@@ -18,7 +18,7 @@ struct rating_line {
 	const char *price;    /* of one unit, or "8%"; "" where none is in the book */
 	int64_t amount;       /* in the currency's minor unit */
 	int resource;         /* of usage and commitments */
-	bool no_price;        /* of use: no item matches, though it is not of a free state */
+	bool no_price; /* of use: nothing of it is sold, or this resource is sold, but not of such a thing */
 	int64_t created_us;   /* of stored lines */
 	const char *user_uid; /* of corrections, else "" */
 };

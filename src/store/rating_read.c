@@ -3,6 +3,9 @@
 
 #include "base/util.h"
 
+/* A walk of so many months costs as much as going to a month's intervals one by one. */
+enum { WALK_MONTHS = 6 };
+
 /* The first columns of each query. */
 enum { COL_PROJECT, COL_STARTED, COL_ENDED, COL_AMOUNT, COL_MORE };
 
@@ -111,14 +114,54 @@ static int read_rows(const struct read *r, size_t source, const char *sql)
 	return rc;
 }
 
+/* first, last: of the statements of each source */
+static int read_sources(const struct read *r, int first, int last)
+{
+	for (size_t i = 0; i < ARRAY_LEN(sources); i++)
+		for (int part = first; part <= last; part++)
+			if (read_rows(r, i, sources[i].sql[part]))
+				return -1;
+	return 0;
+}
+
+int store_rating_read_all(struct db *db, enum rating_way way, int64_t from_us, int64_t to_us,
+	const atomic_bool *stop, struct rating_sums *sums, struct error *err)
+{
+	struct read r = { db, 0, from_us, to_us, stop, sums, err };
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	int rc;
+
+	if (way == RATING_WALK)
+		return read_sources(&r, 0, 0);
+	if (db_query(db, err, &st, "SELECT id FROM project ORDER BY id", NULL))
+		return -1;
+	while ((rc = db_row(st, err)) > 0) {
+		r.project_id = db_int(st, 0);
+		if (read_sources(&r, 1, 2))
+			return -1;
+	}
+	return rc;
+}
+
+/* Since when there are intervals that have ended. */
+static int books_since(struct db *db, int64_t *out, struct error *err)
+{
+	return db_int_query(db, err, out,
+		"SELECT min((SELECT min(u.ended_us) FROM usage u WHERE u.project_id = p.id)) FROM project p",
+		NULL);
+}
+
 int store_rating_read(struct db *db, int64_t project_id, int64_t from_us, int64_t to_us,
 	const atomic_bool *stop, struct rating_sums *sums, struct error *err)
 {
 	const struct read r = { db, project_id, from_us, to_us, stop, sums, err };
+	int64_t since = from_us;
 
-	for (size_t i = 0; i < ARRAY_LEN(sources); i++)
-		for (int part = project_id ? 1 : 0; part <= (project_id ? 2 : 0); part++)
-			if (read_rows(&r, i, sources[i].sql[part]))
-				return -1;
-	return 0;
+	if (project_id)
+		return read_sources(&r, 1, 2);
+	if (books_since(db, &since, err) < 0)
+		return -1;
+	return store_rating_read_all(db,
+		from_us - since > WALK_MONTHS * (to_us - from_us) ? RATING_BY_PROJECT : RATING_WALK, from_us,
+		to_us, stop, sums, err);
 }

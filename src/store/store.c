@@ -215,7 +215,8 @@ int store_reader_open(struct store *s, struct db **out, struct error *err)
 {
 	struct db *db = xcalloc(1, sizeof *db);
 
-	if (!db_open(db, s, s->path, false, err) && !db_control(db, "BEGIN", err)) {
+	if (!db_open(db, s, s->path, false, err) && !db_exec(db, "PRAGMA cache_size = -16384", err) &&
+		!db_control(db, "BEGIN", err)) {
 		*out = db;
 		return 0;
 	}

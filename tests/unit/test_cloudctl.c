@@ -247,6 +247,33 @@ static void test_view(void **state)
 	check_view("{\"q\":{\"cores\":4,\"ram\":-1}}", &members, NULL, false, "cores  4\nram    -1\n");
 }
 
+static void check_csv(
+	const char *json, const struct view *view, const struct selection *sel, const char *want)
+{
+	json_t *answer = json_loads(json, 0, NULL);
+	struct buf out = { 0 };
+	struct error err = { 0 };
+
+	if (view_csv(view, answer, sel, &out, &err))
+		fail_msg("%s", err.msg);
+	assert_string_equal(buf_text(&out), want);
+	buf_finish(&out);
+	json_decref(answer);
+}
+
+static void test_csv(void **state)
+{
+	static const struct selection some = { .names = { "name", "up", "tags" }, .n = 3 };
+	static const struct view object = { NULL, sample_columns, NULL, NULL };
+
+	(void)state;
+	check_csv(sample, &list_view, &some, "name,up,tags\r\na,3700,\"x,y\"\r\nb\tc,59,k=1\r\n");
+	check_csv("{\"things\":[]}", &list_view, &some, "name,up,tags\r\n");
+	check_csv("{\"name\":\"say \\\"hi\\\"\\n\",\"up_s\":-5,\"tags\":\"=1+1\"}", &object, &some,
+		"name,up,tags\r\n\"say \"\"hi\"\"\n\",-5,\"'=1+1\"\r\n");
+	check_csv("{\"name\":\"-1+2\",\"up_s\":0}", &object, &some, "name,up,tags\r\n\"'-1+2\",0,\r\n");
+}
+
 static void test_view_unknown_column(void **state)
 {
 	static const struct selection bad = { .names = { "colour" }, .n = 1 };
@@ -283,6 +310,7 @@ int main(void)
 		cmocka_unit_test(test_table_print),
 		cmocka_unit_test(test_table_width),
 		cmocka_unit_test(test_view),
+		cmocka_unit_test(test_csv),
 		cmocka_unit_test(test_view_unknown_column),
 		cmocka_unit_test(test_url_escape),
 	};

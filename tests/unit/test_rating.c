@@ -253,6 +253,39 @@ static void test_without_price(void **state)
 	arena_finish(&a);
 }
 
+/* vCPUs are sold, memory is sold of another flavor, the rest not at all. */
+static void test_lacks_price(void **state)
+{
+	static const struct rating_period all = { 0, MONTH, true };
+	const struct rating_use use = server("a", "active", 0, H, 2, 1024), image = { .project_id = 1,
+		.kind = RATING_IMAGE,
+		.end_us = H,
+		.thing = { { "", "", "", "", "", "active", "", "" } },
+		.amounts = { 1 << 30 } };
+	struct rating_sums *s = rating_sums_create(0, MONTH);
+	const struct rating_group *groups;
+	struct rating_invoice invoice;
+	struct arena a = { 0 };
+	struct price_book b =
+		book_of(&a, HEAD "'items': [{'resource': 'vcpu', 'price': '1'}, {'resource': 'ram_gib', "
+				 "'flavor': 'b', 'price': '1'}]}");
+	CLEANUP(buf_finish) struct buf lacking = { 0 };
+	struct error err;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(rating_sums_add(s, &use, &err) || rating_sums_add(s, &image, &err), 0);
+	groups = rating_sums_sorted(s, &n);
+	assert_int_equal(rating_make(&a, &b, "p", &all, groups, n, &invoice, &err), 0);
+	for (size_t i = 0; i < invoice.n; i++)
+		if (invoice.lines[i].no_price)
+			buf_printf(&lacking, "%s;", invoice.lines[i].text);
+	assert_string_equal(
+		buf_text(&lacking), "ram_gib a nova active (no price);image_gib active (no price);");
+	rating_sums_destroy(s);
+	arena_finish(&a);
+}
+
 static void test_too_much(void **state)
 {
 	struct arena a = { 0 };
@@ -492,6 +525,7 @@ int main(void)
 		cmocka_unit_test(test_commitment),
 		cmocka_unit_test(test_discounts),
 		cmocka_unit_test(test_without_price),
+		cmocka_unit_test(test_lacks_price),
 		cmocka_unit_test(test_too_much),
 		cmocka_unit_test(test_random),
 	};
