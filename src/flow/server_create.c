@@ -15,12 +15,11 @@
 #include "flow/decisions.h"
 #include "flow/preempt.h"
 #include "flow/server.h"
+#include "flow/server_admit.h"
 #include "flow/server_groups.h"
 #include "flow/server_parts.h"
 #include "flow/server_room.h"
 #include "store/audit_notes.h"
-#include "store/guardrails.h"
-#include "store/quotas.h"
 #include "store/server_list.h"
 
 /* WAITERS_MAX: for each of them all servers are looked at */
@@ -97,74 +96,6 @@ struct making { /* one request's worth */
 	struct preempt_plan *plans;
 	int64_t *ids; /* of the rows */
 };
-
-static int check_members(struct making *m, int64_t limit, struct error *err)
-{
-	int64_t members = 0;
-
-	if (!m->want->group_id)
-		return 0;
-	if (store_server_group_count(m->db, m->want->group_id, &members, err))
-		return -1;
-	return quota_check(QUOTA_SERVER_GROUP_MEMBERS, limit, members, m->want->count, err);
-}
-
-/* What one of them counts. */
-static void amounts_of(const struct making *m, struct quota_amounts *out)
-{
-	const struct server_create *w = m->want;
-	struct capacity_size size = capacity_size_of(&w->base);
-	int64_t new_ports = 0;
-
-	for (size_t i = 0; i < w->nics_n; i++)
-		new_ports += w->nics[i].port_id == 0;
-	capacity_amounts(m->e->quota, &size, out);
-	quota_amounts_add(out, QUOTA_PORTS, new_ports);
-	quota_amounts_add(out, QUOTA_ADDRESSES, new_ports);
-}
-
-static int check_quota(struct making *m, struct error *err)
-{
-	CLEANUP(quota_amounts_finish) struct quota_amounts all = { .at = NULL };
-	const struct server_create *w = m->want;
-	int64_t limits[QUOTA_MAX];
-
-	amounts_of(m, &all);
-	for (size_t i = 0; i < all.n; i++)
-		all.at[i].n *= w->count;
-	if (store_quota_limits(m->db, w->base.project_id, limits, err) ||
-		quota_check(
-			QUOTA_METADATA_ITEMS, limits[QUOTA_METADATA_ITEMS], 0, (int64_t)w->metadata_n, err) ||
-		store_quota_admit(m->db, m->e->quota, w->base.project_id, &all, err))
-		return -1;
-	return check_members(m, limits[QUOTA_SERVER_GROUP_MEMBERS], err);
-}
-
-int flow_server_room(struct flow_engine *e, struct db *db, const struct server_create *want, int64_t max,
-	int64_t *out, struct error *err)
-{
-	CLEANUP(quota_amounts_finish) struct quota_amounts each = { .at = NULL };
-	const struct making m = { .e = e, .want = want };
-
-	amounts_of(&m, &each);
-	return store_quota_room(db, e->quota, want->base.project_id, &each, max, out, err);
-}
-
-static int check_guardrail(struct making *m, struct error *err)
-{
-	const struct server_create *w = m->want;
-	struct image_facts image = { .visibility = NULL };
-	struct guardrail_ask ask = {
-		.flavor_uid = w->base.flavor_uid, .zone = w->zone, .preemptible = m->wants.preemptible
-	};
-
-	if (w->base.image_id && store_image_facts(m->db, m->a, w->base.image_id, &image, err) < 0)
-		return -1;
-	ask.visibility = image.visibility;
-	for (size_t i = 0; i < w->hints_n; i++)
-		ask.reserved |= w->hints[i].kind == HINT_RESERVATION;
-	return store_guardrail_check(m->db, w->base.project_id, &ask, err);
-}
 
 /* The image fits the disk, and how much of a host's disk the server takes. */
 static int check_image(struct making *m, struct error *err)
@@ -482,9 +413,10 @@ static void explain_change(struct flow_engine *e, struct server_explanation *x)
 
 static int explain_limits(struct making *m, struct server_explanation *x, struct error *err)
 {
-	if (check_quota(m, &x->quota) && x->quota.code != ERR_OVER_QUOTA)
+	if (server_quota_check(m->e, m->db, m->want, &x->quota) && x->quota.code != ERR_OVER_QUOTA)
 		return *err = x->quota, -1;
-	if (check_guardrail(m, &x->guardrail) && x->guardrail.code != ERR_FORBIDDEN)
+	if (server_guardrail_check(m->db, m->a, m->want, &m->wants, &x->guardrail) &&
+		x->guardrail.code != ERR_FORBIDDEN)
 		return *err = x->guardrail, -1;
 	return 0;
 }
@@ -526,8 +458,8 @@ int flow_server_create(struct flow_engine *e, struct db *db, struct arena *a,
 	if (want->count < 1 || want->count > COUNT_MAX)
 		return error_set(
 			err, ERR_BAD_REQUEST, "the number of servers must be from 1 to %d", COUNT_MAX);
-	if (making_wants(&m, err) || check_guardrail(&m, err) || check_quota(&m, err) ||
-		check_image(&m, err) || place(&m, &req, err))
+	if (making_wants(&m, err) || server_guardrail_check(db, a, want, &m.wants, err) ||
+		server_quota_check(e, db, want, err) || check_image(&m, err) || place(&m, &req, err))
 		return -1;
 	if (!m.placed)
 		plan_waits(&m, &req);

@@ -9,6 +9,7 @@ which those below cannot weaken.
 import json
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -320,8 +321,9 @@ def main():
             cloud.token(p)
         cloud.image = ask(cloud, "admin", "GET", "/image/v2/images").json["images"][0]["id"]
         for test in (setting, using, agreeing, racing, images, guarding, leaving):
+            began = time.monotonic()
             test(cloud)
-            print("ok " + test.__name__)
+            print("ok %s (%.1f s)" % (test.__name__, time.monotonic() - began))
             sys.stdout.flush()
 
 

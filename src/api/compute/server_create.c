@@ -177,9 +177,10 @@ static void fill_base(struct create *k)
 /* How many of min_count to max_count the limits allow. */
 static int settle_count(struct create *k, struct error *err)
 {
-	int64_t room = 0;
+	int64_t room = k->in.min_count;
 
-	if (flow_server_room(k->c->api->flows, k->c->db, &k->want, k->in.max_count, &room, err) < 0)
+	if (k->in.max_count > k->in.min_count &&
+		flow_server_room(k->c->api->flows, k->c->db, &k->want, k->in.max_count, &room, err) < 0)
 		return -1;
 	k->want.count = (int)(room > k->in.min_count ? room : k->in.min_count);
 	k->want.numbered = k->in.max_count > 1;
