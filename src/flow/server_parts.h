@@ -82,7 +82,7 @@ int server_start(struct flow_engine *e, struct db *db, struct server *s, const s
 /* ---- acts that several kinds use; on a lane ---- */
 
 /* Off at once, and its saved memory is forgotten. */
-int server_cut(const char *uid, const struct hv_driver *drv, struct hv_conn *conn, struct error *err);
+int server_cut(const struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err);
 /* Asks the guest to go off; sees that it does, and in the end pulls the plug. */
 int server_shutdown_act(
 	struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err);

@@ -20,9 +20,12 @@ static bool is_off(enum hv_power p)
 	return p == HV_POWER_SHUTOFF || p == HV_POWER_CRASHED || p == HV_POWER_ABSENT;
 }
 
-int server_cut(const char *uid, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+int server_cut(const struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
-	return drv->domain_stop(conn, uid, err) || drv->domain_forget(conn, uid, err) ? -1 : 0;
+	const struct server_facts *f = act->facts;
+
+	samples_last_read(act, drv, conn, f->s.uid, f->project_uid);
+	return drv->domain_stop(conn, f->s.uid, err) || drv->domain_forget(conn, f->s.uid, err) ? -1 : 0;
 }
 
 /* A refusal is no error: `off` goes on without the guest's help. */
@@ -62,18 +65,15 @@ int server_off_act(struct act *act, const struct hv_driver *drv, struct hv_conn 
 		return -1;
 	if (is_off(seen.power))
 		return FLOW_NEXT;
+	if (f->late || seen.power != HV_POWER_RUNNING)
+		return server_cut(act, drv, conn, err) ? -1 : FLOW_NEXT;
 	samples_last_read(act, drv, conn, f->s.uid, f->project_uid);
-	if (!f->late && seen.power == HV_POWER_RUNNING)
-		return asks_again(act) && ask_guest(drv, conn, f->s.uid, err) ? -1 : FLOW_POLL;
-	return server_cut(f->s.uid, drv, conn, err) ? -1 : FLOW_NEXT;
+	return asks_again(act) && ask_guest(drv, conn, f->s.uid, err) ? -1 : FLOW_POLL;
 }
 
 static int cut_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
-	const struct server_facts *f = act->facts;
-
-	samples_last_read(act, drv, conn, f->s.uid, f->project_uid);
-	return server_cut(f->s.uid, drv, conn, err) ? -1 : FLOW_NEXT;
+	return server_cut(act, drv, conn, err) ? -1 : FLOW_NEXT;
 }
 
 static int suspend_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)

@@ -38,7 +38,7 @@ static int cut_act(struct act *act, const struct hv_driver *drv, struct hv_conn 
 {
 	const struct server_facts *f = act->facts;
 
-	return server_cut(f->s.uid, drv, conn, err) || act_abandoned(act, err) ||
+	return server_cut(act, drv, conn, err) || act_abandoned(act, err) ||
 			       server_disks_remove(&f->s, drv, conn, err)
 		       ? -1
 		       : FLOW_NEXT;
@@ -68,7 +68,7 @@ static int rebuild_act(struct act *act, const struct hv_driver *drv, struct hv_c
 {
 	const struct server_facts *f = act->facts;
 
-	if (server_cut(f->s.uid, drv, conn, err) || act_abandoned(act, err) ||
+	if (server_cut(act, drv, conn, err) || act_abandoned(act, err) ||
 		server_disks_remove(&f->s, drv, conn, err) || act_abandoned(act, err) ||
 		server_root_make(f, drv, conn, err) || server_blanks_make(&f->s, drv, conn, err) ||
 		server_drive_make(f, drv, conn, err))
@@ -111,7 +111,7 @@ static int rescue_act(struct act *act, const struct hv_driver *drv, struct hv_co
 {
 	const struct server_facts *f = act->facts;
 
-	if (server_cut(f->s.uid, drv, conn, err) || act_abandoned(act, err) ||
+	if (server_cut(act, drv, conn, err) || act_abandoned(act, err) ||
 		server_rescue_make(f, drv, conn, err) || server_drive_make(f, drv, conn, err))
 		return -1;
 	return FLOW_NEXT;
@@ -127,7 +127,7 @@ static int unrescue_act(struct act *act, const struct hv_driver *drv, struct hv_
 	const struct server_facts *f = act->facts;
 	char name[HV_VOLUME_NAME];
 
-	return server_cut(f->s.uid, drv, conn, err) || act_abandoned(act, err) ||
+	return server_cut(act, drv, conn, err) || act_abandoned(act, err) ||
 			       drv->volume_remove(conn, hv_server_volume(f->s.uid, HV_RESCUE, name), err)
 		       ? -1
 		       : FLOW_NEXT;

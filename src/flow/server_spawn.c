@@ -199,7 +199,7 @@ static int check(struct act *act, const struct hv_driver *drv, struct hv_conn *c
 		return err->code == ERR_NOT_FOUND ? 0 : -1;
 	if (hv_domain_kept(&f->promise, &has, &broken))
 		return 0;
-	if (act_abandoned(act, err) || server_cut(f->s.uid, drv, conn, err))
+	if (act_abandoned(act, err) || server_cut(act, drv, conn, err))
 		return -1;
 	*err = broken;
 	return -1;
