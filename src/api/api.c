@@ -121,6 +121,9 @@ static void on_settle(void *ctx, bool done)
 
 int api_init(struct api *api, struct error *err)
 {
+	const struct billing_config billing = {
+		api->loop, api->tick, api->store, api->lanes, api->config.budgets_every_s
+	};
 	size_t n = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(services); i++)
@@ -132,8 +135,7 @@ int api_init(struct api *api, struct error *err)
 	housekeeping_start(api);
 	api->metrics = metrics_create(api, api->config.metrics_token);
 	api->consoles = consoles_create(api);
-	api->billing = billing_create(&(struct billing_config) { api->loop, api->tick, api->store, api->lanes,
-		api->config.budgets_every_s });
+	api->billing = billing_create(&billing);
 	api->event_streams = event_streams_create(api);
 	tick_add_member(api->tick, &(struct tick_member) { .settle = on_settle, .ctx = api });
 	if (webhooks_create(api, &api->webhooks, err) < 0 || webhooks_start(api->webhooks, err) < 0)
