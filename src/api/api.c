@@ -121,9 +121,8 @@ static void on_settle(void *ctx, bool done)
 
 int api_init(struct api *api, struct error *err)
 {
-	const struct billing_config billing = {
-		api->loop, api->tick, api->store, api->lanes, api->config.budgets_every_s
-	};
+	const struct billing_config billing = { api->loop, api->tick, api->store, api->lanes,
+		api->config.budgets_every_s };
 	size_t n = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(services); i++)
