@@ -174,6 +174,7 @@ def main():
         if not check["ok"]:
             print("cloudctl check:", json.dumps(check["findings"], indent=1))
             total[1] += 1
+        cloud.ctl("audit", "verify", "--db", os.path.join(cloud.dir, "state/cloudd.db"))
         if total[1]:
             cloud.show_log()
     print("%d cases passed, %d failed" % tuple(total))
