@@ -11,7 +11,7 @@
 enum { PAGE = 200, RETRY_MS = 2000 };
 
 struct event_stream {
-	struct event_stream *next, *prev;
+	struct event_stream *next;
 	struct event_streams *all;
 	struct api_call *call;
 	struct arena arena;
@@ -37,26 +37,22 @@ static void on_beat(struct loop_timer *t);
 
 /* --- one stream --- */
 
-static void detach(struct event_stream *s)
+static void detach(struct event_streams *all, struct event_stream *s)
 {
-	struct event_streams *all = s->all;
+	struct event_stream **p = &all->first;
 
-	if (s->prev)
-		s->prev->next = s->next;
-	else
-		all->first = s->next;
-	if (s->next)
-		s->next->prev = s->prev;
-	all->n--;
-	if (!all->n)
+	while (*p != s)
+		p = &(*p)->next;
+	*p = s->next;
+	if (!--all->n)
 		loop_timer_stop(&all->beat);
 }
 
-static void end(struct event_stream *s, bool ok)
+static void end(struct event_streams *all, struct event_stream *s, bool ok)
 {
 	struct api_call *c = s->call;
 
-	detach(s);
+	detach(all, s);
 	arena_finish(&s->arena);
 	free(s);
 	api_stream_end(c, ok);
@@ -86,14 +82,14 @@ static bool may_read(const struct event_stream *s)
 }
 
 /* False: the stream is over. */
-static bool still_good(struct event_stream *s)
+static bool still_good(struct event_streams *all, struct event_stream *s)
 {
 	static const char over[] = ": the token is no longer valid\n\n";
 
 	if (may_read(s))
 		return true;
 	http_respond_write(s->call->http, over, sizeof over - 1);
-	end(s, true);
+	end(all, s, true);
 	return false;
 }
 
@@ -117,18 +113,18 @@ static void send_lost(struct event_stream *s, int64_t upto)
 }
 
 /* A page of its own. Returns false when the stream is over. */
-static bool catch_up(struct event_stream *s)
+static bool catch_up(struct event_streams *all, struct event_stream *s)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
-	struct db *db = store_ro(s->all->api->store);
+	struct db *db = store_ro(all->api->store);
 	struct event_page page;
 	struct error err = { 0 };
 
-	if (!still_good(s))
+	if (!still_good(all, s))
 		return false;
 	if (store_event_list(db, &a, &s->filter, &page, &err) < 0) {
 		log_event(LOG_ERR, "events cannot be read", "detail", err.detail, NULL);
-		end(s, false);
+		end(all, s, false);
 		return false;
 	}
 	if (page.lost)
@@ -158,7 +154,9 @@ static void drained(struct api_call *c)
 
 static void peer_left(struct api_call *c)
 {
-	end(c->stream.data_ctx, true);
+	struct event_stream *s = c->stream.data_ctx;
+
+	end(s->all, s, true);
 }
 
 /* --- all of them --- */
@@ -214,12 +212,12 @@ static void on_wake(struct loop_timer *t)
 	for (struct event_stream *s = all->first; s; s = next) {
 		next = s->next;
 		if (!s->behind)
-			still_good(s);
+			still_good(all, s);
 	}
 	more = all->n && share_page(all) > 0;
 	for (struct event_stream *s = all->first; s; s = next) {
 		next = s->next;
-		if (s->behind && !s->blocked && catch_up(s))
+		if (s->behind && !s->blocked && catch_up(all, s))
 			more |= s->behind && !s->blocked;
 	}
 	if (more)
@@ -255,7 +253,7 @@ static void on_beat(struct loop_timer *t)
 
 	for (struct event_stream *s = all->first; s; s = next) {
 		next = s->next;
-		if (still_good(s))
+		if (still_good(all, s))
 			beat(s);
 	}
 	if (all->n)
@@ -293,8 +291,6 @@ static struct event_stream *attach(
 	if (!s->behind)
 		s->filter.after = all->upto;
 	s->next = all->first;
-	if (s->next)
-		s->next->prev = s;
 	all->first = s;
 	if (!all->n++)
 		set_beat(all);
@@ -360,7 +356,7 @@ void event_streams_stop(struct event_streams *all)
 {
 	all->stopped = true;
 	while (all->first)
-		end(all->first, true);
+		end(all, all->first, true);
 }
 
 static void free_last(struct event_streams *all)
