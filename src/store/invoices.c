@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/invoices.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -56,19 +57,26 @@ int store_invoice_load(struct db *db, struct arena *a, const char *uid, int64_t 
 	return 0;
 }
 
+/* By uid, which begins with the month; of one project by its own index. */
+#define PAGE "v.uid > ?2 AND v.uid < ?3 ORDER BY v.uid LIMIT ?4"
+#define LIST "SELECT " COLUMNS FROM "WHERE v.project_id = ?1 AND " PAGE
+#define LIST_ALL "SELECT " COLUMNS FROM "WHERE ?1 = 0 AND " PAGE
+
 int store_invoice_list(struct db *db, struct arena *a, const struct invoice_filter *f, struct invoice **out,
 	size_t *out_n, struct error *err)
 {
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	struct invoice *all = ARENA_ARRAY(a, struct invoice, (size_t)f->limit);
+	char month[MONTH_TEXT], from[MONTH_TEXT + 1] = "", to[MONTH_TEXT + 1] = "~";
 	size_t n = 0;
 	int rc = 0;
 
-	if (db_query(db, err, &st,
-		    "SELECT " COLUMNS FROM "WHERE (?1 = 0 OR v.project_id = ?1) AND (?2 = 0 OR v.month = ?2) "
-		    "AND v.uid > ?3 ORDER BY "
-		    "v.uid LIMIT ?4",
-		    "iisi", f->project_id, (int64_t)f->month, f->after ? f->after : "", f->limit))
+	if (f->month) {
+		snprintf(from, sizeof from, "%s-", month_text(f->month, month));
+		snprintf(to, sizeof to, "%s.", month); /* what comes behind - */
+	}
+	if (db_query(db, err, &st, f->project_id ? LIST : LIST_ALL, "issi", f->project_id,
+		    f->after && strcmp(f->after, from) > 0 ? f->after : from, to, f->limit))
 		return -1;
 	while ((int64_t)n < f->limit && (rc = db_row(st, err)) > 0)
 		fill(st, a, &all[n++]);

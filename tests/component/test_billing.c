@@ -14,6 +14,7 @@
 #include "store/budgets.h"
 #include "store/checks.h"
 #include "store/price_books.h"
+#include "store/rating_read.h"
 
 enum { PROJECTS = 250, GUARD_MS = 60000, BEAT_MS = 10 };
 #define H INT64_C(3600000000)
@@ -313,6 +314,93 @@ static void test_provisional(void **state)
 	drop();
 }
 
+/* --- reading the books --- */
+
+static const char *const books_rows[] = {
+	"INSERT INTO project (id, uid, domain_id, name, created_us) VALUES (9001, 'x', 1, 'x', 1), (9002, "
+	"'y', 1, "
+	"'y', 1)",
+	"INSERT INTO usage (kind, subject_id, started_us, ended_us, project_id, state, item, zone, "
+	"preemptible, "
+	"vcpus, ram_mib, disk_gib, amount) VALUES "
+	"('server', 1, 50, 150, 9001, 'active', 'f', 'a', 0, 2, 3, 5, 0), "
+	"('server', 1, 150, 250, 9001, 'stopped', 'f', 'a', 0, 2, 3, 5, 0), "
+	"('server', 1, 250, 350, 9001, 'active', 'f', 'a', 0, 2, 3, 5, 0), "
+	"('server', 2, 120, NULL, 9002, 'active', 'g', '', 1, 7, 1, 1, 0), "
+	"('server', 3, 300, NULL, 9002, 'active', 'g', '', 1, 7, 1, 1, 0), "
+	"('image', 4, 10, 100, 9001, 'active', '', '', 0, 0, 0, 0, 4096), "
+	"('image', 5, 10, 101, 9001, 'active', '', '', 0, 0, 0, 0, 4096), "
+	"('address', 6, 1, NULL, 9002, 'held', 'net', '', 0, 0, 0, 0, 3)",
+	"INSERT INTO gpu_book VALUES (1, 'g', 'h', '', 'H100', 1, NULL)",
+	"INSERT INTO gpu_usage (device_id, part_id, started_us, ended_us, owner, share, project_id, "
+	"server_id, "
+	"block_id, state, model, profile, zone, preemptible) VALUES "
+	"(1, 0, 10, 110, 'tenant', 1000, 9001, 1, NULL, 'active', 'H100', '', 'a', 0), "
+	"(1, 0, 110, 120, 'idle', 1000, NULL, NULL, NULL, '', 'H100', '', 'a', 0), "
+	"(1, 7, 120, NULL, 'tenant', 142, 9002, 2, 8, 'active', 'H100', '1g', 'a', 1), "
+	"(1, 0, 120, NULL, 'reserved', 858, 9002, NULL, 8, '', 'H100', '', 'a', 0)",
+};
+
+static int make_books(struct db *db, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(books_rows); i++)
+		if (db_run(db, err, books_rows[i], NULL) < 0)
+			return -1;
+	return 0;
+}
+
+/* Of [100, 200): "project kind fields: sums" a line. */
+static void read_books(enum rating_way way, struct buf *out)
+{
+	struct rating_sums *s = rating_sums_create(100, 200);
+	const struct rating_group *g;
+	atomic_bool stop = false;
+	struct error err;
+	struct db *db;
+	size_t n;
+
+	if (store_reader_open(t.f.store, &db, &err) ||
+		store_rating_read_all(db, way, 100, 200, &stop, s, &err))
+		fail_msg("%s (%s)", err.msg, err.detail);
+	store_reader_close(db);
+	g = rating_sums_sorted(s, &n);
+	for (size_t i = 0; i < n; i++) {
+		buf_printf(out, "%lld %d", (long long)g[i].project_id, (int)g[i].kind);
+		for (size_t f = 0; f < PRICE_FIELDS; f++)
+			buf_printf(out, " %s", *g[i].thing.fields[f] ? g[i].thing.fields[f] : "-");
+		for (size_t k = 0; k < RATING_AMOUNTS; k++)
+			buf_printf(out, " %lld", (long long)g[i].sums[k]);
+		buf_puts(out, "\n");
+	}
+	rating_sums_destroy(s);
+}
+
+static void test_reading(void **state)
+{
+	static const char want[] = "9001 0 f - - - a active no - 50 100 150 250\n"
+				   "9001 0 f - - - a stopped no - 50 100 150 250\n"
+				   "9001 1 - - H100 - a active no no 10000 10000 0 0\n"
+				   "9001 3 - - - - - active - - 4096 0 0 0\n"
+				   "9002 0 g - - - - active yes - 80 560 80 80\n"
+				   "9002 1 - - H100 1g a active yes yes 11360 80000 0 0\n"
+				   "9002 2 - - H100 - a - - - 68640 0 0 0\n"
+				   "9002 4 - net - - - - - - 300 0 0 0\n";
+
+	(void)state;
+	memset(&t, 0, sizeof t);
+	fixture_dir(&t.f);
+	t.now_us = 1000;
+	open_all();
+	unit(make_books);
+	for (int way = RATING_WALK; way <= RATING_BY_PROJECT; way++) {
+		CLEANUP(buf_finish) struct buf got = { 0 };
+
+		read_books((enum rating_way)way, &got);
+		assert_string_equal(buf_text(&got), want);
+	}
+	drop();
+}
+
 /* --- closing --- */
 
 static void refused(int month, const char *says)
@@ -608,6 +696,7 @@ static void test_thresholds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_reading),
 		cmocka_unit_test(test_provisional),
 		cmocka_unit_test(test_close),
 		cmocka_unit_test(test_cannot_be_rated),
