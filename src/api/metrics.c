@@ -263,6 +263,9 @@ static const struct table {
 		1000 },
 	{ store_metrics_audit, "audit_records_total", "counter", "The number of the last audit record.", NULL,
 		NULL, 1 },
+	{ store_metrics_waiting, "webhook_waiting_since_seconds", "gauge",
+		"When the oldest event was that could not be delivered so far; 0: none waits.", NULL, NULL,
+		1000000 },
 	{ store_metrics_events, "last_event_id", "gauge", "The last event.", NULL, NULL, 1 },
 };
 

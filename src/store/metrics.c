@@ -48,3 +48,12 @@ int store_metrics_events(struct db *db, metrics_row_fn *fn, void *ctx, struct er
 {
 	return each(db, "SELECT '', '', coalesce(max(id), 0) FROM event", fn, ctx, err);
 }
+
+int store_metrics_waiting(struct db *db, metrics_row_fn *fn, void *ctx, struct error *err)
+{
+	return each(db,
+		"SELECT '', '', coalesce(min((SELECT e.at_us FROM event e WHERE e.id > w.done_id ORDER BY "
+		"e.id LIMIT "
+		"1)), 0) FROM webhook w WHERE w.state = 'active' AND w.tries > 0",
+		fn, ctx, err);
+}

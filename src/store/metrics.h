@@ -17,8 +17,10 @@ int store_metrics_hosts(struct db *db, metrics_row_fn *fn, void *ctx, struct err
 int store_metrics_flows(struct db *db, metrics_row_fn *fn, void *ctx, struct error *err);   /* kind, state */
 /* By owner, in thousandths of a GPU. */
 int store_metrics_gpus(struct db *db, metrics_row_fn *fn, void *ctx, struct error *err);
-/* One row each: the last audit record, the last event. */
+/* One row each: the last audit record, the last event, */
 int store_metrics_audit(struct db *db, metrics_row_fn *fn, void *ctx, struct error *err);
 int store_metrics_events(struct db *db, metrics_row_fn *fn, void *ctx, struct error *err);
+/* and when the oldest event was that could not be delivered to a webhook so far; 0: none waits. */
+int store_metrics_waiting(struct db *db, metrics_row_fn *fn, void *ctx, struct error *err);
 
 #endif

@@ -442,9 +442,12 @@ static void test_move(void **state)
 	CLEANUP(arena_finish) struct arena arena = { 0 };
 	struct hv_conn *a = connect_qemu(), *b;
 	struct hv_log log = { .uuid = A };
+	struct hv_use *use;
 	struct hv_domain has;
 	struct error err;
 	int tick, boots;
+	int64_t start;
+	size_t n = 0;
 
 	(void)state;
 	assert_int_equal(start_libvirtd_like("a", "b", other_port), 0);
@@ -454,7 +457,11 @@ static void test_move(void **state)
 	tick = tick_above(a, "a", 2);
 	OK(drv->console_follow(a, &log, 30, &err));
 	forget_events();
+	start = use_told(a, &arena)->start;
 	OK(move(a, other_port, 0, &err));
+	assert_true(use_told(b, &arena)->start != start); /* another process, which counts from 0 */
+	OK(drv->domains_use(a, &arena, NULL, &use, &n, &err));
+	assert_int_equal(n, 0);
 	assert_int_equal(power(a, A), HV_POWER_ABSENT);
 	assert_int_equal(power(b, A), HV_POWER_RUNNING);
 	tick_above(b, "b", tick);
