@@ -192,6 +192,7 @@ def metrics(cloud, ids, token):
     assert after["cloudd_requests_total"][not_found] == before["cloudd_requests_total"].get(not_found, 0) + 1
     assert after["cloudd_servers"][(("state", "active"),)] == len(ids)
     assert sum(after["cloudd_hosts"].values()) == sum(after["cloudd_host_connected"].values()) == 2
+    assert after["cloudd_gpus"] == {(("owner", "idle"),): 16}, after["cloudd_gpus"]
     assert all(0 <= v < 60 for v in after["cloudd_host_sample_age_seconds"].values())
     for name in ("ticks_total", "commit_seconds_total", "database_bytes", "audit_records_total", "samples_total", "samples_bytes"):
         assert after["cloudd_" + name][()] > 0, name
