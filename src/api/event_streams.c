@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/util.h"
 
-enum { PAGE = 200, RETRY_MS = 2000 };
+enum { PAGE = 200, RETRY_MS = 2000, PAGES_A_TURN = 16 };
 
 struct event_stream {
 	struct event_stream *next;
@@ -20,6 +20,7 @@ struct event_stream {
 	bool is_operator;           /* an administrator's */
 	bool behind;                /* reads by itself */
 	bool blocked;               /* the peer has to read before more is written */
+	unsigned round;             /* in which it read a page of its own */
 };
 
 struct event_streams {
@@ -28,6 +29,7 @@ struct event_streams {
 	unsigned n;
 	int64_t upto; /* where those stand that are up to date */
 	bool stopped;
+	unsigned round; /* of pages */
 	struct loop_timer wake, beat;
 	unsigned timers; /* not closed yet */
 };
@@ -203,6 +205,32 @@ static int share_page(struct event_streams *all)
 	return page.more;
 }
 
+/* Those that read by themselves take turns, so that many of them do not hold up the loop. True: there is
+ * more. */
+static bool catch_up_some(struct event_streams *all)
+{
+	unsigned left = PAGES_A_TURN;
+	struct event_stream *next;
+	bool more = false;
+
+	for (struct event_stream *s = all->first; s; s = next) {
+		next = s->next;
+		if (!s->behind || s->blocked)
+			continue;
+		if (s->round == all->round || !left) {
+			more = true;
+			continue;
+		}
+		left--;
+		s->round = all->round;
+		if (catch_up(all, s))
+			more |= s->behind && !s->blocked;
+	}
+	if (left)
+		all->round++;
+	return more;
+}
+
 static void on_wake(struct loop_timer *t)
 {
 	struct event_streams *all = CONTAINER_OF(t, struct event_streams, wake);
@@ -215,12 +243,7 @@ static void on_wake(struct loop_timer *t)
 			still_good(all, s);
 	}
 	more = all->n && share_page(all) > 0;
-	for (struct event_stream *s = all->first; s; s = next) {
-		next = s->next;
-		if (s->behind && !s->blocked && catch_up(all, s))
-			more |= s->behind && !s->blocked;
-	}
-	if (more)
+	if (catch_up_some(all) || more)
 		event_streams_wake(all);
 }
 
@@ -287,6 +310,7 @@ static struct event_stream *attach(
 	s->filter.types = arena_strdup(&s->arena, f->types);
 	s->filter.subject = arena_strdup(&s->arena, f->subject);
 	s->is_operator = api_is_admin(c);
+	s->round = all->round - 1;
 	s->behind = f->after >= 0;
 	if (!s->behind)
 		s->filter.after = all->upto;

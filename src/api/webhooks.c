@@ -12,7 +12,7 @@
 #include "base/util.h"
 #include "loop/lane.h"
 
-enum { PAGE = 500, CONNECT_S = 5 }; /* PAGE: events looked at together */
+enum { PAGE = 500, LOOKS_A_TURN = 16, NOTES = 500, CONNECT_S = 5 }; /* PAGE: events looked at together */
 
 /* One that is not paused. */
 struct hook {
@@ -20,7 +20,8 @@ struct hook {
 	int64_t id, round;
 	char *project_uid; /* NULL: all */
 	char *types, *uid;
-	int64_t noted;  /* of `seen`, in its row */
+	int64_t noted; /* of `seen`, in its row */
+	unsigned note_round;
 	int64_t seen;   /* done, or not for it, all up to that event */
 	int64_t due_ms; /* on the loop's clock; 0: now */
 	bool work;      /* there may be something for it behind `seen` */
@@ -31,6 +32,7 @@ struct hook {
 struct webhooks {
 	struct webhook_sender sender;
 	struct hook *first, **last;
+	unsigned note_round;
 	int64_t upto; /* who has no work has seen all up to here */
 	unsigned busy_failing;
 	struct loop_timer wake, later;
@@ -143,6 +145,7 @@ static struct hook *add(struct webhooks *all, const struct webhook *w)
 		all->upto = w->done_id; /* nobody looked at what came meanwhile */
 	h->id = w->id;
 	h->round = -1;
+	h->note_round = all->note_round - 1;
 	h->project_uid = w->everything ? NULL : xstrdup(w->project_uid);
 	h->types = xstrdup(w->types);
 	h->uid = xstrdup(w->uid);
@@ -264,7 +267,7 @@ static bool may_begin(const struct webhooks *all, const struct hook *h)
 static void pump(struct webhooks *all)
 {
 	int64_t now = mono_ms(all), soonest = INT64_MAX;
-	unsigned n = all->sender.stats.n;
+	unsigned n = all->sender.stats.n, looks = LOOKS_A_TURN;
 
 	for (struct hook *h = all->first, *next; h && n; h = next, n--) {
 		next = h->next;
@@ -272,7 +275,10 @@ static void pump(struct webhooks *all)
 			continue;
 		if (h->due_ms > now) {
 			soonest = h->due_ms < soonest ? h->due_ms : soonest;
+		} else if (may_begin(all, h) && !looks) {
+			soonest = now;
 		} else if (may_begin(all, h)) {
+			looks--;
 			look(all, h);
 			unlink_hook(all, h);
 			append_hook(all, h);
@@ -311,15 +317,22 @@ void webhooks_wake(struct webhooks *all)
 		loop_timer_set(all->sender.api->loop, &all->wake, 0, on_wake);
 }
 
+/* At most so many at a time, and each once before any of them again. */
 int webhooks_note(struct webhooks *all, struct db *db, struct error *err)
 {
-	for (struct hook *h = all->first; h; h = h->next) {
-		if (h->work || h->busy || h->noted == h->seen)
+	unsigned left = NOTES;
+
+	for (struct hook *h = all->first; h && left; h = h->next) {
+		if (h->note_round == all->note_round || h->work || h->busy || h->noted == h->seen)
 			continue;
 		if (store_webhook_pass(db, h->id, h->round, h->seen, err) < 0)
 			return -1;
 		h->noted = h->seen;
+		h->note_round = all->note_round;
+		left--;
 	}
+	if (left)
+		all->note_round++;
 	return 0;
 }
 

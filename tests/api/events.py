@@ -20,7 +20,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from cloud import TOP, Cloud  # noqa: E402
+from cloud import BUILD, Cloud  # noqa: E402
 
 EVENTS, WEBHOOKS = "/cloud/v1/events", "/cloud/v1/webhooks"
 PATIENCE = 20
@@ -560,6 +560,33 @@ def everything(cloud, hooks):
     assert states == ["disabled", "up"], states
 
 
+def by_cloudctl(cloud, hooks):
+    """The same by commands; a watch shows what was and what comes, and ends after so many."""
+    begin = newest(cloud)
+    made = json.loads(cloud.ctl("webhook", "add", "https://127.0.0.1:%d/ctl" % hooks.port, "--everything", "--name", "by ctl",
+                                "--types", "webhook", "-o", "json"))["webhook"]
+    assert made["secret"] and made["everything"] and made["project_id"] is None
+    hooks.made.append(("admin", made["id"]))
+    watch = [os.path.join(BUILD, "src/cloudctl/cloudctl"), "--socket", os.path.join(cloud.dir, "run/cloudd.sock"),
+             "event", "watch", "--after", str(begin), "--count", "2", "--type", "webhook", "-o", "json"]
+    with subprocess.Popen(watch, stdout=subprocess.PIPE, text=True) as process:
+        cloud.ctl("webhook", "test", made["id"])
+        first = json.loads(process.stdout.readline())
+        cloud.ctl("webhook", "test", made["id"])
+        second = json.loads(process.stdout.readline())
+        assert process.wait(PATIENCE) == 0
+    assert [e["subject"] for e in (first, second)] == [made["id"]] * 2 and begin < first["id"] < second["id"]
+    came("/ctl", lambda d: second["id"] in ids_of(d))
+    assert "webhook.test" in cloud.ctl("event", "list", "--after", str(begin))
+    assert "Somebody asked for a test" in cloud.ctl("event", "types")
+    cloud.ctl("webhook", "pause", made["id"])
+    assert "paused" in cloud.ctl("webhook", "list")
+    cloud.ctl("webhook", "redeliver", made["id"], "--after", str(begin))
+    cloud.ctl("webhook", "resume", made["id"])
+    came("/ctl", lambda d: ids_of(d).count(first["id"]) == 2)
+    assert made["secret"] not in cloud.ctl("webhook", "show", made["id"])
+
+
 def stopped(cloud):
     """An orderly stop ends streams in order, at once."""
     s = Stream(cloud, cloud.token("tenant"))
@@ -602,6 +629,7 @@ def main():
             case("deliveries that fail are tried again", troubles, cloud, hooks, pair)
             case("deliveries go nowhere but where they may", forbidden, cloud, hooks)
             case("an operator hears of everything", everything, cloud, hooks)
+            case("cloudctl does the same", by_cloudctl, cloud, hooks)
             case("readers resume by id across a kill -9", resumed, cloud, hooks)
             case("what is not kept is told", lost, cloud, hooks)
             case("one that does not read is cut", slow, cloud)
