@@ -1,86 +1,88 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/rating_read.h"
 
+#include <string.h>
+
 #include "base/util.h"
 
-/* A walk of so many months costs as much as going to a month's intervals one by one. */
-enum { WALK_MONTHS = 6 };
+/* A walk of so many months costs about as much as going to one month's intervals by projects. */
+enum { WALK_MONTHS = 18 };
 
-/* The first columns of each query. */
-enum { COL_PROJECT, COL_STARTED, COL_ENDED, COL_AMOUNT, COL_MORE };
-
-typedef void fill_fn(sqlite3_stmt *st, struct rating_use *u);
+/* The first columns of both tables' queries. */
+enum { COL_PROJECT, COL_STARTED, COL_ENDED, COL_KIND, COL_STATE, COL_ZONE, COL_PREEMPTIBLE, COL_MORE };
+#define FIRST(kind) "SELECT project_id, started_us, ended_us, " kind ", state, zone, preemptible, "
 
 static const char *yes_no(bool yes)
 {
 	return yes ? "yes" : "no";
 }
 
-static void fill_server(sqlite3_stmt *st, struct rating_use *u)
+/* Columns: amount, item, vcpus, ram_mib, disk_gib. False: of a kind that nobody rates. */
+static bool fill_usage(sqlite3_stmt *st, struct rating_use *u)
 {
-	u->amounts[0] = 1;
-	u->amounts[1] = db_int(st, COL_AMOUNT);
-	u->amounts[2] = db_int(st, COL_MORE);
-	u->amounts[3] = db_int(st, COL_MORE + 1);
-	u->thing.fields[PRICE_FLAVOR] = db_text(st, COL_MORE + 2);
-	u->thing.fields[PRICE_ZONE] = db_text(st, COL_MORE + 3);
-	u->thing.fields[PRICE_STATE] = db_text(st, COL_MORE + 4);
-	u->thing.fields[PRICE_PREEMPTIBLE] = yes_no(db_int(st, COL_MORE + 5));
-}
+	const char *kind = db_text(st, COL_KIND);
 
-static void fill_image(sqlite3_stmt *st, struct rating_use *u)
-{
-	u->thing.fields[PRICE_STATE] = db_text(st, COL_MORE);
-}
-
-static void fill_address(sqlite3_stmt *st, struct rating_use *u)
-{
-	u->thing.fields[PRICE_NETWORK] = db_text(st, COL_MORE);
-}
-
-static void fill_gpu(sqlite3_stmt *st, struct rating_use *u)
-{
-	u->amounts[1] = 1000;
-	u->thing.fields[PRICE_MODEL] = db_text(st, COL_MORE);
-	u->thing.fields[PRICE_PROFILE] = db_text(st, COL_MORE + 1);
-	u->thing.fields[PRICE_ZONE] = db_text(st, COL_MORE + 2);
-	u->thing.fields[PRICE_STATE] = db_text(st, COL_MORE + 3);
-	u->thing.fields[PRICE_PREEMPTIBLE] = yes_no(db_int(st, COL_MORE + 4));
-	u->thing.fields[PRICE_BLOCK] = yes_no(!db_is_null(st, COL_MORE + 5));
-}
-
-static void fill_reserved(sqlite3_stmt *st, struct rating_use *u)
-{
-	u->thing.fields[PRICE_MODEL] = db_text(st, COL_MORE);
-	u->thing.fields[PRICE_ZONE] = db_text(st, COL_MORE + 1);
-}
-
-#define FIRST "SELECT project_id, started_us, ended_us, "
-#define ALL " AND started_us < ?2 AND (ended_us IS NULL OR ended_us > ?1) AND ?3 = 0"
-#define ONE_ENDED " AND project_id = ?3 AND ended_us > ?1 AND started_us < ?2"
-#define ONE_OPEN " AND project_id = ?3 AND ended_us IS NULL AND started_us < ?2 AND ?1 < ?2"
-/* By the index of projects, for which a condition on the key's first column is no help: + takes it away. */
-#define THREE(columns_and_from, all, one)                                             \
-	{                                                                             \
-		FIRST columns_and_from all ALL, FIRST columns_and_from one ONE_ENDED, \
-			FIRST columns_and_from one ONE_OPEN                           \
+	if (strcmp(kind, "server") == 0) {
+		u->kind = RATING_SERVER;
+		u->amounts[0] = 1;
+		u->amounts[1] = db_int(st, COL_MORE + 2);
+		u->amounts[2] = db_int(st, COL_MORE + 3);
+		u->amounts[3] = db_int(st, COL_MORE + 4);
+		u->thing.fields[PRICE_FLAVOR] = db_text(st, COL_MORE + 1);
+		u->thing.fields[PRICE_ZONE] = db_text(st, COL_ZONE);
+		u->thing.fields[PRICE_STATE] = db_text(st, COL_STATE);
+		u->thing.fields[PRICE_PREEMPTIBLE] = yes_no(db_int(st, COL_PREEMPTIBLE));
+		return true;
 	}
-#define USAGE(columns, kind) THREE(columns " FROM usage WHERE ", "kind = '" kind "'", "+kind = '" kind "'")
-#define GPU_USAGE(columns, owner) \
-	THREE(columns " FROM gpu_usage WHERE ", "owner = '" owner "'", "+owner = '" owner "'")
+	u->amounts[0] = db_int(st, COL_MORE);
+	if (strcmp(kind, "image") == 0) {
+		u->kind = RATING_IMAGE;
+		u->thing.fields[PRICE_STATE] = db_text(st, COL_STATE);
+		return true;
+	}
+	u->kind = RATING_ADDRESS;
+	u->thing.fields[PRICE_NETWORK] = db_text(st, COL_MORE + 1);
+	return strcmp(kind, "address") == 0;
+}
+
+/* Columns: share, model, profile, block_id. */
+static bool fill_gpu(sqlite3_stmt *st, struct rating_use *u)
+{
+	const char *owner = db_text(st, COL_KIND);
+
+	u->amounts[0] = db_int(st, COL_MORE);
+	u->thing.fields[PRICE_MODEL] = db_text(st, COL_MORE + 1);
+	u->thing.fields[PRICE_ZONE] = db_text(st, COL_ZONE);
+	u->kind = RATING_GPU_RESERVED;
+	if (strcmp(owner, "reserved") == 0)
+		return true;
+	u->kind = RATING_GPU;
+	u->amounts[1] = 1000;
+	u->thing.fields[PRICE_PROFILE] = db_text(st, COL_MORE + 2);
+	u->thing.fields[PRICE_STATE] = db_text(st, COL_STATE);
+	u->thing.fields[PRICE_PREEMPTIBLE] = yes_no(db_int(st, COL_PREEMPTIBLE));
+	u->thing.fields[PRICE_BLOCK] = yes_no(!db_is_null(st, COL_MORE + 3));
+	return strcmp(owner, "tenant") == 0;
+}
+
+#define USAGE FIRST("kind") "amount, item, vcpus, ram_mib, disk_gib FROM "
+#define GPUS FIRST("owner") "share, model, profile, block_id FROM "
+#define ALL " WHERE started_us < ?2 AND (ended_us IS NULL OR ended_us > ?1) AND ?3 = 0"
+/* A project's keys from its index first, in the order of the table: rows of one page then come one after the
+ * other. LIMIT keeps SQLite from leaving the order out. */
+#define KEYS(table, key, ended) \
+	"SELECT " key " FROM " table " WHERE project_id = ?3 AND ended_us " ended " AND started_us < ?2"
+#define ONE(table, key)                                  \
+	"(" KEYS(table, key, "> ?1") " UNION ALL " KEYS( \
+		table, key, "IS NULL") " ORDER BY " key " LIMIT -1) CROSS JOIN " table " USING (" key ")"
 
 static const struct {
-	enum rating_kind kind;
-	const char *sql[3]; /* of all projects; of one: what has ended, what has not */
-	fill_fn *fill;
+	const char *all, *one;
+	bool (*fill)(sqlite3_stmt *st, struct rating_use *u);
 } sources[] = {
-	{ RATING_SERVER, USAGE("vcpus, ram_mib, disk_gib, item, zone, state, preemptible", "server"),
-		fill_server },
-	{ RATING_IMAGE, USAGE("amount, state", "image"), fill_image },
-	{ RATING_ADDRESS, USAGE("amount, item", "address"), fill_address },
-	{ RATING_GPU, GPU_USAGE("share, model, profile, zone, state, preemptible, block_id", "tenant"),
-		fill_gpu },
-	{ RATING_GPU_RESERVED, GPU_USAGE("share, model, zone", "reserved"), fill_reserved },
+	{ USAGE "usage" ALL, USAGE ONE("usage", "kind, subject_id, started_us"), fill_usage },
+	{ GPUS "gpu_usage" ALL " AND project_id IS NOT NULL",
+		GPUS ONE("gpu_usage", "device_id, part_id, started_us"), fill_gpu },
 };
 
 struct read {
@@ -91,22 +93,20 @@ struct read {
 	struct error *err;
 };
 
-static int read_rows(const struct read *r, size_t source, const char *sql)
+static int read_rows(const struct read *r, size_t source)
 {
+	const char *sql = r->project_id ? sources[source].one : sources[source].all;
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	int rc;
 
 	if (db_query(r->db, r->err, &st, sql, "iii", r->from_us, r->to_us, r->project_id))
 		return -1;
 	while ((rc = db_row(st, r->err)) > 0) {
-		struct rating_use u = { .kind = sources[source].kind,
-			.project_id = db_int(st, COL_PROJECT),
+		struct rating_use u = { .project_id = db_int(st, COL_PROJECT),
 			.start_us = db_int(st, COL_STARTED),
-			.end_us = db_int(st, COL_ENDED),
-			.amounts = { db_int(st, COL_AMOUNT) } };
+			.end_us = db_int(st, COL_ENDED) };
 
-		sources[source].fill(st, &u);
-		if (rating_sums_add(r->sums, &u, r->err))
+		if (sources[source].fill(st, &u) && rating_sums_add(r->sums, &u, r->err))
 			return -1;
 		if (atomic_load_explicit(r->stop, memory_order_relaxed))
 			return error_set(r->err, ERR_UNAVAILABLE, "cloudd is stopping");
@@ -114,13 +114,11 @@ static int read_rows(const struct read *r, size_t source, const char *sql)
 	return rc;
 }
 
-/* first, last: of the statements of each source */
-static int read_sources(const struct read *r, int first, int last)
+static int read_sources(const struct read *r)
 {
 	for (size_t i = 0; i < ARRAY_LEN(sources); i++)
-		for (int part = first; part <= last; part++)
-			if (read_rows(r, i, sources[i].sql[part]))
-				return -1;
+		if (read_rows(r, i))
+			return -1;
 	return 0;
 }
 
@@ -132,12 +130,12 @@ int store_rating_read_all(struct db *db, enum rating_way way, int64_t from_us, i
 	int rc;
 
 	if (way == RATING_WALK)
-		return read_sources(&r, 0, 0);
+		return read_sources(&r);
 	if (db_query(db, err, &st, "SELECT id FROM project ORDER BY id", NULL))
 		return -1;
 	while ((rc = db_row(st, err)) > 0) {
 		r.project_id = db_int(st, 0);
-		if (read_sources(&r, 1, 2))
+		if (read_sources(&r))
 			return -1;
 	}
 	return rc;
@@ -158,7 +156,7 @@ int store_rating_read(struct db *db, int64_t project_id, int64_t from_us, int64_
 	int64_t since = from_us;
 
 	if (project_id)
-		return read_sources(&r, 1, 2);
+		return read_sources(&r);
 	if (books_since(db, &since, err) < 0)
 		return -1;
 	return store_rating_read_all(db,
