@@ -154,8 +154,7 @@ void capacity_count_server(struct quota_index *q, const struct server *s, int si
 static void count_gpus(struct quota_index *q, const struct quota_use_row *r)
 {
 	CLEANUP(quota_amounts_finish)
-	struct quota_amounts own = { .at = NULL },
-			     other = { .at = NULL }, all = { .at = NULL };
+	struct quota_amounts own = { .at = NULL }, other = { .at = NULL }, all = { .at = NULL };
 
 	capacity_amounts(q, &(struct capacity_size) { .extra_specs = r->extra_specs }, &own);
 	capacity_amounts(q, &(struct capacity_size) { .extra_specs = r->other_specs }, &other);
