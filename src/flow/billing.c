@@ -7,7 +7,7 @@
 #include "flow/billing_local.h"
 
 /* WIDTH: months are long; tenants who look at their invoice meanwhile shall not wait. */
-enum { WIDTH = 3, WAITING_MAX = 64, LOOK_MS = 30000, FIRST_MS = 1000 };
+enum { WIDTH = 3, WAITING_MAX = 64, LOOK_MS = 30000, FIRST_MS = 1000, SOON_US = 60000000 };
 
 static void look(struct loop_timer *t)
 {
@@ -17,16 +17,19 @@ static void look(struct loop_timer *t)
 	billing_close_go(b);
 	if (now_us >= b->budgets_due_us) {
 		b->budgets_due_us = now_us + b->cfg.budgets_every_s * 1000000;
-		billing_budgets_go(b);
+		billing_budgets_go(b, 0);
 	}
 	loop_timer_set(b->cfg.loop, &b->timer, LOOK_MS, look);
 }
 
-void billing_budgets_soon(struct billing *b)
+void billing_budgets_soon(struct billing *b, int64_t project_id)
 {
-	b->budgets_due_us = 0;
-	if (!b->stopped)
-		loop_timer_set(b->cfg.loop, &b->timer, FIRST_MS, look);
+	int64_t soon_us = clock_mono(b->cfg.loop->clock) + SOON_US;
+
+	if (!b->budgets)
+		billing_budgets_go(b, project_id);
+	else if (b->budgets_due_us > soon_us)
+		b->budgets_due_us = soon_us;
 }
 
 struct billing *billing_create(const struct billing_config *config)

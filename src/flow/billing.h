@@ -102,7 +102,8 @@ const char *billing_close_error(const struct billing *b, int month);
 enum { BUDGET_THRESHOLDS_MAX = 10, BUDGET_PERCENT_MAX = 1000 };
 /* "50,80,100": ascending, from 1 on. How many, 0: it is none. */
 size_t billing_thresholds(const char *text, int out[BUDGET_THRESHOLDS_MAX]);
-/* Budgets were changed: looks at them in a moment. */
-void billing_budgets_soon(struct billing *b);
+/* A project's budgets were changed: looks at them now; when others are just looked at, within a minute or so.
+ */
+void billing_budgets_soon(struct billing *b, int64_t project_id);
 
 #endif

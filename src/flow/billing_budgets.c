@@ -239,7 +239,7 @@ static void go_on(struct billing_budgets *p)
 	over(p);
 }
 
-void billing_budgets_go(struct billing *b)
+void billing_budgets_go(struct billing *b, int64_t project_id)
 {
 	struct billing_budgets *p;
 	struct billing_month month;
@@ -256,6 +256,6 @@ void billing_budgets_go(struct billing *b)
 	p->b = b;
 	p->refs = 1;
 	p->month = month;
-	p->after.limit = PAGE;
+	p->after = (struct budget_filter) { .project_id = project_id, .limit = PAGE };
 	go_on(p);
 }

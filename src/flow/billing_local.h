@@ -46,6 +46,6 @@ struct billing {
 	struct billing_budgets *budgets; /* under way, or NULL */
 };
 
-/* billing_budgets.c: looks at all budgets once. */
-void billing_budgets_go(struct billing *b);
+/* billing_budgets.c: looks at a project's budgets once; project_id 0: at all. */
+void billing_budgets_go(struct billing *b, int64_t project_id);
 #endif

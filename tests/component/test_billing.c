@@ -647,7 +647,7 @@ static bool budgets_done(void)
 static int64_t events_after_look(void)
 {
 	store_turn_end(t.f.store);
-	billing_budgets_go(t.b);
+	billing_budgets_go(t.b, 0);
 	until(budgets_done);
 	store_turn_end(t.f.store);
 	return number("SELECT count(*) FROM event WHERE type = 'budget.threshold' AND subject = 'b1'");

@@ -176,7 +176,11 @@ static int set_currency(struct api_call *c, const char *code, struct budget *b, 
 
 static void changed(struct api_call *c)
 {
-	billing_budgets_soon(c->api->billing);
+	struct error ignored;
+	struct budget b;
+
+	if (store_budget_load(c->db, c->arena, c->target, 0, &b, &ignored) == 0)
+		billing_budgets_soon(c->api->billing, b.project_id);
 }
 
 int budget_create(struct api_call *c, struct error *err)
