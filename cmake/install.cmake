@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # cmake --install: the two programs, manual pages, an example of the configuration, what systemd needs, completion, and
-# node-setup for the hosts. Nothing below /etc is touched: that is the operator's.
+# node-setup for the hosts, and the verifier of audits for those who trust none of this. Nothing below /etc is touched: that is the operator's.
 include(GNUInstallDirs)
 
 install(TARGETS cloudd cloudctl RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
@@ -11,7 +11,7 @@ install(FILES conf/cloudd.conf conf/prices.example.json LICENSE DESTINATION ${CM
 install(FILES conf/completions/cloudctl DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
 install(FILES conf/cloudd.sysusers DESTINATION lib/sysusers.d RENAME cloudd.conf)
 install(FILES conf/cloudd.tmpfiles DESTINATION lib/tmpfiles.d RENAME cloudd.conf)
-install(PROGRAMS scripts/node-setup DESTINATION ${CMAKE_INSTALL_DATADIR}/cloudd)
+install(PROGRAMS scripts/node-setup scripts/audit-verify DESTINATION ${CMAKE_INSTALL_DATADIR}/cloudd)
 install(FILES scripts/lib/packages.sh DESTINATION ${CMAKE_INSTALL_DATADIR}/cloudd/lib)
 
 # The unit names the program where this installation puts it.

@@ -16,7 +16,7 @@ at=$root/opt/cloud
 for file in bin/cloudd bin/cloudctl share/man/man1/cloudctl.1 share/man/man5/cloudd.conf.5 share/man/man8/cloudd.8 \
 	share/doc/cloudd/cloudd.conf share/doc/cloudd/LICENSE share/bash-completion/completions/cloudctl \
 	lib/systemd/system/cloudd.service lib/sysusers.d/cloudd.conf lib/tmpfiles.d/cloudd.conf \
-	share/cloudd/node-setup share/cloudd/lib/packages.sh; do
+	share/cloudd/node-setup share/cloudd/audit-verify share/cloudd/lib/packages.sh; do
 	[ -s "$at/$file" ] || complain "not installed: $file"
 done
 [ -z "$(ls -A "$root" | grep -vx opt)" ] || complain "files outside of the prefix: $(ls "$root")"
