@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/util.h"
 
@@ -27,6 +28,28 @@ void sha256(const void *data, size_t n, unsigned char out[SHA256_SIZE])
 	pthread_once(&once, sha256_find);
 	if (EVP_Digest(data, n, out, NULL, sha256_md, NULL) != 1)
 		abort();
+}
+
+int sha256_fd(int fd, unsigned char out[SHA256_SIZE], int64_t *out_bytes)
+{
+	enum { PIECE = 1 << 18 };
+	CLEANUP(free_ptr) char *piece = xmalloc(PIECE);
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	int64_t total = 0;
+	ssize_t n;
+
+	if (!md || EVP_DigestInit_ex(md, EVP_sha256(), NULL) != 1)
+		abort();
+	while ((n = read(fd, piece, PIECE)) > 0) {
+		if (EVP_DigestUpdate(md, piece, (size_t)n) != 1)
+			abort();
+		total += n;
+	}
+	if (EVP_DigestFinal_ex(md, out, NULL) != 1)
+		abort();
+	EVP_MD_CTX_free(md);
+	*out_bytes = total;
+	return n < 0 ? -1 : 0;
 }
 
 void hmac_sha256(const char *key, const void *data, size_t n, unsigned char out[SHA256_SIZE])

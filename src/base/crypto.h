@@ -18,6 +18,8 @@ enum {
 
 /* SHA-256 of n bytes. */
 void sha256(const void *data, size_t n, unsigned char out[SHA256_SIZE]);
+/* Of what is left to read of a file, and how much that was. -1 with errno. */
+int sha256_fd(int fd, unsigned char out[SHA256_SIZE], int64_t *out_bytes);
 /* HMAC (RFC 2104) with SHA-256, of n bytes under a key that is text. */
 void hmac_sha256(const char *key, const void *data, size_t n, unsigned char out[SHA256_SIZE]);
 /* MD5 with colons (an OpenSSH fingerprint, RFC 4716 section 4); out has 48 bytes. */

@@ -71,7 +71,9 @@ int db_exec(struct db *db, const char *sql, struct error *err);
 /* The same with a kept statement: BEGIN, SAVEPOINT and their like. */
 int db_control(struct db *db, const char *sql, struct error *err);
 
-/* store.c: before a read on ro */
+/* store.c. The lock of a database's file; *fd is the caller's to close, also after a failure when not -1. */
+int store_lock_take(const char *database, int *fd, struct error *err);
+/* before a read on ro */
 int store_turn_begin(struct store *s, struct error *err);
 
 /* books_clock.c */

@@ -20,18 +20,30 @@
 #define MARK_CLEAN "INSERT INTO meta VALUES ('clean', '1') ON CONFLICT (key) DO UPDATE SET value = '1'"
 
 /* An advisory lock beside the file that the kernel drops with the process. */
-static int take_lock(struct store *s, struct error *err)
+int store_lock_take(const char *database, int *fd, struct error *err)
 {
-	CLEANUP(free_ptr) char *path = xasprintf("%s.lock", s->path);
+	CLEANUP(free_ptr) char *path = xasprintf("%s.lock", database);
 
-	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (s->lock_fd < 0)
+	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (*fd < 0)
 		return error_set(err, ERR_UNAVAILABLE, "cannot open %s: %s", path, strerror(errno));
-	if (!flock(s->lock_fd, LOCK_EX | LOCK_NB))
+	if (!flock(*fd, LOCK_EX | LOCK_NB))
 		return 0;
 	if (errno == EWOULDBLOCK)
-		return error_set(err, ERR_CONFLICT, "another cloudd runs on %s", s->path);
+		return error_set(err, ERR_CONFLICT, "another cloudd runs on %s", database);
 	return error_set(err, ERR_UNAVAILABLE, "cannot lock %s: %s", path, strerror(errno));
+}
+
+/* Between putting the old file aside and the restored one in its place there is none: a start then must not begin
+ * an empty cloud. */
+static int refuse_half_restored(const struct store *s, struct error *err)
+{
+	CLEANUP(free_ptr) char *path = xasprintf("%s.restoring", s->path);
+
+	return access(path, F_OK) < 0 ? 0
+				      : error_set(err, ERR_CONFLICT,
+						"a restore was interrupted: run 'cloudd --restore' again (%s is there)",
+						path);
 }
 
 /* Secrets' hashes are in it: nobody else reads it. SQLite gives its log the same mode. */
@@ -139,7 +151,7 @@ static int load(struct store *s, struct error *err)
 
 static int open_all(struct store *s, const struct store_config *config, struct error *err)
 {
-	if (take_lock(s, err) || make_file(s, err) || db_open(&s->rw, s, s->path, true, err))
+	if (store_lock_take(s->path, &s->lock_fd, err) || refuse_half_restored(s, err) || make_file(s, err) || db_open(&s->rw, s, s->path, true, err))
 		return -1;
 	if (configure(s, config, err))
 		return error_wrap(err, "%s", s->path);
