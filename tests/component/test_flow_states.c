@@ -651,6 +651,10 @@ static void test_shelf_time(void **state)
 	cloud_until_server(&c, x.uid, VM_SHELVED);
 	cloud_until_server(&c, x.uid, VM_SHELVED_OFFLOADED);
 	assert_int_equal(sim_domain_count(c.worlds[0]), 0);
+	assert_int_equal(
+		cloud_count(&c, "SELECT count(*) FROM audit a JOIN server s ON s.uid = a.target WHERE "
+				"a.action = 'server.auto_offload' AND a.user_uid IS NULL"),
+		1);
 	end(&c);
 }
 
