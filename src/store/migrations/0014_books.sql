@@ -34,7 +34,7 @@ CREATE TABLE gpu_usage (
 	part_id INTEGER NOT NULL, -- of a tenant's part: its allocation_part; 0: the whole GPU, or what the parts leave of it
 	started_us INTEGER NOT NULL,
 	ended_us INTEGER CHECK (ended_us > started_us),
-	owner TEXT NOT NULL CHECK (owner IN ('tenant', 'reserved', 'idle', 'maintenance', 'faulty')),
+	owner TEXT NOT NULL CHECK (owner = 'tenant' OR owner = 'reserved' OR owner = 'idle' OR owner = 'maintenance' OR owner = 'faulty'),
 	share INTEGER NOT NULL CHECK (share BETWEEN 1 AND 1000),
 	project_id INTEGER REFERENCES project (id), -- of tenant and reserved
 	server_id INTEGER, -- of tenant
@@ -58,7 +58,7 @@ ALTER TABLE usage RENAME TO usage_before;
 DROP INDEX usage_open;
 DROP INDEX usage_project;
 CREATE TABLE usage (
-	kind TEXT NOT NULL CHECK (kind IN ('server', 'image', 'address')),
+	kind TEXT NOT NULL CHECK (kind = 'server' OR kind = 'image' OR kind = 'address'), -- a longer IN would be a table of its own for each row
 	subject_id INTEGER NOT NULL, -- server, image, port
 	started_us INTEGER NOT NULL,
 	ended_us INTEGER CHECK (ended_us > started_us),
