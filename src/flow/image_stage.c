@@ -86,6 +86,13 @@ const struct flow_kind kind_image_stage = {
 	.fail = stage_fail,
 };
 
+static enum flow_verdict unstage_load(
+	struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
+{
+	act->clears = act->flow->subject_id;
+	return stage_load(e, ro, act, err);
+}
+
 static int unstage_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	const struct stage_facts *f = act->facts;
@@ -102,7 +109,7 @@ static int unstage_end(struct flow_engine *e, struct db *db, struct act *act, st
 }
 
 static const struct flow_step unstage_steps[] = {
-	{ "remove", stage_load, unstage_act, NULL, TASK_NONE, LINK_BULK, TIME_CALL },
+	{ "remove", unstage_load, unstage_act, NULL, TASK_NONE, LINK_BULK, TIME_CALL },
 };
 
 const struct flow_kind kind_image_unstage = {

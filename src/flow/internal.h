@@ -82,6 +82,8 @@ struct act {
 	const struct flow_step *step;
 	void *facts; /* the step's, in the arena */
 	int64_t host_id, wait_for, link_epoch, now_us;
+	int64_t clears; /* set by load: what is removed is gone only if no given-up call on it can still be
+			   done */
 	struct history *history; /* for console_last_read; NULL: none is kept */
 	struct samples *samples; /* for samples_last_read; the same */
 	struct act_books {       /* the books' time on a thread */
@@ -211,6 +213,7 @@ int flow_give_way(struct flow_engine *e, struct db *db, struct flow *f, struct e
 struct flow *flow_find(const struct flow_engine *e, int64_t subject_id);
 bool flow_is_busy(const struct flow *f);
 const struct flow_kind *flow_kind_find(const char *name);
+const struct flow_kind *flow_kind_at(size_t i); /* NULL behind the last */
 
 /* ---- engine.c: on the loop ---- */
 

@@ -34,6 +34,7 @@ static enum flow_verdict remove_load(struct flow_engine *e, struct db *ro, struc
 		store_move_load(ro, &act->arena, f->held.id, &f->move, err) < 0)
 		return FLOW_FAIL;
 	act->host_id = f->held.host_id;
+	act->clears = f->held.server_id;
 	f->at_home = !f->s.deleted_us && f->s.host_id == f->held.host_id && f->held.id != f->s.id;
 	if (f->s.deleted_us || f->s.host_id != f->held.host_id || f->at_home)
 		return FLOW_NEXT;

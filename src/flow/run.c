@@ -447,8 +447,9 @@ static void start_act(struct flow *f)
 	}
 	if (crashes(f, "before-act"))
 		return;
-	if (f->kind == &kind_image_unstage && stray_of(e, f->subject_id)) {
-		act_polls(f); /* a copy that was given up could still be made, after it was removed */
+	if (act->clears && stray_of(e, act->clears)) {
+		f->kick = false; /* no event can hasten it */
+		act_polls(f); /* what was given up could still be made, after it was removed */
 		return;
 	}
 	act->link_epoch = link_epoch(l);

@@ -24,6 +24,7 @@ enum flow_verdict server_load_removal(
 	if (server_load_row(e, ro, act, err) != FLOW_NEXT)
 		return FLOW_FAIL;
 	f = act->facts;
+	act->clears = f->s.id;
 	if (store_allocation_mdevs(ro, &act->arena, f->s.id, &f->mdevs, &f->mdevs_n, err))
 		return FLOW_FAIL;
 	return host_is_dead(e, ro, act->host_id) ? FLOW_DONE : FLOW_NEXT;

@@ -11,8 +11,6 @@
 #include "setup.h"
 #include "status.h"
 
-void wraps_late(const struct late *l);
-
 static unsigned busy; /* threads that have not come to their end */
 static bool daemon_gone;
 
@@ -540,15 +538,15 @@ static void strike_host(const char *world, int host)
 static void strike_pool(const char *world)
 {
 	struct sim_world *w = sim_world_get(world);
-	int64_t was = w->params.disk_gib;
+	int64_t taken = w->params.disk_gib << 30;
 
 	if (run->profile.strict)
 		return;
-	w->params.disk_gib = 0;
+	w->used_bytes += taken;
 	fault_count(FAULT_POOL_FULL);
 	event("%s: its pool is full", world);
 	sched_sleep_ms(dice(60000));
-	w->params.disk_gib = was;
+	w->used_bytes -= taken;
 }
 
 static void late_effects(void)
@@ -620,6 +618,7 @@ static void worlds_wake(void)
 		snprintf(uri, sizeof uri, "host%d", i + 1);
 		sim_set_down(uri, run->host_dead[i]);
 	}
+	wraps_worlds();
 }
 
 void driver_start(void)

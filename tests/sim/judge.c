@@ -54,7 +54,6 @@ static void make_peace(void)
 		sim_release(world);
 		sim_events(world, false, false);
 		sim_set_down(world, false);
-		sim_world_get(world)->params.disk_gib = 100000;
 		if (run->host_dead[i])
 			post(path, "{\"revive\": {\"reason\": \"sim\"}}");
 		run->host_dead[i] = false;

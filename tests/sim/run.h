@@ -161,7 +161,9 @@ void fault_count(enum fault f);
 void driver_start(void);
 void judge(void);
 /* wraps.c */
+void wraps_worlds(void);
 void wraps_at_death(void);
+void wraps_late(const struct late *l);
 void wraps_hook(const char *step, const char *point);
 const char *late_name(enum late_op op);
 

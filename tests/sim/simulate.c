@@ -59,6 +59,8 @@ const char *const fault_names[FAULTS] = {
 };
 const char *const outcome_names[OUTCOMES] = { "done", "refused", "busy", "lost" };
 
+enum { LIFE_MAX_S = 120 }; /* of real time: who takes longer turns in a circle */
+
 struct run *run;
 static char top[256]; /* where the copies live */
 
@@ -267,6 +269,7 @@ static void live(void)
 	setvbuf(stderr, NULL, _IOLBF, 0);
 	for (int fd = 3; fd < 32; fd++)
 		close(fd);
+	alarm(LIFE_MAX_S);
 	listen_for_daemon();
 	sched_begin();
 	if (run->setup)
@@ -316,10 +319,10 @@ static int live_once(void)
 
 static void draw_profile(void)
 {
-	static const unsigned means[] = { 3, 10, 40, 200, 1000 };
+	static const unsigned means[] = { 5, 60, 200, 1000, 1000, 5000, 5000, 5000 };
 	struct profile *p = &run->profile;
 
-	*p = (struct profile) { .switch_mean = means[dice(5)], .spurious = chance(300) };
+	*p = (struct profile) { .switch_mean = means[dice(8)], .spurious = chance(300) };
 	p->strict = chance(400);
 	p->lives = 1 + dice(4);
 	p->requests = 20 + dice(60);
