@@ -159,11 +159,10 @@ int store_check(struct db *db, store_finding_fn *found, void *ctx, int *out_rule
 		check_run(db, check_quota_rules, check_quota_rules_n, found, ctx, err) ||
 		check_run(db, check_event_rules, check_event_rules_n, found, ctx, err) ||
 		check_run(db, check_price_rules, check_price_rules_n, found, ctx, err) ||
-		check_seals(db, found, ctx, err) ||
-		check_quota_tree(db, found, ctx, err) || check_rooms(db, found, ctx, err) ||
-		check_audit(db, found, ctx, err))
+		check_seals(db, found, ctx, err) || check_quota_tree(db, found, ctx, err) ||
+		check_rooms(db, found, ctx, err) || check_audit(db, found, ctx, err))
 		return -1;
-	*out_rules = (int)(ARRAY_LEN(checks) + check_claim_rules_n + check_book_rules_n + check_quota_rules_n +
-			    check_event_rules_n + check_price_rules_n + 6);
+	*out_rules = (int)(ARRAY_LEN(checks) + check_claim_rules_n + check_book_rules_n +
+			   check_quota_rules_n + check_event_rules_n + check_price_rules_n + 6);
 	return 0;
 }

@@ -135,7 +135,8 @@ int store_host_use_metered(struct db *db, struct arena *a, int64_t from_us, int6
 		db_query(db, err, &st,
 			"SELECT h.name, coalesce(m.n, 0) FROM host h LEFT JOIN (SELECT s.host_id AS host_id,"
 			" count(DISTINCT u.subject_id) AS n FROM usage u JOIN server s ON s.id = u.subject_id"
-			" WHERE u.kind = 'server' AND u.started_us < ?2 AND (u.ended_us IS NULL OR u.ended_us > ?1)"
+			" WHERE u.kind = 'server' AND u.started_us < ?2 AND (u.ended_us IS NULL OR "
+			"u.ended_us > ?1)"
 			" GROUP BY s.host_id) m ON m.host_id = h.id ORDER BY h.name",
 			"ii", books_from_wall(db, from_us), books_from_wall(db, to_us)) < 0)
 		return -1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/images.h"
 
-#include "store/event_rows.h"
 #include "store/books.h"
+#include "store/event_rows.h"
 #include "store/row.h"
 
 #define COLUMNS                                                                                        \

@@ -34,16 +34,17 @@ int store_lock_take(const char *database, int *fd, struct error *err)
 	return error_set(err, ERR_UNAVAILABLE, "cannot lock %s: %s", path, strerror(errno));
 }
 
-/* Between putting the old file aside and the restored one in its place there is none: a start then must not begin
- * an empty cloud. */
+/* Between putting the old file aside and the restored one in its place there is none: a start then must not
+ * begin an empty cloud. */
 static int refuse_half_restored(const struct store *s, struct error *err)
 {
 	CLEANUP(free_ptr) char *path = xasprintf("%s.restoring", s->path);
 
-	return access(path, F_OK) < 0 ? 0
-				      : error_set(err, ERR_CONFLICT,
-						"a restore was interrupted: run 'cloudd --restore' again (%s is there)",
-						path);
+	return access(path, F_OK) < 0
+		       ? 0
+		       : error_set(err, ERR_CONFLICT,
+				 "a restore was interrupted: run 'cloudd --restore' again (%s is there)",
+				 path);
 }
 
 /* Secrets' hashes are in it: nobody else reads it. SQLite gives its log the same mode. */
@@ -151,7 +152,8 @@ static int load(struct store *s, struct error *err)
 
 static int open_all(struct store *s, const struct store_config *config, struct error *err)
 {
-	if (store_lock_take(s->path, &s->lock_fd, err) || refuse_half_restored(s, err) || make_file(s, err) || db_open(&s->rw, s, s->path, true, err))
+	if (store_lock_take(s->path, &s->lock_fd, err) || refuse_half_restored(s, err) || make_file(s, err) ||
+		db_open(&s->rw, s, s->path, true, err))
 		return -1;
 	if (configure(s, config, err))
 		return error_wrap(err, "%s", s->path);
