@@ -128,7 +128,7 @@ PUT /identity/v3/projects/p1/users/ann/roles/r1 204
 PUT /identity/v3/projects/p1/users/u1/roles/r1 204
 POST /identity/v3/users 201 {"user":{"id":"u1","name":"bob","enabled":true}}
 POST /cloud/v1/bootstrap 201 {"bootstrap":{}}
-PUT /cloud/v1/quotas/p1 200 {"quotas":[{"resource":"cores","limit":8,"in_use":0}]}
+PUT /cloud/v1/quotas/p1 200 {"quotas":[{"resource":"cores","limit":8,"in_use":0,"in_use_tree":3}]}
 POST /compute/v2.1/flavors 200 {"flavor":{"id":"f1","name":"g1","vcpus":2,"ram":1024,"disk":1}}
 POST /compute/v2.1/flavors/f1/os-extra_specs 200 {"extra_specs":{"pci_passthrough:alias":"h100:2"}}
 A
@@ -160,7 +160,7 @@ run 2 bootstrap
 run 2 quota set red cores=many
 : >"$tmp/log"
 run 0 quota set red cores=8 ram=-1
-grep -Eq '^cores +0 +8' "$tmp/out"
+grep -Eq '^cores +0 +3 +8' "$tmp/out"
 asked <<'L'
 GET /identity/v3/projects?name=red
 PUT /cloud/v1/quotas/p1 {"quotas":{"cores":8,"ram":-1}}
