@@ -70,7 +70,7 @@ int event_eviction(struct db *db, const struct eviction *e, struct error *err)
 		TELL "'eviction.notice', p.uid, s.uid, json_object('name', s.name, 'leave_at', " TIME(
 			"?4") ", 'for', iif(?5 = 0, 'reservation', 'server')), json_object('host', "
 			      "h.name) " OF_SERVER "AND NOT EXISTS (SELECT 1 FROM eviction v WHERE "
-						   "v.server_id = ?3 AND v.leave_us = "
+			      "v.server_id = ?3 AND v.leave_us = "
 			      "?4)";
 
 	if (e->begun)

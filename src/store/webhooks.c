@@ -125,8 +125,9 @@ int store_webhook_advance(struct db *db, const struct webhook *w, struct error *
 
 int store_webhook_pass(struct db *db, int64_t id, int64_t round, int64_t done_id, struct error *err)
 {
-	return db_run(db, err, "UPDATE webhook SET done_id = ?1 WHERE id = ?2 AND round = ?3 AND done_id < ?1",
-		"iii", done_id, id, round);
+	return db_run(db, err,
+		"UPDATE webhook SET done_id = ?1 WHERE id = ?2 AND round = ?3 AND done_id < ?1", "iii",
+		done_id, id, round);
 }
 
 int store_webhook_rewind(struct db *db, int64_t id, int64_t done_id, struct error *err)

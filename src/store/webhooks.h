@@ -39,8 +39,8 @@ int store_webhook_load(struct db *db, struct arena *a, int64_t id, struct webhoo
 int store_webhook_insert(struct db *db, const struct webhook *w, struct error *err);
 int store_webhook_remove(struct db *db, int64_t id, struct error *err);
 int store_webhook_pause(struct db *db, int64_t id, bool paused, struct error *err);
-/* How far it has come: done_id, delivered_us, tries, due_us, last_error and given_up of w, unless it was rewound
- * since w was read. 1, 0, -1. */
+/* How far it has come: done_id, delivered_us, tries, due_us, last_error and given_up of w, unless it was
+ * rewound since w was read. 1, 0, -1. */
 int store_webhook_advance(struct db *db, const struct webhook *w, struct error *err);
 /* Nothing up to that event was for it. As above. */
 int store_webhook_pass(struct db *db, int64_t id, int64_t round, int64_t done_id, struct error *err);
