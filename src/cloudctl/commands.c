@@ -29,6 +29,7 @@ static const struct command help_commands[] = {
 /* In the order of the help and of the manual page. */
 static const struct command *const tables[] = {
 	cloud_commands,
+	backup_commands,
 	host_commands,
 	gpu_commands,
 	identity_commands,
@@ -42,6 +43,7 @@ static const struct command *const tables[] = {
 	price_commands,
 	invoice_commands,
 	flow_commands,
+	why_commands,
 	event_commands,
 	audit_commands,
 	pki_commands,

@@ -19,6 +19,7 @@
 
 /* each ends with a row without a path */
 extern const struct command cloud_commands[];
+extern const struct command backup_commands[];
 extern const struct command host_commands[];
 extern const struct command gpu_commands[];
 extern const struct command identity_commands[];
@@ -30,6 +31,7 @@ extern const struct command usage_commands[];
 extern const struct command placement_commands[];
 extern const struct command calendar_commands[];
 extern const struct command flow_commands[];
+extern const struct command why_commands[];
 extern const struct command event_commands[];
 extern const struct command price_commands[];
 extern const struct command invoice_commands[];

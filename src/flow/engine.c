@@ -50,6 +50,11 @@ static const char *const subject_texts[] = {
 	[SUBJECT_ALLOCATION] = "allocation",
 };
 
+const struct flow_kind *flow_kind_at(size_t i)
+{
+	return i < ARRAY_LEN(kinds) ? kinds[i] : NULL;
+}
+
 const struct flow_kind *flow_kind_find(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)

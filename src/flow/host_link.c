@@ -219,6 +219,11 @@ struct flow **link_parked(struct link *l)
 	return &l->parked;
 }
 
+int64_t link_parked_host(struct flow **list)
+{
+	return CONTAINER_OF(list, struct link, parked)->host_id;
+}
+
 void link_wake_parked(struct link *l)
 {
 	for (struct flow *f = l->parked, *next; f; f = next) {

@@ -69,6 +69,8 @@ const char *link_error(const struct link *l); /* "" none */
 bool link_call(struct link *l, enum link_lane lane, struct host_call *c);
 /* Flows that wait for the host: parked in this list, woken when it connects. */
 struct flow **link_parked(struct link *l);
+/* Whose list it is. */
+int64_t link_parked_host(struct flow **list);
 void link_wake_parked(struct link *l);
 /* Looks the host over soon. inventory: its inventory too. */
 void link_look_over(struct link *l, bool inventory);

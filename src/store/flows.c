@@ -61,6 +61,21 @@ int store_flow_load(struct db *db, struct arena *a, int64_t id, struct flow_row 
 	return 0;
 }
 
+int store_flow_find(struct db *db, struct arena *a, const char *subject_kind, int64_t subject_id,
+	struct flow_row *out, struct error *err)
+{
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	int rc;
+
+	if (db_query(db, err, &st, "SELECT " COLUMNS " FROM flow WHERE subject_kind = ? AND subject_id = ?",
+		    "si", subject_kind, subject_id))
+		return -1;
+	rc = db_row(st, err);
+	if (rc > 0)
+		*out = flow_read(st, a);
+	return rc;
+}
+
 int store_flow_list(struct db *db, struct arena *a, struct flow_row **out, size_t *out_n, struct error *err)
 {
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;

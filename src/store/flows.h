@@ -24,6 +24,9 @@ struct flow_row { /* strings in the caller's arena */
 /* A second flow for the subject: ERR_CONFLICT. */
 int store_flow_insert(struct db *db, const struct flow_row *f, struct error *err);
 int store_flow_load(struct db *db, struct arena *a, int64_t id, struct flow_row *out, struct error *err);
+/* The one on a subject: 1 found, 0 none, -1. */
+int store_flow_find(struct db *db, struct arena *a, const char *subject_kind, int64_t subject_id,
+	struct flow_row *out, struct error *err);
 /* All, by id. */
 int store_flow_list(struct db *db, struct arena *a, struct flow_row **out, size_t *out_n, struct error *err);
 /* On to the next step, due now, with a clean slate. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/moves.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/util.h"
+#include "domain/why.h"
 #include "store/books.h"
 #include "store/servers.h"
 
@@ -233,6 +235,7 @@ int store_move_status(
 				  "ended_us = CASE WHEN ?3 THEN max(?2, created_us) END "
 				  "WHERE id = ?4 AND ended_us IS NULL";
 
+	assert(why_way_find("migration", "status", status)); /* the table says what ends it */
 	return changed(db_run(db, err, sql, "siii", status, now_us, (int64_t)ended, id), id, err);
 }
 

@@ -154,3 +154,27 @@ int store_server_movable(struct db *db, struct arena *a, int64_t **out, size_t *
 	*out_n = ids.len / sizeof(int64_t);
 	return rc;
 }
+
+int store_image_copies(struct db *db, struct arena *a, int64_t image_id, size_t limit,
+	struct image_copy **out, size_t *out_n, struct error *err)
+{
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	struct image_copy *all = ARENA_ARRAY(a, struct image_copy, limit);
+	size_t n = 0;
+	int rc = 0;
+
+	if (db_query(db, err, &st,
+		    "SELECT x.id, x.host_id, h.name, x.state, x.error FROM host_image x JOIN host h ON h.id = "
+		    "x.host_id WHERE x.image_id = ? ORDER BY x.state = 'ready', x.id LIMIT ?",
+		    "ii", image_id, (int64_t)limit) < 0)
+		return -1;
+	while (n < limit && (rc = db_row(st, err)) > 0)
+		all[n++] = (struct image_copy) { .id = db_int(st, 0),
+			.host_id = db_int(st, 1),
+			.host = db_dup(st, 2, a),
+			.state = db_dup(st, 3, a),
+			.error = db_dup(st, 4, a) };
+	*out = all;
+	*out_n = n;
+	return rc < 0 ? -1 : 0;
+}

@@ -35,4 +35,12 @@ int store_server_movable(struct db *db, struct arena *a, int64_t **out, size_t *
 int store_operator_servers(struct db *db, struct arena *a, const char *uid, size_t limit,
 	struct operator_server **out, size_t *out_n, struct error *err);
 
+struct image_copy { /* of an image on a host */
+	const char *host, *state, *error; /* error NULL: none */
+	int64_t id, host_id;
+};
+/* Those that are under way or went wrong first; at most limit. */
+int store_image_copies(struct db *db, struct arena *a, int64_t image_id, size_t limit,
+	struct image_copy **out, size_t *out_n, struct error *err);
+
 #endif

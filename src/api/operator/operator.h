@@ -9,6 +9,13 @@ int operator_status(struct api_call *c, struct error *err);
 int operator_config(struct api_call *c, struct error *err);
 int operator_check(struct api_call *c, struct error *err);
 
+int backup_list_show(struct api_call *c, struct error *err);
+int backup_begin(struct api_call *c, struct error *err);
+int backup_data(struct api_call *c, struct error *err);
+int backup_manifest(struct api_call *c, struct error *err);
+/* Writes the member "backup": what became of the last one, or how far the one under way is. */
+void backup_state_write(struct api_call *c);
+
 int operator_audit_list(struct api_call *c, struct error *err);
 int operator_audit_show(struct api_call *c, struct error *err);
 int operator_audit_proof(struct api_call *c, struct error *err);
@@ -32,6 +39,8 @@ extern const struct bind_table gpu_action_body;
 /* Writes the member "devices". */
 struct host_row;
 int gpus_of_host(struct api_call *c, const struct host_row *h, struct error *err);
+
+int operator_why(struct api_call *c, struct error *err);
 
 int flow_list(struct api_call *c, struct error *err);
 int flow_show(struct api_call *c, struct error *err);

@@ -94,6 +94,7 @@ int operator_status(struct api_call *c, struct error *err)
 	jw_kv_int(b, "bytes", store_bytes(c->api->store));
 	jw_kv_int(b, "schema", store_schema_version(c->api->store));
 	jw_end_object(b);
+	backup_state_write(c);
 	write_counters(c);
 	jw_end_object(b);
 	return 0;
@@ -162,6 +163,11 @@ static const struct api_route routes[] = {
 	{ "GET", "/audit/export", operator_audit_export, ROLE_ADMIN, 0, 0, ROUTE_OWN, "audit.export" },
 	{ "GET", "/audit/{seq}", operator_audit_show, ROLE_READER, 0, 0, 0, "audit.show" },
 	{ "GET", "/audit/{seq}/proof", operator_audit_proof, ROLE_READER, 0, 0, 0, "audit.proof" },
+	{ "GET", "/backups", backup_list_show, ROLE_ADMIN, 0, 0, 0, "backup.list" },
+	{ "POST", "/backups", backup_begin, ROLE_ADMIN, 0, 0, ROUTE_NO_BODY, "backup.begin" },
+	{ "GET", "/backups/{backup}/data", backup_data, ROLE_ADMIN, 0, 0, ROUTE_OWN, "backup.data" },
+	{ "GET", "/backups/{backup}/manifest", backup_manifest, ROLE_ADMIN, 0, 0, ROUTE_OWN,
+		"backup.manifest" },
 	{ "POST", "/bootstrap", identity_bootstrap, ROLE_ADMIN, 0, 0, ROUTE_OWN, "cloud.bootstrap",
 		&identity_bootstrap_body },
 	{ "GET", "/hosts", host_list, ROLE_ADMIN, 0, 0, 0, "host.list" },
@@ -252,6 +258,7 @@ static const struct api_route routes[] = {
 		"placement.decision" },
 	{ "GET", "/placement/decisions/{decision}/again", operator_decision_again, ROLE_ADMIN, 0, 0,
 		ROUTE_OWN, "placement.decision_again" },
+	{ "GET", "/why/{server}", operator_why, ROLE_READER, 0, 0, 0, "cloud.why" },
 	{ "GET", "/servers", operator_server_list, ROLE_ADMIN, 0, 0, 0, "cloud.servers" },
 	{ "GET", "/servers/{server}", operator_server_show, ROLE_ADMIN, 0, 0, 0, "cloud.server" },
 	{ "GET", "/servers/{server}/console", operator_server_console, ROLE_READER, 0, 0, ROUTE_OWN,
