@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/backups.h"
 #include "api/compute/compute.h"
 #include "api/consoles.h"
 #include "api/event_streams.h"
@@ -135,6 +136,8 @@ int api_init(struct api *api, struct error *err)
 	api->metrics = metrics_create(api, api->config.metrics_token);
 	api->consoles = consoles_create(api);
 	api->billing = billing_create(&billing);
+	if (api->config.backup_dir)
+		api->backups = backups_create(api);
 	api->event_streams = event_streams_create(api);
 	tick_add_member(api->tick, &(struct tick_member) { .settle = on_settle, .ctx = api });
 	if (webhooks_create(api, &api->webhooks, err) < 0 || webhooks_start(api->webhooks, err) < 0)
@@ -147,6 +150,7 @@ void api_stop(struct api *api)
 	housekeeping_stop(api);
 	if (api->billing)
 		billing_stop(api->billing);
+	backups_stop(api->backups);
 	if (api->event_streams)
 		event_streams_stop(api->event_streams);
 	if (api->webhooks)
@@ -159,6 +163,8 @@ void api_finish(struct api *api)
 	metrics_destroy(api->metrics);
 	consoles_destroy(api->consoles);
 	billing_destroy(api->billing);
+	backups_destroy(api->backups);
+	api->backups = NULL;
 	event_streams_destroy(api->event_streams);
 	webhooks_destroy(api->webhooks);
 	identity_destroy(api->identity);

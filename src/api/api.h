@@ -25,6 +25,7 @@
 #include "store/db.h"
 
 struct api_call;
+struct backups;
 struct billing;
 struct audit_keeper;
 struct flow_engine;
@@ -96,6 +97,9 @@ struct api_config {
 	const char *region;
 	const char *image_dir; /* uploaded images, one file each, named by id */
 	const char *default_zone;
+	const char *backup_dir;
+	int64_t backup_every_us; /* 0: only when asked for */
+	size_t backup_keep;      /* 0: all */
 	int64_t image_size_max; /* bytes */
 	/* web-download: off without hosts; "host[:port] *.domain", networks that are allowed though private
 	 */
@@ -134,6 +138,7 @@ struct api {
 	struct flow_engine *flows;
 	struct audit_keeper *audit; /* NULL: nothing is signed */
 	struct lane_pool *lanes;
+	struct backups *backups; /* of the database: api/backups.h */
 	struct billing *billing;
 	struct identity *identity; /* token cache and password pool; api/identity owns it */
 	struct http_server *http;

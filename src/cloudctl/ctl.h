@@ -73,6 +73,7 @@ int cmd_server_console(struct ctl *ctl);
 int cmd_explain(struct ctl *ctl);
 int cmd_simulate(struct ctl *ctl);
 int cmd_rebalance(struct ctl *ctl);
+int cmd_backup(struct ctl *ctl);
 int cmd_bootstrap(struct ctl *ctl);
 int cmd_check(struct ctl *ctl);
 int cmd_reservation_create(struct ctl *ctl);

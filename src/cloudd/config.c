@@ -137,6 +137,11 @@ const struct config_key config_keys[] = {
 	TEXT("cloudd", image_dir, "", false, "uploaded images; empty: images in state_dir"),
 	TEXT_OF("cloudd", log_level, "info", true, "error, warning, notice, info or debug", valid_level,
 		"error, warning, notice, info or debug"),
+	TEXT("backup", backup_dir, "", false,
+		"where backups of the database are made; better another disk; empty: backups in state_dir"),
+	INT("backup", backup_every_h, "0", 0, 8760, false,
+		"how often one is made, in hours; 0: only when 'cloudctl backup' asks for it"),
+	INT("backup", backup_keep, "7", 0, 10000, false, "how many are kept; the oldest goes; 0: all"),
 	TEXT_OF("api", listen, "0.0.0.0:8774", false,
 		"address and port of the TLS listener; [::]:8774 for IPv6", valid_listen,
 		"ADDRESS:PORT, the address as 0.0.0.0 or [::]"),
@@ -539,6 +544,8 @@ int config_load(const char *path, struct config *out, struct error *err)
 	}
 	if (!c.database[0])
 		c.database = arena_printf(&c.arena, "%s/cloudd.db", c.state_dir);
+	if (!c.backup_dir[0])
+		c.backup_dir = arena_printf(&c.arena, "%s/backups", c.state_dir);
 	if (!c.image_dir[0])
 		c.image_dir = arena_printf(&c.arena, "%s/images", c.state_dir);
 	if (!c.audit_key[0])

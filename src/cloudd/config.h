@@ -20,6 +20,9 @@ struct config {
 	struct arena arena;
 	/* [cloudd] */
 	const char *region, *public_url, *default_zone, *state_dir, *database, *image_dir, *log_level;
+	/* [backup] */
+	const char *backup_dir;
+	int64_t backup_every_h, backup_keep;
 	/* [api] */
 	const char *listen, *tls_cert, *tls_key, *socket, *metrics_token_file;
 	int64_t body_max_kib, connections_max, header_timeout_ms, idle_timeout_ms, body_timeout_ms, min_rate,

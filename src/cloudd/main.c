@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "cloudd/config.h"
+#include "cloudd/offline.h"
 #include "cloudd/version.h"
 #include "flow/audit_keeper.h"
 #include "flow/flow.h"
@@ -252,6 +253,9 @@ static struct api_config api_config_of(const struct daemon *d)
 		.region = c->region,
 		.image_dir = c->image_dir,
 		.default_zone = c->default_zone,
+		.backup_dir = c->backup_dir,
+		.backup_every_us = c->backup_every_h * 3600 * 1000000,
+		.backup_keep = (size_t)c->backup_keep,
 		.image_size_max = c->image_max_gib << 30,
 		.import_hosts = c->import_hosts,
 		.import_networks = c->import_networks,
@@ -607,11 +611,14 @@ static int serve(struct daemon *d)
 
 static void usage(FILE *out)
 {
-	fputs("usage: cloudd [--config FILE] [--check-config | --example-config]\n"
+	fputs("usage: cloudd [--config FILE] [--check-config | --example-config | --restore FILE | --restore --at "
+	      "TIME]\n"
 	      "\n"
 	      "  --config FILE      read this configuration (default /etc/cloudd/cloudd.conf)\n"
 	      "  --check-config     read the configuration, say what is wrong with it, and exit\n"
 	      "  --example-config   print a configuration with every key and its default, and exit\n"
+	      "  --restore FILE     put a backup back in the place of the database, which is kept aside, and exit\n"
+	      "  --restore --at T   the newest backup of backup_dir that was made at that time or before\n"
 	      "  --version          print the version, and exit\n"
 	      "  --help             print this, and exit\n"
 	      "\n"
@@ -637,13 +644,16 @@ int main(int argc, char **argv)
 		{ "config", required_argument, NULL, 'c' },
 		{ "check-config", no_argument, NULL, 'k' },
 		{ "example-config", no_argument, NULL, 'e' },
+		{ "restore", optional_argument, NULL, 'r' },
+		{ "at", required_argument, NULL, 'a' },
 		{ "version", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
 	static struct daemon d = { .config_path = "/etc/cloudd/cloudd.conf" };
 	struct error err = { 0 };
-	bool check = false;
+	struct offline_restore restore = { 0 };
+	bool check = false, restoring = false;
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -656,6 +666,13 @@ int main(int argc, char **argv)
 			break;
 		case 'e':
 			return print_example();
+		case 'r':
+			restoring = true;
+			restore.file = optarg;
+			break;
+		case 'a':
+			restore.at = optarg;
+			break;
 		case 'v':
 			puts("cloudd " CLOUDD_VERSION);
 			return 0;
@@ -667,7 +684,9 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (optind < argc) {
+	if (restoring && !restore.file && !restore.at && optind + 1 == argc)
+		restore.file = argv[optind++];
+	if (optind < argc || (restoring && !restore.file == !restore.at) || (restore.at && !restoring)) {
 		usage(stderr);
 		return 2;
 	}
@@ -679,6 +698,12 @@ int main(int argc, char **argv)
 		printf("%s is good\n", d.config_path);
 		config_finish(&d.config);
 		return 0;
+	}
+	if (restoring) {
+		int rc = offline_restore(&d.config, &restore);
+
+		config_finish(&d.config);
+		return rc;
 	}
 	return serve(&d);
 }

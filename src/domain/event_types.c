@@ -29,6 +29,8 @@ const struct event_type event_types[] = {
 	{ "gpu.health", false, "A GPU's health changed." },
 	{ "gpu.custody", false, "Who may have a GPU changed: clean, to be cleared, quarantined." },
 	{ "flow.stuck", false, "Work has passed its deadline and waits for an operator." },
+	{ "backup.made", false, "A backup of the database was made and proved." },
+	{ "backup.failed", false, "A backup of the database could not be made." },
 	{ "webhook.test", true, "Somebody asked for a test of a webhook." },
 	{ "webhook.given_up", true, "Events could not be delivered for so long that they were given up." },
 	{ "events.lost", true, "Events before this one are not kept any more: never a row, only told." },

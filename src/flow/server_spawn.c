@@ -6,6 +6,7 @@
 
 #include "base/util.h"
 #include "domain/gpu_products.h"
+#include "domain/ipam.h"
 #include "flow/server_parts.h"
 #include "store/allocation_place.h"
 
@@ -154,6 +155,14 @@ int server_promise_load(struct db *db, struct arena *a, const struct server *s, 
 
 /* ---- the domain ---- */
 
+static struct hv_nic nic_of(struct arena *a, const struct server_port *p)
+{
+	char text[IPAM_TEXT];
+
+	return (struct hv_nic) { p->mac, p->is_bridge, p->source, p->mtu,
+		p->has_address ? arena_strdup(a, ipam_format(p->address, text)) : NULL };
+}
+
 int server_define(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	const struct server_facts *f = act->facts;
@@ -173,8 +182,7 @@ int server_define(struct act *act, const struct hv_driver *drv, struct hv_conn *
 	d.disks = server_disks(&act->arena, &f->s, &d.disks_n);
 	snprintf(name, sizeof name, "instance-%08llx", (unsigned long long)f->s.id);
 	for (size_t i = 0; i < f->ports_n; i++)
-		nics[i] = (struct hv_nic) { f->ports[i].mac, f->ports[i].is_bridge, f->ports[i].source,
-			f->ports[i].mtu };
+		nics[i] = nic_of(&act->arena, &f->ports[i]);
 	return drv->domain_define(conn, &d, err);
 }
 

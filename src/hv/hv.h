@@ -105,6 +105,7 @@ struct hv_nic {
 	bool is_bridge; /* source is a bridge's name, else a libvirt network's */
 	const char *source;
 	int mtu; /* 0: the default */
+	const char *address; /* that the guest was given: kept in the mark; NULL: none */
 };
 
 struct hv_guest_cell { /* a NUMA cell that the guest sees */
@@ -296,6 +297,11 @@ struct hv_driver {
 	 * mdevs (without parent and type), in the arena; all else is empty. ERR_NOT_FOUND: it does not run.
 	 */
 	int (*domain_read)(struct hv_conn *c, struct arena *a, const char *uuid, struct hv_domain *out,
+		struct error *err);
+	/* What its host knows of a domain, on or off, whosever it is, in the arena: all but title's line breaks,
+	 * disks' serials, mtu, parents and types of mediated devices. cloud_id NULL: it carries no mark.
+	 * ERR_NOT_FOUND: there is none. */
+	int (*domain_describe)(struct hv_conn *c, struct arena *a, const char *uuid, struct hv_domain *out,
 		struct error *err);
 	/* Stops it, removes its mediated devices, and undefines it; only a domain with our mark (or none by
 	 * that uuid: fine), else ERR_CONFLICT.

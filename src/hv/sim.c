@@ -65,6 +65,7 @@ const struct hv_driver hv_sim_driver = {
 	.domain_pause = sim_domain_pause,
 	.domain_unpause = sim_domain_unpause,
 	.domain_read = sim_domain_read,
+	.domain_describe = sim_domain_describe,
 	.domain_remove = sim_domain_remove,
 	.mdev_ensure = sim_mdev_ensure,
 	.mdev_remove = sim_mdev_remove,

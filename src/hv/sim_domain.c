@@ -45,6 +45,8 @@ static void dom_set(struct sim_dom *s, const struct hv_domain *d)
 	s->ram_mib = d->ram_mib;
 	if (sim_power_on(s->power) || s->power == HV_POWER_SUSPENDED)
 		return;
+	free(s->told);
+	s->told = sim_told_make(d);
 	free(s->disks);
 	free(s->macs);
 	s->disks_n = d->disks_n;

@@ -22,6 +22,7 @@ static const char *const op_names[] = {
 	[SIM_DOMAIN_PAUSE] = "domain_pause",
 	[SIM_DOMAIN_UNPAUSE] = "domain_unpause",
 	[SIM_DOMAIN_READ] = "domain_read",
+	[SIM_DOMAIN_DESCRIBE] = "domain_describe",
 	[SIM_DOMAIN_REMOVE] = "domain_remove",
 	[SIM_MDEV_ENSURE] = "mdev_ensure",
 	[SIM_MDEV_REMOVE] = "mdev_remove",

@@ -101,6 +101,7 @@ static void make_dom(struct sim_move *m, const struct sim_dom *d)
 	t->log = t->old_log = (struct buf) { 0 }; /* its log there begins empty */
 	t->rotated = false;
 	t->logged = t->starts;
+	t->told = d->told ? xstrdup(d->told) : NULL;
 	t->macs = copy_of(d->macs, d->nics_n, sizeof *d->macs);
 }
 

@@ -321,7 +321,7 @@ static void breach(enum sim_breach how, struct hv_domain *d)
 	}
 }
 
-static struct hv_domain read_dom(struct arena *a, const struct sim_dom *s)
+struct hv_domain sim_dom_read(struct arena *a, const struct sim_dom *s)
 {
 	struct hv_domain d = sim_has_get(&s->has);
 
@@ -342,7 +342,7 @@ bool sim_domain_has(const char *world, const char *uuid, struct arena *a, struct
 	pthread_mutex_lock(&w->lock);
 	d = sim_world_dom(w, uuid);
 	if (d)
-		*out = read_dom(a, d);
+		*out = sim_dom_read(a, d);
 	pthread_mutex_unlock(&w->lock);
 	return d != NULL;
 }
@@ -357,7 +357,7 @@ int sim_domain_read(
 	if (sim_begin(c, SIM_DOMAIN_READ, &k, err) < 0)
 		return -1;
 	if ((rc = sim_find_running(k.w, uuid, &d, err)) == 0) {
-		*out = read_dom(a, d);
+		*out = sim_dom_read(a, d);
 		breach(k.w->breach, out);
 	}
 	return sim_end(&k, rc, err);

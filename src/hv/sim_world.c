@@ -212,6 +212,8 @@ static void dom_line(struct buf *b, const struct sim_dom *d)
 	for (size_t i = 0; i < d->nics_n; i++)
 		buf_printf(b, "\t%s", d->macs[i][0] ? d->macs[i] : "-");
 	buf_puts(b, "\n");
+	if (d->told)
+		buf_printf(b, "R\t%s\t%s\n", d->node.key, d->told);
 	sim_has_line(b, d->node.key, &d->has);
 }
 
@@ -227,6 +229,7 @@ void sim_world_dom_save(struct sim_world *w, const struct sim_dom *d)
 
 static void dom_free(struct sim_dom *d)
 {
+	free(d->told);
 	free(d->disks);
 	sim_has_free(&d->has);
 	free(d->macs);
@@ -340,12 +343,32 @@ static void load_has(struct sim_world *w, char **f, size_t n)
 		gpus_hold(w, d, true);
 }
 
+static void load_told(struct sim_world *w, const char *line)
+{
+	const char *tab = strchr(line + 2, '\t');
+	char uuid[SIM_KEY];
+	struct sim_dom *d;
+
+	if (!tab || (size_t)(tab - line - 2) >= sizeof uuid)
+		return;
+	memcpy(uuid, line + 2, (size_t)(tab - line - 2));
+	uuid[tab - line - 2] = '\0';
+	if (!(d = sim_world_dom(w, uuid)))
+		return;
+	free(d->told);
+	d->told = xstrdup(tab + 1);
+}
+
 static void load_line(struct sim_world *w, char *line)
 {
 	char *f[FIELDS_MAX] = { 0 }, *save = NULL;
 	struct sim_node *old;
 	size_t n = 0;
 
+	if (str_starts(line, "R\t")) {
+		load_told(w, line);
+		return;
+	}
 	for (char *p = strtok_r(line, "\t", &save); p && n < FIELDS_MAX; p = strtok_r(NULL, "\t", &save))
 		f[n++] = p;
 	if (n < 2 || strlen(f[1]) >= SIM_KEY)

@@ -61,6 +61,7 @@ struct sim_dom {
 	int64_t epoch, ram_mib;
 	int vcpus;
 	unsigned starts;
+	char *told; /* what its mark says beside cloud and epoch: sim_describe.c; NULL: nothing */
 	size_t disks_n, nics_n;
 	char (*disks)[HV_VOLUME_NAME];
 	char (*macs)[18];
@@ -173,6 +174,13 @@ void sim_world_mdev_remove(struct sim_world *w, const char *uuid);
 void sim_world_mdevs_clear(struct sim_world *w);
 void sim_mdev_line(struct buf *b, const struct sim_mdev *m);
 
+/* What it has of its host, in the arena. */
+struct hv_domain sim_dom_read(struct arena *a, const struct sim_dom *s);
+
+/* --- sim_describe.c: project, flavor, title and where each network card leads, with tabs between. Owned by the
+ * caller. */
+char *sim_told_make(const struct hv_domain *d);
+
 /* --- sim_call.c ---------------------------------------------------------------------------------------- */
 
 struct hv_conn {
@@ -247,6 +255,8 @@ int sim_domain_reset(struct hv_conn *c, const char *uuid, struct error *err);
 int sim_domain_pause(struct hv_conn *c, const char *uuid, struct error *err);
 int sim_domain_unpause(struct hv_conn *c, const char *uuid, struct error *err);
 int sim_domain_read(
+	struct hv_conn *c, struct arena *a, const char *uuid, struct hv_domain *out, struct error *err);
+int sim_domain_describe(
 	struct hv_conn *c, struct arena *a, const char *uuid, struct hv_domain *out, struct error *err);
 int sim_domain_remove(struct hv_conn *c, const char *uuid, struct error *err);
 int sim_mdev_ensure(struct hv_conn *c, const struct hv_mdev *m, struct error *err);

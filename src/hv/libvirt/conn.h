@@ -93,6 +93,8 @@ int lv_domain_pause(struct hv_conn *c, const char *uuid, struct error *err);
 int lv_domain_unpause(struct hv_conn *c, const char *uuid, struct error *err);
 int lv_domain_read(
 	struct hv_conn *c, struct arena *a, const char *uuid, struct hv_domain *out, struct error *err);
+int lv_domain_describe(
+	struct hv_conn *c, struct arena *a, const char *uuid, struct hv_domain *out, struct error *err);
 int lv_domain_remove(struct hv_conn *c, const char *uuid, struct error *err);
 int lv_mdev_ensure(struct hv_conn *c, const struct hv_mdev *m, struct error *err);
 int lv_mdev_remove(struct hv_conn *c, const char *uuid, struct error *err);

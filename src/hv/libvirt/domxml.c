@@ -45,6 +45,9 @@ static void write_mark(struct xmlw *w, const struct hv_domain *d)
 	xw_attr(w, "project", d->project_id ? d->project_id : "");
 	xw_attr(w, "flavor", d->flavor_name ? d->flavor_name : "");
 	xw_attrf(w, "epoch", "%lld", (long long)d->epoch);
+	for (size_t i = 0; i < d->nics_n; i++)
+		if (d->nics[i].address)
+			xw_empty(w, "cloudd:nic", "mac", d->nics[i].mac, "address", d->nics[i].address, NULL);
 	xw_close(w);
 	xw_close(w);
 }

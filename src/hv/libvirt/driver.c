@@ -71,6 +71,9 @@ CALL_UUID(domain_unpause)
 CALL(domain_read, false,
 	(struct hv_conn * c, struct arena *a, const char *uuid, struct hv_domain *out, struct error *err),
 	(c, a, uuid, out, err))
+CALL(domain_describe, false,
+	(struct hv_conn * c, struct arena *a, const char *uuid, struct hv_domain *out, struct error *err),
+	(c, a, uuid, out, err))
 CALL_UUID(domain_remove)
 CALL(mdev_ensure, false, (struct hv_conn * c, const struct hv_mdev *m, struct error *err), (c, m, err))
 CALL_UUID(mdev_remove)
@@ -142,6 +145,7 @@ const struct hv_driver hv_libvirt_driver = {
 	.domain_pause = call_domain_pause,
 	.domain_unpause = call_domain_unpause,
 	.domain_read = call_domain_read,
+	.domain_describe = call_domain_describe,
 	.domain_remove = call_domain_remove,
 	.mdev_ensure = call_mdev_ensure,
 	.mdev_remove = call_mdev_remove,
