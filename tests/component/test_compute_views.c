@@ -12,6 +12,7 @@
 #include "api/compute/ssh_key.h"
 #include "api/compute/x509_key.h"
 #include "compute_fixture.h"
+#include "domain/names.h"
 
 static char first[UUID_TEXT]; /* a server that runs */
 
@@ -320,7 +321,7 @@ static void test_server_values(void **state)
 	assert_string_equal(text_at(old.json, "server.addresses.lan.0.OS-EXT-IPS:type"), "fixed");
 	assert_int_equal(json_integer_value(at(old.json, "server.OS-EXT-STS:power_state")), 1);
 	assert_true(json_is_null(at(old.json, "server.OS-EXT-STS:task_state")));
-	server_host_id(PROJECT, "host0", host_id);
+	host_id_make(PROJECT, "host0", host_id);
 	assert_string_equal(text_at(old.json, "server.hostId"), host_id);
 	assert_string_equal(text_at(new.json, "server.flavor.original_name"), "m1.small");
 	assert_null(at(new.json, "server.flavor.id"));
