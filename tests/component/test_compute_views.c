@@ -339,9 +339,9 @@ static void test_host_id(void **state)
 
 	(void)state;
 	/* echo -n projecthost | sha224sum */
-	server_host_id("project", "host", text);
+	host_id_make("project", "host", text);
 	assert_string_equal(text, "71cadb69bfd5185e469fda3761e01d8669966de9d48fdce2fa1e51c2");
-	server_host_id("project", NULL, text);
+	host_id_make("project", NULL, text);
 	assert_string_equal(text, "");
 }
 
