@@ -116,6 +116,12 @@ static int server_changed(struct db *db, const struct host_look *look, const str
 		db, p->id, 500, "The server's domain is gone from its host.", NULL, look->started_us, err);
 }
 
+/* Somebody set the clock back since it was seen: no look could count until the clock is there again. */
+static bool seen_in_future(const struct server_power *p, int64_t now_us)
+{
+	return !p->has_flow && p->power_seen_us > now_us;
+}
+
 static bool says_something(const struct host_look *look, const struct server_power *p, enum hv_power seen)
 {
 	if (p->has_flow || look->started_us <= p->power_seen_us)
@@ -123,8 +129,9 @@ static bool says_something(const struct host_look *look, const struct server_pow
 	return p->power_state != power_numbers[seen] || state_after(p->vm_state, seen) != p->vm_state;
 }
 
-/* How many rows differ; at now_us they are brought in line (0: only counted). -1. */
-static int servers_compare(struct db *db, const struct host_look *look, int64_t now_us, struct error *err)
+/* How many rows differ; they are brought in line when `write`. -1. */
+static int servers_compare(
+	struct db *db, const struct host_look *look, int64_t now_us, bool write, struct error *err)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
 	struct server_power *rows;
@@ -136,10 +143,16 @@ static int servers_compare(struct db *db, const struct host_look *look, int64_t 
 	for (size_t i = 0; i < n; i++) {
 		enum hv_power seen = power_in(look, rows[i].uid);
 
+		if (seen_in_future(&rows[i], now_us)) { /* the next look counts */
+			differ++;
+			if (write && store_server_set_seen(db, rows[i].id, now_us, err))
+				return -1;
+			continue;
+		}
 		if (!says_something(look, &rows[i], seen))
 			continue;
 		differ++;
-		if (now_us && server_changed(db, look, &rows[i], seen, now_us, err))
+		if (write && server_changed(db, look, &rows[i], seen, now_us, err))
 			return -1;
 	}
 	return differ;
@@ -147,9 +160,8 @@ static int servers_compare(struct db *db, const struct host_look *look, int64_t 
 
 int observe_differs(struct flow_engine *e, struct db *ro, const struct host_look *look, struct error *err)
 {
-	int n = servers_compare(ro, look, 0, err);
+	int n = servers_compare(ro, look, engine_now(e), false, err);
 
-	(void)e;
 	return n > 0 ? 1 : n;
 }
 
@@ -257,5 +269,5 @@ int observe_apply(struct flow_engine *e, struct db *db, const struct host_look *
 {
 	if (look->has_inventory && inventory_apply(e, db, look, err))
 		return -1;
-	return servers_compare(db, look, engine_now(e), err) < 0 ? -1 : 0;
+	return servers_compare(db, look, engine_now(e), true, err) < 0 ? -1 : 0;
 }

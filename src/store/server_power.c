@@ -116,6 +116,13 @@ int store_server_powers(struct db *db, struct arena *a, int64_t host_id, const c
 	return rc;
 }
 
+int store_server_set_seen(struct db *db, int64_t id, int64_t seen_us, struct error *err)
+{
+	return changed(
+		db_run(db, err, "UPDATE server SET power_seen_us = ?1 WHERE id = ?2", "ii", seen_us, id), id,
+		err);
+}
+
 int store_server_set_power(struct db *db, int64_t id, enum vm_state vm_state, int power_state,
 	int64_t seen_us, int64_t seen_epoch, int64_t now_us, struct error *err)
 {

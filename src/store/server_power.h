@@ -26,6 +26,9 @@ int store_server_settle(struct db *db, const struct server_settled *to, struct e
 int store_server_fault(struct db *db, int64_t id, int code, const char *message, const char *details,
 	int64_t now_us, struct error *err);
 
+/* When its power was seen last, in the time of a clock that was set back. */
+int store_server_set_seen(struct db *db, int64_t id, int64_t seen_us, struct error *err);
+
 struct server_power { /* what there is to compare with an observation; strings in the arena */
 	int64_t id, project_id;
 	const char *uid;
