@@ -571,7 +571,7 @@ static void fate_main(void *arg)
 		char world[16];
 
 		run->requests_left++; /* fate asks nobody */
-		sched_sleep_ms(1 + dice(chance(100) ? 120000 : 8000));
+		sched_sleep_ms(1 + dice(chance(100) ? 60000 : 1500));
 		snprintf(world, sizeof world, "host%d", host + 1);
 		if (chance(500))
 			sim_release(world);

@@ -2,13 +2,14 @@
 /* Lives through clouds by seed: the whole daemon in this process, on simulated hosts, time and randomness,
  *killed and started again; see docs/simulation.md.
  *
- *	simulate [--seeds N] [--from SEED] [--jobs N] [--twice] [--verbose] [--keep] */
+ *	simulate [--seeds N] [--from SEED] [--jobs N] [--seconds N] [--twice] [--verbose] [--keep] */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
+#include <sched.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdarg.h>
@@ -347,7 +348,7 @@ static void draw_death(void)
 	if (run->last)
 		return;
 	run->death = chance(100) ? DEATH_STOP : chance(400) ? DEATH_POWER : DEATH_KILL;
-	run->death_at = (enum death_at)dice(DEATH_ATS);
+	run->death_at = chance(500) ? AT_STEP : (enum death_at)dice(DEATH_ATS);
 	run->death_left = 1 + dice(chance(200) ? most[run->death_at] / 20 : most[run->death_at]);
 }
 
@@ -400,6 +401,7 @@ static uint64_t live_seed(const struct run *template, uint64_t seed, const char 
 struct options {
 	uint64_t seeds, from;
 	unsigned jobs;
+	time_t until; /* no new seed after that; 0: none is left out */
 	bool twice, verbose, keep;
 };
 
@@ -417,12 +419,24 @@ static void say_problems(void)
 	fflush(stdout);
 }
 
+/* The baton goes from thread to thread: on one processor that costs a third. */
+static void stay_on(unsigned job)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(job % (unsigned)(n > 0 ? n : 1), &set);
+	sched_setaffinity(0, sizeof set, &set);
+}
+
 static void work(const struct run *template, const struct options *o, unsigned job)
 {
 	char dir[300];
 
 	snprintf(dir, sizeof dir, "%s/job%u", top, job);
-	for (uint64_t i = job; i < o->seeds; i += o->jobs) {
+	stay_on(job);
+	for (uint64_t i = job; i < o->seeds && (!o->until || time(NULL) < o->until); i += o->jobs) {
 		uint64_t trace = live_seed(template, o->from + i, dir, o->verbose);
 
 		if (run->problems_n)
@@ -566,7 +580,7 @@ static int all(const struct options *o)
 	for (unsigned i = 0; i < o->jobs; i++)
 		add_up(sum, &each[i]->totals);
 	report(sum, (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9);
-	return sum->violations || sum->seeds < o->seeds ? 1 : 0;
+	return sum->violations || (sum->seeds < o->seeds && !o->until) ? 1 : 0;
 }
 
 /* Addresses are the same in each run. */
@@ -585,8 +599,8 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "seeds", required_argument, NULL, 'n' },
 		{ "from", required_argument, NULL, 'f' }, { "jobs", required_argument, NULL, 'j' },
-		{ "twice", no_argument, NULL, 't' }, { "verbose", no_argument, NULL, 'v' },
-		{ "keep", no_argument, NULL, 'k' }, { 0 } };
+		{ "seconds", required_argument, NULL, 's' }, { "twice", no_argument, NULL, 't' },
+		{ "verbose", no_argument, NULL, 'v' }, { "keep", no_argument, NULL, 'k' }, { 0 } };
 	struct options o = { .seeds = 100, .from = 1, .jobs = 2 };
 	const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 	int opt, rc;
@@ -602,6 +616,9 @@ int main(int argc, char **argv)
 			break;
 		case 'j':
 			o.jobs = (unsigned)strtoul(optarg, NULL, 10);
+			break;
+		case 's':
+			o.until = time(NULL) + strtol(optarg, NULL, 10);
 			break;
 		case 't':
 			o.twice = true;
