@@ -68,9 +68,10 @@ void principal_unref(struct principal *p)
 	(void)p;
 }
 
+/* The engine's functions that images call; the linker sends those calls here. */
 static unsigned flow_deletions;
 
-int flow_image_deleted(struct flow_engine *e, struct db *db, int64_t image_id, struct error *err)
+int __wrap_flow_image_deleted(struct flow_engine *e, struct db *db, int64_t image_id, struct error *err)
 {
 	(void)e;
 	(void)db;
@@ -83,7 +84,7 @@ int flow_image_deleted(struct flow_engine *e, struct db *db, int64_t image_id, s
 /* What projects use, as cloudd's engine keeps it. */
 static struct quota_index *flow_use;
 
-struct quota_index *flow_quota(struct flow_engine *e)
+struct quota_index *__wrap_flow_quota(struct flow_engine *e)
 {
 	(void)e;
 	if (!flow_use)
@@ -92,7 +93,7 @@ struct quota_index *flow_quota(struct flow_engine *e)
 }
 
 /* Placement is not there. */
-int flow_expect(struct flow_engine *e, struct db *db, struct error *err)
+int __wrap_flow_expect(struct flow_engine *e, struct db *db, struct error *err)
 {
 	(void)e;
 	(void)db;
