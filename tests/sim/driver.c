@@ -385,6 +385,46 @@ static void operator_reserve(struct client *c)
 	quick(c, "POST", "/cloud/v1/reservations", body, NULL);
 }
 
+static void operator_gpu(struct client *c)
+{
+	struct reply r;
+	char path[80], body[64];
+	json_t *list;
+
+	ask(c, "GET", "/cloud/v1/gpus", NULL, NULL, &r);
+	list = json_object_get(r.json, "gpus");
+	if (json_array_size(list)) {
+		const json_t *g = json_array_get(list, dice((uint32_t)json_array_size(list)));
+		const char *id = json_string_value(json_object_get(g, "id"));
+
+		snprintf(path, sizeof path, "/cloud/v1/gpus/%s/action", id ? id : "");
+		snprintf(body, sizeof body, "{\"%s\": {\"reason\": \"sim\"}}",
+			chance(300)   ? "quarantine"
+			: chance(300) ? "fault"
+				      : "clear");
+		quick(c, "POST", path, body, NULL);
+	}
+	json_decref(r.json);
+}
+
+static void operator_unreserve(struct client *c)
+{
+	struct reply r;
+	char path[80];
+	json_t *list;
+
+	ask(c, "GET", "/cloud/v1/reservations", NULL, NULL, &r);
+	list = json_object_get(r.json, "reservations");
+	if (json_array_size(list)) {
+		const char *id = json_string_value(
+			json_object_get(json_array_get(list, dice((uint32_t)json_array_size(list))), "id"));
+
+		snprintf(path, sizeof path, "/cloud/v1/reservations/%s", id ? id : "");
+		quick(c, "DELETE", path, NULL, NULL);
+	}
+	json_decref(r.json);
+}
+
 /* One that is dead in truth: its guests are off before anybody says so. */
 static void operator_evacuates(struct client *c)
 {
@@ -420,7 +460,7 @@ static void operator_main(void *arg)
 	(void)arg;
 	while (take_turn()) {
 		pause_some();
-		switch (dice(12)) {
+		switch (dice(15)) {
 		case 0:
 			host_action(&c, (int)dice(HOSTS), chance(700) ? "drain" : "disable");
 			break;
@@ -440,6 +480,12 @@ static void operator_main(void *arg)
 			break;
 		case 6:
 			host_action(&c, (int)dice(HOSTS), "refresh");
+			break;
+		case 8:
+			operator_gpu(&c);
+			break;
+		case 9:
+			operator_unreserve(&c);
 			break;
 		case 7:
 			quick(&c, "GET", "/cloud/v1/flows", NULL, NULL);

@@ -3,7 +3,8 @@
 # Is each bug that was put in on purpose found? Applies each patch of tests/sim/mutants to a copy of the tree, builds that, and lives
 # through seeds until one of them fails. Exit 1 when a bug is never found.
 #
-#   mutants.sh [PATCH...]          SIM_SEEDS: how many seeds are tried at most (1000); SIM_WORK: where copy and build stay
+#   mutants.sh [PATCH...]     SIM_SEEDS: how many seeds are tried at most (1000); SIM_WORK: where copy and build stay;
+#                             SIM_REV: which revision (HEAD)
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 work=${SIM_WORK:-$(mktemp -d)}
@@ -13,7 +14,7 @@ seeds=${SIM_SEEDS:-1000}
 
 # the committed tree, so that nothing half-written is in it
 mkdir -p "$work/tree"
-git -C "$top" archive HEAD | tar xf - -C "$work/tree"
+git -C "$top" archive "${SIM_REV:-HEAD}" | tar xf - -C "$work/tree"
 cp -r "$top/tests/sim/." "$work/tree/tests/sim/"
 cmake -S "$work/tree" -B "$work/build" -G Ninja -DCMAKE_C_COMPILER_LAUNCHER="$(command -v ccache || true)" >/dev/null
 

@@ -688,8 +688,12 @@ int epoll_pwait(int fd, struct epoll_event *events, int max, int timeout, const 
 	sched_point(AT_POINT);
 	for (;;) {
 		if (stop_wanted && self == main_task) {
+			struct sigaction now;
+
 			stop_wanted = false;
-			raise(SIGTERM);
+			sigaction(SIGTERM, NULL, &now);
+			if (now.sa_handler != SIG_DFL) /* it is not on its way out already */
+				raise(SIGTERM);
 		}
 		n = poll_now(fd, events, max);
 		if (n || timeout == 0 || run->mono_ns >= end)
