@@ -112,8 +112,7 @@ static int query_url(struct ctl *ctl, const char **out)
 		   *url;
 	CLEANUP(buf_finish) struct buf b = { 0 };
 
-	if ((project && ctl_resolve(ctl, "projects", project, &project)) ||
-		ctl_url(ctl, ctl->args.command->url, &url))
+	if (ctl_url(ctl, ctl->args.command->url, &url))
 		return -1;
 	buf_puts(&b, url);
 	if (project) {
@@ -283,11 +282,7 @@ static int send_budget(struct ctl *ctl, const char *project)
 
 int cmd_budget_create(struct ctl *ctl)
 {
-	const char *project = args_option(&ctl->args, "project");
-
-	if (project && ctl_resolve(ctl, "projects", project, &project))
-		return ctl_failed(ctl);
-	return send_budget(ctl, project);
+	return send_budget(ctl, args_option(&ctl->args, "project"));
 }
 
 int cmd_budget_set(struct ctl *ctl)

@@ -99,16 +99,14 @@ static int rate_book(struct ctl *ctl, struct buf *b)
 
 int cmd_rate(struct ctl *ctl)
 {
-	const char *project, *month = args_option(&ctl->args, "month");
+	const char *month = args_option(&ctl->args, "month");
 	CLEANUP(buf_finish) struct buf b = { 0 };
 	json_t *answer;
 
-	if (ctl_resolve(ctl, "projects", args_option(&ctl->args, "project"), &project))
-		return ctl_failed(ctl);
 	jw_object(&b);
 	jw_key(&b, "rate");
 	jw_object(&b);
-	jw_kv_str(&b, "project_id", project);
+	jw_kv_str(&b, "project_id", args_option(&ctl->args, "project"));
 	if (month)
 		jw_kv_str(&b, "month", month);
 	if (args_flag(&ctl->args, "all"))

@@ -19,8 +19,9 @@ enum option_flags {
 	OPT_MANY = 2, /* may be given again */
 	OPT_INT = 4,  /* whole number, not negative */
 	OPT_REAL = 8,
-	OPT_MIB = 16, /* MiB, or with a suffix M, G, T */
-	OPT_FLAG = 32 /* has no value */
+	OPT_MIB = 16,    /* MiB, or with a suffix M, G, T */
+	OPT_FLAG = 32,   /* has no value */
+	OPT_PROJECT = 64 /* the name or the id of a project: the command gets the id */
 };
 
 struct option {

@@ -30,6 +30,7 @@ static const struct command help_commands[] = {
 static const struct command *const tables[] = {
 	cloud_commands,
 	backup_commands,
+	recovery_commands,
 	host_commands,
 	gpu_commands,
 	identity_commands,

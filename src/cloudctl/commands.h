@@ -20,6 +20,7 @@
 /* each ends with a row without a path */
 extern const struct command cloud_commands[];
 extern const struct command backup_commands[];
+extern const struct command recovery_commands[];
 extern const struct command host_commands[];
 extern const struct command gpu_commands[];
 extern const struct command identity_commands[];

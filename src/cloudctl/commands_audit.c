@@ -40,7 +40,7 @@ const struct command audit_commands[] = {
 			{ "action", "NAME", "As server.create; server. is all of servers", 0, NULL },
 			{ "target", "ID", "What was acted on", 0, NULL },
 			{ "user", "USER", "Who did it, by name or id", 0, NULL },
-			{ "project", "ID", "Of one project", 0, NULL },
+			{ "project", "PROJECT", "Of one project", OPT_PROJECT, NULL },
 			{ "from", "TIME", "Not before", 0, NULL }, { "to", "TIME", "Before", 0, NULL },
 			{ "status", "STATUS", "As 403, or 4xx", 0, NULL },
 			{ "request", "ID", "Of one request", 0, NULL }, END },

@@ -56,9 +56,9 @@ static const struct view webhook_view = { "webhook",
 	{                                                                                  \
 		"subject", "ID", "About this: a server's id, a host's name", 0, "?subject" \
 	}
-#define PROJECT                                                             \
-	{                                                                   \
-		"project", "PROJECT", "Of this project's id", 0, "?project" \
+#define PROJECT                                                                  \
+	{                                                                        \
+		"project", "PROJECT", "Of this project", OPT_PROJECT, "?project" \
 	}
 #define WEBHOOK_ACTION(verb, help_, body_, done_)                                                           \
 	{                                                                                                   \
@@ -96,7 +96,7 @@ const struct command event_commands[] = {
 			{ "types", "TYPES", "Of these types, or beginnings of types: server,host.state", 0,
 				"types" },
 			{ "secret", "TEXT", "What they are signed with; made where not given", 0, "secret" },
-			{ "project", "PROJECT", "For this project's id", 0, "project_id" },
+			{ "project", "PROJECT", "For this project", OPT_PROJECT, "project_id" },
 			{ "everything", NULL, "Of all projects, and what operators alone see", OPT_FLAG,
 				"everything" },
 			END },

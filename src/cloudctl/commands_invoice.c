@@ -58,9 +58,9 @@ static const struct view budgets_view = { "budgets", (const struct column[]) { B
 static const struct view budget_view = { "budget", (const struct column[]) { BUDGET_COLUMNS, { 0 } }, NULL,
 	NULL };
 
-#define PROJECT(flags)                                     \
-	{                                                  \
-		"project", "PROJECT", "Whose", flags, NULL \
+#define PROJECT                                                  \
+	{                                                        \
+		"project", "PROJECT", "Whose", OPT_PROJECT, NULL \
 	}
 #define MONTH(flags)                                           \
 	{                                                      \
@@ -70,7 +70,7 @@ static const struct view budget_view = { "budget", (const struct column[]) { BUD
 const struct command invoice_commands[] = {
 	{ .path = "invoice list",
 		.help = "List invoices; of a month that is not closed what they would be",
-		.options = OPTIONS { PROJECT(0), MONTH(0), END },
+		.options = OPTIONS { PROJECT, MONTH(0), END },
 		.method = "GET",
 		.url = OPERATOR "/invoices",
 		.view = &invoices_view,
@@ -78,7 +78,7 @@ const struct command invoice_commands[] = {
 	{ .path = "invoice show",
 		.args = "[INVOICE]",
 		.help = "Show an invoice with its lines: one by its id, or a project's of a month",
-		.options = OPTIONS { PROJECT(0), MONTH(0), END },
+		.options = OPTIONS { PROJECT, MONTH(0), END },
 		.method = "GET",
 		.url = OPERATOR "/invoices",
 		.run = cmd_invoice_show },
@@ -111,7 +111,7 @@ const struct command invoice_commands[] = {
 	{ .path = "budget create",
 		.args = "NAME AMOUNT",
 		.help = "Tell of it when a project has spent parts of so much within a month",
-		.options = OPTIONS { PROJECT(0),
+		.options = OPTIONS { PROJECT,
 			{ "threshold", "PERCENT", "When to tell of it; 50, 80 and 100 where not given",
 				OPT_MANY | OPT_INT, NULL },
 			{ "currency", "CODE", "That of the price book where not given", 0, "currency" },
@@ -123,7 +123,7 @@ const struct command invoice_commands[] = {
 		.run = cmd_budget_create },
 	{ .path = "budget list",
 		.help = "List budgets",
-		.options = OPTIONS { PROJECT(0), END },
+		.options = OPTIONS { PROJECT, END },
 		.method = "GET",
 		.url = OPERATOR "/budgets",
 		.view = &budgets_view,

@@ -56,7 +56,7 @@ const struct command price_commands[] = {
 		.run = cmd_price_check },
 	{ .path = "rate",
 		.help = "Tell what a project's month costs, also by another price book",
-		.options = OPTIONS { { "project", "PROJECT", "Whose", OPT_REQUIRED, NULL },
+		.options = OPTIONS { { "project", "PROJECT", "Whose", OPT_REQUIRED | OPT_PROJECT, NULL },
 			MONTH("Which month; the one under way where not given"),
 			{ "book", "BOOK", "By this book, a file or the version of one that was added", 0,
 				NULL },

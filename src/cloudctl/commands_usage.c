@@ -48,7 +48,7 @@ const struct command usage_commands[] = {
 	{ .path = "usage",
 		.help = "Show what was used, by resource and state: exact sums, this month's where no period "
 			"is given",
-		.options = OPTIONS { { "project", "PROJECT", "Of one project, by its id", 0, "?project" },
+		.options = OPTIONS { { "project", "PROJECT", "Of one project", OPT_PROJECT, "?project" },
 			{ "month", "MONTH", "A calendar month in UTC, as 2026-12", 0, "?month" }, PERIOD,
 			END },
 		.method = "GET",

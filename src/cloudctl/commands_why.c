@@ -52,6 +52,38 @@ static const struct view why_view = { "why",
 	},
 	NULL };
 
+static const struct view drift_view = { "drift",
+	(const struct column[]) { { "clean", "clean", FORM_TEXT }, { 0 } },
+	(const struct view[]) {
+		{ "findings",
+			(const struct column[]) {
+				{ "id", "id", FORM_TEXT },
+				{ "host", "host", FORM_TEXT },
+				{ "what", "what", FORM_TEXT },
+				{ "object", "object", FORM_TEXT },
+				{ "detail", "detail", FORM_TEXT },
+				{ "since", "since", FORM_TIME },
+				{ "policy", "policy", FORM_TEXT },
+				{ "by", "by", FORM_TEXT },
+				{ "command", "command", FORM_TEXT },
+				{ 0 },
+			},
+			NULL, NULL },
+		{ "hosts",
+			(const struct column[]) {
+				{ "host", "host", FORM_TEXT },
+				{ "connection", "connection", FORM_TEXT },
+				{ "looked at", "looked_at", FORM_TIME },
+				{ "compared at", "compared_at", FORM_TIME },
+				{ "findings", "findings", FORM_COUNT },
+				{ "foreign domains", "foreign_domains", FORM_COUNT },
+				{ 0 },
+			},
+			NULL, NULL },
+		{ 0 },
+	},
+	NULL };
+
 const struct command why_commands[] = {
 	{ .path = "why",
 		.args = "ID",
@@ -61,5 +93,21 @@ const struct command why_commands[] = {
 		.method = "GET",
 		.url = OPERATOR "/why/{0}",
 		.view = &why_view },
+	{ .path = "drift",
+		.args = "[HOST]",
+		.help = "List where the database and hosts differ, and what is done about it",
+		.options = OPTIONS { { "now", NULL,
+					     "Look now, at volumes too, and for one host at what its guests "
+					     "have; else as last looked at",
+					     OPT_FLAG, NULL },
+			{ "clear", "ID",
+				"Have this left-over cleared away; it must have been seen twice, a minute "
+				"apart",
+				0, NULL },
+			END },
+		.method = "GET",
+		.url = OPERATOR "/drift",
+		.view = &drift_view,
+		.run = cmd_drift },
 	{ 0 },
 };

@@ -10,7 +10,7 @@
 #include "base/util.h"
 #include "cloudd/operator.h"
 
-enum { PASSWORD_MAX = 256 };
+enum { PASSWORD_MAX = 256, UID_HEX = 32 };
 
 static const char *setting(const struct ctl *ctl, const char *option, const char *variable)
 {
@@ -166,13 +166,15 @@ int ctl_show(struct ctl *ctl, const struct view *view, const json_t *answer)
 
 static const struct plural {
 	const char *name, *by_name, *by_id, *list;
+	const char *own; /* those that a tenant may list */
 } plurals[] = {
-	{ "projects", "/identity/v3/projects?name=%s", "/identity/v3/projects/%s", "project list" },
-	{ "users", "/identity/v3/users?name=%s", "/identity/v3/users/%s", "user list" },
-	{ "roles", "/identity/v3/roles?name=%s", "/identity/v3/roles/%s", "role list" },
+	{ "projects", "/identity/v3/projects?name=%s", "/identity/v3/projects/%s", "project list",
+		"/identity/v3/auth/projects" },
+	{ "users", "/identity/v3/users?name=%s", "/identity/v3/users/%s", "user list", NULL },
+	{ "roles", "/identity/v3/roles?name=%s", "/identity/v3/roles/%s", "role list", NULL },
 	/* compute cannot filter flavors by name: the list is small */
 	{ "flavors", "/compute/v2.1/flavors?is_public=None&limit=1000", "/compute/v2.1/flavors/%s",
-		"flavor list" },
+		"flavor list", NULL },
 };
 
 /* The path with the name in it. Escaping grows a name at most threefold. */
@@ -188,24 +190,40 @@ static const char *path_with(struct ctl *ctl, const char *pattern, const char *n
 		&ctl->arena, "%.*s%s%s", (int)(at - pattern), pattern, buf_text(&escaped), at + 2);
 }
 
-static int resolve_by_name(struct ctl *ctl, const struct plural *plural, const char *name,
+static int resolve_in(struct ctl *ctl, const struct plural *plural, const char *path, const char *name,
 	const char **out_id, size_t *out_found)
 {
 	json_t *answer, *item;
 	size_t i;
 
 	*out_found = 0;
-	if (ctl_call(ctl, "GET", path_with(ctl, plural->by_name, name), NULL, &answer))
+	if (ctl_call(ctl, "GET", path, NULL, &answer))
 		return -1;
 	json_array_foreach(json_object_get(answer, plural->name), i, item)
 	{
 		const char *its_name = json_string_value(json_object_get(item, "name"));
+		const char *id = json_string_value(json_object_get(item, "id"));
 
-		if (!its_name || strcasecmp(its_name, name) != 0)
+		if (!its_name || (strcasecmp(its_name, name) != 0 && !str_eq(id, name)))
 			continue;
 		(*out_found)++;
-		*out_id = json_string_value(json_object_get(item, "id"));
+		*out_id = id;
 	}
+	return 0;
+}
+
+/* Who may not look for it among all finds it among those that are his. */
+static int resolve_by_name(struct ctl *ctl, const struct plural *plural, const char *name,
+	const char **out_id, size_t *out_found)
+{
+	int rc = resolve_in(ctl, plural, path_with(ctl, plural->by_name, name), name, out_id, out_found);
+
+	if (rc == 0 || ctl->err.code != ERR_FORBIDDEN || !plural->own)
+		return rc;
+	if (resolve_in(ctl, plural, plural->own, name, out_id, out_found))
+		return -1;
+	if (*out_found == 0)
+		return error_set(&ctl->err, ERR_NOT_FOUND, "you have no role in a project '%s'", name);
 	return 0;
 }
 
@@ -232,6 +250,20 @@ int ctl_resolve(struct ctl *ctl, const char *plural_name, const char *name, cons
 			"none of the %s has the name or id '%s' ('cloudctl %s')", plural->name, name,
 			plural->list);
 	return -1;
+}
+
+/* Also of a project that was deleted, by its id: it has books. */
+static int resolve_project(struct ctl *ctl, const char **project)
+{
+	const char *given = *project;
+
+	if (ctl_resolve(ctl, "projects", given, project) == 0)
+		return 0;
+	if (ctl->err.code != ERR_NOT_FOUND || strlen(given) != UID_HEX ||
+		strspn(given, "0123456789abcdef") != UID_HEX)
+		return -1;
+	*project = given;
+	return 0;
 }
 
 /* What stands between the braces: 0, --name, projects:0, projects:--name. */
@@ -348,6 +380,17 @@ int ctl_password(struct ctl *ctl, const char **out)
 			&ctl->err, ERR_BAD_REQUEST, "the password is longer than %d bytes", PASSWORD_MAX);
 	*out = arena_strdup(&ctl->arena, line);
 	return 0;
+}
+
+int ctl_run(struct ctl *ctl)
+{
+	const struct command *command = ctl->args.command;
+
+	for (size_t i = 0; i < ctl->args.set_n; i++)
+		if (ctl->args.set[i].option->flags & OPT_PROJECT &&
+			resolve_project(ctl, &ctl->args.set[i].value))
+			return ctl_failed(ctl);
+	return command->run ? command->run(ctl) : ctl_run_simple(ctl);
 }
 
 int ctl_run_simple(struct ctl *ctl)

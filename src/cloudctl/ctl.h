@@ -56,6 +56,8 @@ int ctl_resolve(struct ctl *ctl, const char *plural, const char *name_or_id, con
 /* A password: --password, or the first line of standard input with --password-stdin. */
 int ctl_password(struct ctl *ctl, const char **out);
 
+/* The command, when its projects have been found (OPT_PROJECT). Exit code. */
+int ctl_run(struct ctl *ctl);
 /* The command's request as its row says, and the answer shown. */
 int ctl_run_simple(struct ctl *ctl);
 
@@ -76,6 +78,7 @@ int cmd_rebalance(struct ctl *ctl);
 int cmd_backup(struct ctl *ctl);
 int cmd_bootstrap(struct ctl *ctl);
 int cmd_check(struct ctl *ctl);
+int cmd_drift(struct ctl *ctl);
 int cmd_reservation_create(struct ctl *ctl);
 int cmd_maintenance_plan(struct ctl *ctl);
 int cmd_block_set(struct ctl *ctl);

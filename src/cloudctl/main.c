@@ -61,7 +61,7 @@ static int run(struct ctl *ctl, int argc, char **argv)
 		return usage_error(ctl);
 	}
 	output_options(ctl);
-	return args->command->run ? args->command->run(ctl) : ctl_run_simple(ctl);
+	return ctl_run(ctl);
 }
 
 int main(int argc, char **argv)

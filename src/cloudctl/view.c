@@ -130,6 +130,10 @@ static void cell(struct buf *out, const json_t *object, const struct column *col
 		return;
 	}
 	value = member(object, column->path, strlen(column->path));
+	if (column->form == FORM_ALLOWED && (json_is_null(value) || json_array_size(value) == 0)) {
+		buf_puts(out, json_is_null(value) ? "any" : "none");
+		return;
+	}
 	if (!value || json_is_null(value))
 		return;
 	if (column->form == FORM_TIME)

@@ -19,6 +19,7 @@ enum column_form {
 	FORM_TIME,     /* microseconds since 1970, or a time's text */
 	FORM_USED,     /* "used/total": two members, "3/8" */
 	FORM_USED_MIB, /* the same in GiB */
+	FORM_ALLOWED,  /* a list of what is allowed: null is "any", an empty one "none" */
 };
 
 struct column {

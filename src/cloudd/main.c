@@ -23,6 +23,8 @@
 #include "base/util.h"
 #include "cloudd/config.h"
 #include "cloudd/offline.h"
+#include "cloudd/recover.h"
+#include "cloudd/store_member.h"
 #include "cloudd/version.h"
 #include "flow/audit_keeper.h"
 #include "flow/flow.h"
@@ -428,20 +430,6 @@ static void finish_boot(struct tick_unit *u, enum tick_outcome outcome, const st
 		fail(d, err);
 }
 
-static const struct tick_member store_member = {
-	.begin = store_tick_begin,
-	.savepoint = store_tick_savepoint,
-	.seal = store_tick_seal,
-	.release = store_tick_release,
-	.rollback = store_tick_rollback,
-	.dirty = store_tick_dirty,
-	.full = store_tick_full,
-	.tired = store_tick_tired,
-	.rest = store_tick_rest,
-	.commit = store_tick_commit,
-	.settle = store_tick_settle,
-};
-
 static int make_dir(const char *path, mode_t mode, struct error *err)
 {
 	if (mkdir(path, mode) < 0 && access(path, W_OK | X_OK) < 0)
@@ -520,7 +508,7 @@ static int open_state(struct daemon *d, struct error *err)
 	struct tick_config tc = {
 		.loop = &d->loop, .units_max = 512, .linger_ms = LINGER_MS, .fatal = on_fatal, .fatal_ctx = d
 	};
-	struct tick_member member = store_member;
+	struct tick_member member = store_member();
 
 	if (make_dir(c->state_dir, 0700, err) < 0 || make_dir(c->image_dir, 0700, err) < 0)
 		return -1;
@@ -619,6 +607,9 @@ static void usage(FILE *out)
 	      "  --example-config   print a configuration with every key and its default, and exit\n"
 	      "  --restore FILE     put a backup back in the place of the database, which is kept aside, and exit\n"
 	      "  --restore --at T   the newest backup of backup_dir that was made at that time or before\n"
+	      "  --recover-from-hosts NAME=URI... | FILE\n"
+	      "                     show what the hosts have, of which a new database can be made; FILE has lines\n"
+	      "                     NAME URI [POOL]; with --apply make it; --cloud ID: of marks of several clouds\n"
 	      "  --version          print the version, and exit\n"
 	      "  --help             print this, and exit\n"
 	      "\n"
@@ -646,6 +637,9 @@ int main(int argc, char **argv)
 		{ "example-config", no_argument, NULL, 'e' },
 		{ "restore", optional_argument, NULL, 'r' },
 		{ "at", required_argument, NULL, 'a' },
+		{ "recover-from-hosts", no_argument, NULL, 'R' },
+		{ "apply", no_argument, NULL, 'A' },
+		{ "cloud", required_argument, NULL, 'C' },
 		{ "version", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
@@ -653,7 +647,8 @@ int main(int argc, char **argv)
 	static struct daemon d = { .config_path = "/etc/cloudd/cloudd.conf" };
 	struct error err = { 0 };
 	struct offline_restore restore = { 0 };
-	bool check = false, restoring = false;
+	struct offline_recover recover = { 0 };
+	bool check = false, restoring = false, recovering = false;
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -669,6 +664,15 @@ int main(int argc, char **argv)
 		case 'r':
 			restoring = true;
 			restore.file = optarg;
+			break;
+		case 'R':
+			recovering = true;
+			break;
+		case 'A':
+			recover.apply = true;
+			break;
+		case 'C':
+			recover.cloud = optarg;
 			break;
 		case 'a':
 			restore.at = optarg;
@@ -686,6 +690,11 @@ int main(int argc, char **argv)
 	}
 	if (restoring && !restore.file && !restore.at && optind + 1 == argc)
 		restore.file = argv[optind++];
+	if (recovering) {
+		recover.hosts = argv + optind;
+		recover.hosts_n = argc - optind;
+		optind = argc;
+	}
 	if (optind < argc || (restoring && !restore.file == !restore.at) || (restore.at && !restoring)) {
 		usage(stderr);
 		return 2;
@@ -701,6 +710,12 @@ int main(int argc, char **argv)
 	}
 	if (restoring) {
 		int rc = offline_restore(&d.config, &restore);
+
+		config_finish(&d.config);
+		return rc;
+	}
+	if (recovering) {
+		int rc = offline_recover(&d.config, &recover);
 
 		config_finish(&d.config);
 		return rc;

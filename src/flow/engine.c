@@ -12,6 +12,7 @@
 #include "flow/image_file.h"
 #include "flow/internal.h"
 #include "flow/move.h"
+#include "flow/restored.h"
 #include "flow/run.h"
 #include "store/servers.h"
 
@@ -415,7 +416,8 @@ int flow_engine_create(const struct flow_config *config, struct flow_engine **ou
 	e->cfg = *config;
 	e->refs = 4; /* its timers */
 	links_create(e);
-	if (capacity_create(e, store_ro(config->store), err) || flows_load(e, err)) {
+	if (restored_create(e, store_ro(config->store), err) ||
+		capacity_create(e, store_ro(config->store), err) || flows_load(e, err)) {
 		flow_engine_destroy(e);
 		return -1;
 	}
@@ -497,6 +499,7 @@ void engine_unref(struct flow_engine *e)
 	if (--e->refs)
 		return;
 	map_finish(&e->flows);
+	restored_destroy(e);
 	free(e->heap);
 	free(e->notes);
 	free(e);

@@ -158,6 +158,7 @@ struct flow_engine {
 	struct link_set *link_set;
 	struct console_set *consoles; /* NULL: no console history is kept */
 	struct sample_set *samples;   /* NULL: no samples are kept */
+	struct restored_set *restored;
 	struct flow **heap;
 	size_t heap_n, heap_cap;
 	struct act *strays;
@@ -316,5 +317,10 @@ int image_stage_ensure(struct flow_engine *e, struct db *db, struct arena *a, in
  */
 int image_flow_ended(
 	struct flow_engine *e, struct db *db, int64_t host_id, const char *request_id, struct error *err);
+
+/* A copy of a deleted image that no row knows of was seen on the host: a row for it, and a flow that removes
+ * both. */
+int image_copy_seen(struct flow_engine *e, struct db *db, int64_t host_id, int64_t image_id,
+	const char *request_id, int64_t now_us, struct error *err);
 
 #endif

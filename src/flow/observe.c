@@ -10,6 +10,7 @@
 #include "base/util.h"
 #include "flow/internal.h"
 #include "flow/move.h"
+#include "flow/restored.h"
 #include "flow/server_parts.h"
 #include "store/audit_notes.h"
 #include "store/server_power.h"
@@ -59,6 +60,11 @@ static enum vm_state state_after(enum vm_state from, enum hv_power seen)
 	return from;
 }
 
+bool observe_follows(enum vm_state from, enum hv_power seen)
+{
+	return state_after(from, seen) != from;
+}
+
 static int compare_seen(const void *a, const void *b)
 {
 	return strcmp(((const struct hv_seen *)a)->uuid, ((const struct hv_seen *)b)->uuid);
@@ -72,16 +78,23 @@ void observe_sort(struct host_look *look)
 
 /* What the look says of a server: absence from a whole list is an answer too. A domain with its uuid that
  * does not carry our mark is not the server. */
-static enum hv_power power_in(const struct host_look *look, const char *uid)
+const struct hv_seen *observe_find(const struct host_look *look, const char *uid)
 {
 	struct hv_seen key;
 	const struct hv_seen *seen;
 
 	if (!look->seen_n)
-		return HV_POWER_ABSENT;
+		return NULL;
 	str_copy(key.uuid, sizeof key.uuid, uid);
 	seen = bsearch(&key, look->seen, look->seen_n, sizeof key, compare_seen);
-	return seen && seen->ours ? seen->power : HV_POWER_ABSENT;
+	return seen && seen->ours ? seen : NULL;
+}
+
+static enum hv_power power_in(const struct host_look *look, const char *uid)
+{
+	const struct hv_seen *seen = observe_find(look, uid);
+
+	return seen ? seen->power : HV_POWER_ABSENT;
 }
 
 static int note_found(
@@ -235,10 +248,13 @@ static void orphan(struct flow_engine *e, int64_t host_id, const struct hv_seen 
 
 	if (rc < 0 || !link_find(e, host_id))
 		return;
-	if (rc == 0)
+	if (rc == 0) {
+		restored_keeps(e, host_id, seen, "unknown");
 		log_event(LOG_WARNING, "a domain with our mark belongs to no known server", "domain",
 			seen->uuid, NULL);
-	else if (s.deleted)
+	} else if ((s.deleted || !s.holds) && flow_restored(e)) {
+		restored_keeps(e, host_id, seen, s.deleted ? "deleted" : "elsewhere");
+	} else if (s.deleted)
 		link_clear(link_find(e, host_id), seen->uuid);
 	else if (!s.holds && seen->epoch < s.epoch)
 		stray_clear(e, host_id, seen);
@@ -256,6 +272,7 @@ void observe_orphans(struct flow_engine *e, const struct host_look *look)
 
 	if (store_server_powers(store_ro(e->cfg.store), &a, look->host_id, NULL, &rows, &n, &err))
 		return;
+	restored_look(e, look->host_id);
 	/* both are sorted */
 	for (size_t k = 0; k < look->seen_n; k++) {
 		while (i < n && strcmp(rows[i].uid, look->seen[k].uuid) < 0)

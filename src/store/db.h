@@ -51,6 +51,8 @@ void store_turn_end(struct store *s);
 /* A row key nobody had before, in one sequence for all tables (table `counter`, written back by each tick).
  */
 int64_t store_next_id(struct store *s);
+/* The next ones are beyond that. Inside a unit. */
+void store_ids_beyond(struct store *s, int64_t id);
 /* Ticks committed in this file's life: changes exactly when what store_ro shows changes. */
 uint64_t store_seq(const struct store *s);
 const char *store_path(const struct store *s);

@@ -156,8 +156,8 @@ int store_server_port_make(
 	if (db_run(db, err, sql, "isiiisi", id, want->uid, want->network_id, want->project_id,
 		    want->server_id, want->mac, want->now_us) < 0)
 		return -1;
-	if (want->fixed_ip ? address_fixed(db, &subnet, want->fixed_ip, id, err)
-			   : address_next(db, &subnet, id, err))
+	if (!want->fixed_ip ? address_next(db, &subnet, id, err)
+			    : *want->fixed_ip && address_fixed(db, &subnet, want->fixed_ip, id, err))
 		return -1;
 	books_touch(db, BOOKS_PORT, id);
 	*out_id = id;

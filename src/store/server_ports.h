@@ -24,7 +24,7 @@ struct server_port { /* strings in the arena */
 
 struct server_port_want {
 	int64_t project_id, server_id, network_id;
-	const char *fixed_ip; /* NULL: the next free one */
+	const char *fixed_ip; /* NULL: the next free one; "": none */
 	const char *uid, *mac;
 	int64_t now_us;
 };

@@ -288,6 +288,12 @@ int64_t store_next_id(struct store *s)
 	return ++s->next_id;
 }
 
+void store_ids_beyond(struct store *s, int64_t id)
+{
+	if (s->next_id < id)
+		s->next_id = id;
+}
+
 uint64_t store_seq(const struct store *s)
 {
 	return s->seq;

@@ -38,7 +38,9 @@ static int read_filter(struct api_call *c, struct event_filter *f, struct error 
 		.after = -1, .types = api_query(c, "type"), .subject = api_query(c, "subject")
 	};
 	if (f->types && !event_wanted_valid(f->types))
-		return error_set(err, ERR_BAD_REQUEST, "type: there are no such events");
+		return error_set(err, ERR_BAD_REQUEST,
+			"type: there are no such events; /cloud/v1/event-types (cloudctl event types) lists "
+			"all");
 	f->project_uid = api_is_admin(c) ? project : c->who->project.uid;
 	if (project && strcmp(project, f->project_uid) != 0)
 		return error_set(err, ERR_FORBIDDEN, "only an administrator sees another project's events");

@@ -13,6 +13,11 @@ int backup_list_show(struct api_call *c, struct error *err);
 int backup_begin(struct api_call *c, struct error *err);
 int backup_data(struct api_call *c, struct error *err);
 int backup_manifest(struct api_call *c, struct error *err);
+int recovery_show(struct api_call *c, struct error *err);
+int recovery_finish(struct api_call *c, struct error *err);
+int recovery_adopt(struct api_call *c, struct error *err);
+int recovery_discard(struct api_call *c, struct error *err);
+extern const struct bind_table recovery_domain_body;
 /* Writes the member "backup": what became of the last one, or how far the one under way is. */
 void backup_state_write(struct api_call *c);
 
@@ -41,6 +46,8 @@ struct host_row;
 int gpus_of_host(struct api_call *c, const struct host_row *h, struct error *err);
 
 int operator_why(struct api_call *c, struct error *err);
+int operator_drift(struct api_call *c, struct error *err);
+int operator_drift_clear(struct api_call *c, struct error *err);
 
 int flow_list(struct api_call *c, struct error *err);
 int flow_show(struct api_call *c, struct error *err);

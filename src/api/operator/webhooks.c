@@ -147,7 +147,8 @@ static int project_of(struct api_call *c, const struct webhook_body *in, const c
 	}
 	return **out || in->everything
 		       ? 0
-		       : error_set(err, ERR_BAD_REQUEST, "project_id or everything is required");
+		       : error_set(err, ERR_BAD_REQUEST,
+				 "whose events? Give project_id (--project), or everything (--everything)");
 }
 
 static int check(struct api_call *c, const struct webhook_body *in, const char *project, struct error *err)
@@ -159,7 +160,9 @@ static int check(struct api_call *c, const struct webhook_body *in, const char *
 	if (in->everything && !api_is_admin(c))
 		return error_set(err, ERR_FORBIDDEN, "only an administrator is told of everything");
 	if (in->types && !event_wanted_valid(in->types))
-		return error_set(err, ERR_BAD_REQUEST, "types: there are no such events");
+		return error_set(err, ERR_BAD_REQUEST,
+			"types: there are no such events; /cloud/v1/event-types (cloudctl event types) lists "
+			"all");
 	if (in->secret && strlen(in->secret) > WEBHOOK_SECRET_MAX) /* bytes, not characters */
 		return error_set(
 			err, ERR_BAD_REQUEST, "secret must have at most %d bytes", WEBHOOK_SECRET_MAX);
