@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "flow/drift_set.h"
 #include "store/hosts.h"
 
 enum { LANE_LIMIT = 64 };
@@ -88,6 +89,7 @@ void link_free_when_idle(struct link *l)
 	if (!l->timer_closed)
 		return;
 	link_tally_unref(l->tally);
+	drift_set_free(l->drift);
 	free(l->uri);
 	free(l);
 	engine_unref(e);

@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 
+#include "domain/server_state.h"
 #include "hv/hv.h"
 #include "loop/lane.h"
 
@@ -99,6 +100,10 @@ int observe_differs(struct flow_engine *e, struct db *ro, const struct host_look
 int observe_apply(struct flow_engine *e, struct db *db, const struct host_look *look, struct error *err);
 int inventory_apply(struct flow_engine *e, struct db *db, const struct host_look *look, struct error *err);
 void observe_sort(struct host_look *look);
+/* The server's domain in a sorted look; NULL: none that is ours. */
+const struct hv_seen *observe_find(const struct host_look *look, const char *uid);
+/* Does the server's state follow what was seen? */
+bool observe_follows(enum vm_state from, enum hv_power seen);
 /* Domains that carry our mark and whose servers are deleted are cleared away (on the loop). */
 void observe_orphans(struct flow_engine *e, const struct host_look *look);
 /* An event of a host's: true when a look at the domain is due. */

@@ -189,3 +189,14 @@ int flow_image_deleted(struct flow_engine *e, struct db *db, int64_t image_id, s
 {
 	return unstage_unused(e, db, 0, image_id, "", engine_now(e), err);
 }
+
+int image_copy_seen(struct flow_engine *e, struct db *db, int64_t host_id, int64_t image_id,
+	const char *request_id, int64_t now_us, struct error *err)
+{
+	int64_t id = store_next_id(e->cfg.store);
+
+	return store_host_image_insert(db, id, host_id, image_id, err) ||
+			       unstage(e, db, id, request_id, now_us, err)
+		       ? -1
+		       : 0;
+}

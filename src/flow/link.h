@@ -54,6 +54,7 @@ struct link {
 	struct loop_timer timer;
 	struct tally *tally;
 	struct flow *parked;
+	struct drift_set *drift; /* drift.c; NULL: nothing was looked at yet */
 };
 
 struct link_set {

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "flow/drift_set.h"
 #include "flow/server_parts.h"
 #include "store/event_rows.h"
 
@@ -113,8 +114,10 @@ static void look_done(struct host_call *c, int rc, const struct error *err)
 	}
 	if (!k->look.has_inventory)
 		differs = observe_differs(k->e, store_ro(k->e->cfg.store), &k->look, &local);
-	if (!k->look.one)
+	if (!k->look.one) {
 		observe_orphans(k->e, &k->look);
+		drift_look(l, &k->look);
+	}
 	if (differs < 0) {
 		look_over(k, local.detail);
 	} else if (!differs) {
