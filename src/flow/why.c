@@ -57,8 +57,8 @@ enum why_link flow_host_stands(struct flow_engine *e, const struct host_row *h)
 		return WHY_LINK_NONE;
 	if (h->forced_down)
 		return WHY_LINK_DEAD;
-	if (!flow_host_link(e, h->id, &l))
-		return WHY_LINK_AWAY;
+	if (!flow_host_link(e, h->id, &l)) /* its row was just written */
+		return WHY_LINK_OPENING;
 	return str_eq(l.state, "connected")    ? WHY_LINK_UP
 	       : str_eq(l.state, "connecting") ? WHY_LINK_OPENING
 					       : WHY_LINK_AWAY;
