@@ -277,7 +277,11 @@ int billing_close_begin(struct db *db, int month, int64_t now_us, struct closed_
 		return error_set(err, ERR_CONFLICT, "%s is not over", text);
 	rc = store_price_book_in_force(db, month, &m.book_version, err);
 	if (rc <= 0)
-		return rc ? -1 : error_set(err, ERR_CONFLICT, "there is no price book for %s", text);
+		return rc ? -1
+			  : error_set(err, ERR_CONFLICT,
+				    "there is no price book for %s: add one that is in force from that month "
+				    "or before",
+				    text);
 	*out = m;
 	return store_month_begin(db, &m, err);
 }

@@ -118,7 +118,8 @@ int billing_open_book(
 	if (ask->book)
 		return price_book_parse(ask->book, strlen(ask->book), &r->arena, &r->book, err);
 	if (!ask->month.version)
-		return error_set(err, ERR_CONFLICT, "there is no price book for %s",
+		return error_set(err, ERR_CONFLICT,
+			"there is no price book for %s: add one that is in force from that month or before",
 			month_text(ask->month.month, text));
 	return store_price_book_open(db, &r->arena, ask->month.version, &r->book, err);
 }
