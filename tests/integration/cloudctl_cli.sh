@@ -68,6 +68,9 @@ flows stuck       0
 database          /var/lib/cloudd/cloudd.db
 database size     3 MiB
 database schema   1
+last backup       -
+backup            -
+backup error      -
 O
 run 0 host list
 out <<'O'
@@ -97,6 +100,34 @@ run 0 server list --all
 run 0 audit list --limit 5
 run 2 host list -c colour
 run 2 audit list --limit -5
+
+# projects by name or id: also a tenant's own, who may not list all, and one that was deleted, whose books remain
+gone=0123456789abcdef0123456789abcdef
+start <<A
+GET /identity/v3/projects?name=red 200 {"projects":[{"id":"p1","name":"red"}]}
+GET /identity/v3/projects?name=$gone 200 {"projects":[]}
+GET /identity/v3/projects/$gone 404 {"error":{"code":404,"title":"x","message":"none"}}
+GET /identity/v3/projects?name=mine 403 {"error":{"code":403,"title":"x","message":"needs the role admin"}}
+GET /identity/v3/projects?name=theirs 403 {"error":{"code":403,"title":"x","message":"needs the role admin"}}
+GET /identity/v3/auth/projects 200 {"projects":[{"id":"p2","name":"mine"}]}
+GET /cloud/v1/usage?project=p1&month=2026-12 200 {"usage":[]}
+GET /cloud/v1/usage?project=p2 200 {"usage":[]}
+GET /cloud/v1/usage?project=$gone 200 {"usage":[]}
+GET /identity/v3/projects?name=blue 200 {"projects":[{"id":"p3","name":"blue"}]}
+GET /cloud/v1/guardrails/p3 200 {"guardrail":{"project_id":"p3","flavors":[],"zones":null,"effective":{"flavors":[],"zones":["z1","z2"]}}}
+A
+run 0 usage --project red --month 2026-12
+run 0 usage --project mine
+run 0 usage --project $gone
+grep -q '^GET /cloud/v1/usage?project=p2$' "$tmp/log" || fail "the tenant's own project is not found"
+run 1 usage --project theirs
+says "you have no role in a project 'theirs'"
+run 0 guardrail show blue -c 'own flavors' -c 'own zones' -c zones
+out <<'O'
+own flavors  none
+own zones    any
+zones        z1,z2
+O
 
 # what commands of several steps ask, in order
 start <<'A'
