@@ -164,7 +164,8 @@ int store_image_copies(struct db *db, struct arena *a, int64_t image_id, size_t 
 	int rc = 0;
 
 	if (db_query(db, err, &st,
-		    "SELECT x.id, x.host_id, h.name, x.state, x.error FROM host_image x JOIN host h ON h.id = "
+		    "SELECT x.id, x.host_id, h.name, x.state, x.error FROM host_image x JOIN host h ON h.id "
+		    "= "
 		    "x.host_id WHERE x.image_id = ? ORDER BY x.state = 'ready', x.id LIMIT ?",
 		    "ii", image_id, (int64_t)limit) < 0)
 		return -1;

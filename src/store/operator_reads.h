@@ -35,7 +35,7 @@ int store_server_movable(struct db *db, struct arena *a, int64_t **out, size_t *
 int store_operator_servers(struct db *db, struct arena *a, const char *uid, size_t limit,
 	struct operator_server **out, size_t *out_n, struct error *err);
 
-struct image_copy { /* of an image on a host */
+struct image_copy {                       /* of an image on a host */
 	const char *host, *state, *error; /* error NULL: none */
 	int64_t id, host_id;
 };
