@@ -24,7 +24,7 @@ const struct command backup_commands[] = {
 		.help = "Make a backup of the database in the daemon's directory, while it runs, and wait "
 			"for it",
 		.options =
-			OPTIONS { { "output", "FILE",
+			OPTIONS { { "out", "FILE",
 					  "And write a copy into this file, with its manifest; root on the "
 					  "controller alone",
 					  0, NULL },

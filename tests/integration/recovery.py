@@ -90,7 +90,7 @@ def backup_then_restore(c):
     until("the first server", lambda: active(c, 1))
     assert "Made cloudd-" in c.ctl("backup")
     copy = os.path.join(c.dir, "copy.db")
-    c.ctl("backup", "--output", copy)
+    c.ctl("backup", "--out", copy)
     young = make(c, "young", "g1.a100")
     gone = make(c, "gone", "m1.nano")
     until("two more servers", lambda: active(c, 3))
