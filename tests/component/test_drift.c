@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each difference between rows and hosts is planted, found, named with its policy, and gone when it is
- * repaired; a quiet cloud has none; and what is left over goes only on the operator's word. */
+ * repaired; a quiet cloud has none; and what is left over goes only on the operator's word. And what a flow
+ * waits for is told while it does. */
 #include "flow_fixture.h"
 
 #include "flow/drift.h"
+#include "flow/why.h"
 #include "store/hosts.h"
 
 #define HOST "vcpus=16&ram_gib=64&disk_gib=500"
@@ -406,10 +408,89 @@ static void test_kinds(void **state)
 	}
 }
 
+/* ---- what a flow waits for ---- */
+
+/* How the server's flow stands; WHY_FLOW_NONE: it has none. */
+static struct flow_stands stands(struct cloud *c, const char *uid)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct server s = cloud_server(c, &a, uid);
+	struct flow_stands none = { 0 };
+	struct flow_row f;
+	struct error err;
+
+	if (store_flow_find(store_ro(c->store), &a, "server", s.id, &f, &err) <= 0)
+		return none;
+	return flow_stands(c->e, &f);
+}
+
+struct waits {
+	const char *uid;
+	enum why_flow how;
+};
+
+static bool waits(struct cloud *c, void *arg)
+{
+	const struct waits *w = arg;
+
+	return stands(c, w->uid).how == w->how;
+}
+
+static int do_retry(struct cloud *c, struct db *db, void *arg, struct error *err)
+{
+	int64_t id = 0;
+
+	(void)arg;
+	return db_int_query(db, err, &id, "SELECT id FROM flow", NULL) < 0 || flow_retry(c->e, db, id, err)
+		       ? -1
+		       : 0;
+}
+
+static void test_waits(void **state)
+{
+	struct cloud c = { 0 };
+	struct want want = { .host = "host0" };
+	struct waits w = { want.uid[0], WHY_FLOW_IMAGE };
+	const struct op stop = { want.uid[0], SERVER_STOP };
+	struct flow_stands s;
+
+	(void)state;
+	cloud_make(&c);
+	cloud_host(&c, "vcpus=16&ram_gib=64&disk_gib=500");
+	sim_fault(c.worlds[0], SIM_IMAGE_ENSURE, 1, 1, SIM_HANG);
+	cloud_ok(&c, do_create, &want);
+	cloud_until(&c, waits, &w);
+	s = stands(&c, want.uid[0]);
+	assert_string_equal(s.other_kind, "image_stage");
+	assert_true(s.other_id > 0);
+	sim_release(c.worlds[0]);
+	cloud_until_server(&c, want.uid[0], VM_ACTIVE);
+	cloud_until(&c, flows_gone, NULL);
+	/* its host cannot be heard */
+	sim_set_down(c.worlds[0], true);
+	sim_drop(c.worlds[0], "cut");
+	cloud_ok(&c, do_op, (void *)&stop);
+	w.how = WHY_FLOW_HOST;
+	cloud_until(&c, waits, &w);
+	assert_int_equal(stands(&c, want.uid[0]).host_id, c.hosts[0]);
+	/* and when it is back, the flow's time is over: it is the operator's */
+	clock_ahead_us += 2 * 3600 * INT64_C(1000000);
+	sim_set_down(c.worlds[0], false);
+	flow_host_refresh(c.e, c.hosts[0]);
+	w.how = WHY_FLOW_STUCK;
+	cloud_until(&c, waits, &w);
+	cloud_ok(&c, do_retry, NULL);
+	cloud_until_server(&c, want.uid[0], VM_STOPPED);
+	cloud_close(&c);
+	cloud_remove(&c);
+	clock_ahead_us = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_waits),
 		cmocka_unit_test_setup_teardown(test_quiet, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_domains, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_deleted, setup, teardown),
