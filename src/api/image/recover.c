@@ -12,6 +12,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "flow/restored.h"
 #include "store/moves.h"
 
 struct recovery {
@@ -120,7 +121,8 @@ int image_recover(struct api *api, struct error *err)
 	struct recovery *r;
 
 	disk_start();
-	if (remove_strays(api, err) < 0 ||
+	/* files that are newer than rows put back from a backup are nobody's leftovers */
+	if ((!flow_restored(api->flows) && remove_strays(api, err) < 0) ||
 		store_image_scan(store_ro(api->store), &everything, tell_missing, api, err) < 0)
 		return -1;
 	r = xcalloc(1, sizeof *r);
