@@ -122,7 +122,7 @@ int image_recover(struct api *api, struct error *err)
 
 	disk_start();
 	/* files that are newer than rows put back from a backup are nobody's leftovers */
-	if ((!flow_restored(api->flows) && remove_strays(api, err) < 0) ||
+	if ((!(api->flows && flow_restored(api->flows)) && remove_strays(api, err) < 0) ||
 		store_image_scan(store_ro(api->store), &everything, tell_missing, api, err) < 0)
 		return -1;
 	r = xcalloc(1, sizeof *r);
