@@ -953,7 +953,8 @@ static void test_confirmed_by_time(void **state)
 		cloud_count(&c, "SELECT count(*) FROM audit WHERE action = 'server.auto_confirm'"), 1);
 	/* where it was put first, and where it went */
 	assert_int_equal(
-		cloud_count(&c, "SELECT count(*) FROM audit WHERE action = 'placement.choose' AND status = 200"),
+		cloud_count(
+			&c, "SELECT count(*) FROM audit WHERE action = 'placement.choose' AND status = 200"),
 		2);
 	delete_all(&c, w.uid[0]);
 	tear_down(&c);
