@@ -142,6 +142,8 @@ static void take_list(struct backups *b, struct job *j)
 	j->arena = (struct arena) { 0 };
 }
 
+static void look(struct backups *b);
+
 static void job_done(struct work *w, enum work_result res)
 {
 	struct job *j = CONTAINER_OF(w, struct job, work);
@@ -154,8 +156,10 @@ static void job_done(struct work *w, enum work_result res)
 		take_list(b, j);
 	else if (!j->make)
 		log_event(LOG_ERR, "the directory of backups cannot be read", "error", j->err.msg, NULL);
-	if (!j->make)
+	if (!j->make) {
+		look(b); /* it is known now when the last one was made */
 		return;
+	}
 	b->ended_us = clock_wall(b->api->loop->clock);
 	b->last = j->made;
 	str_copy(b->error, sizeof b->error, j->failed ? j->err.msg : "");
@@ -219,13 +223,19 @@ static bool due(const struct backups *b, int64_t now_us)
 	return !b->error[0] || now_us - b->ended_us >= (int64_t)AGAIN_S * 1000000;
 }
 
-static void on_look(struct loop_timer *t)
+static void look(struct backups *b)
 {
-	struct backups *b = CONTAINER_OF(t, struct backups, timer);
 	struct error ignored;
 
 	if (due(b, clock_wall(b->api->loop->clock)))
 		backups_begin(b, "the schedule", &ignored);
+}
+
+static void on_look(struct loop_timer *t)
+{
+	struct backups *b = CONTAINER_OF(t, struct backups, timer);
+
+	look(b);
 	loop_timer_set(b->api->loop, &b->timer, LOOK_MS, on_look);
 }
 

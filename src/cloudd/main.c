@@ -512,8 +512,8 @@ static int open_state(struct daemon *d, struct error *err)
 
 	if (make_dir(c->state_dir, 0700, err) < 0 || make_dir(c->image_dir, 0700, err) < 0)
 		return -1;
-	if (store_open(&sc, &d->store, err) < 0 || open_history(d, err) < 0 ||
-		open_samples(d, err) < 0 || read_metrics_token(d, err) < 0)
+	if (store_open(&sc, &d->store, err) < 0 || open_history(d, err) < 0 || open_samples(d, err) < 0 ||
+		read_metrics_token(d, err) < 0)
 		return -1;
 	d->tick = tick_create(&tc);
 	member.ctx = d->store;
@@ -599,17 +599,21 @@ static int serve(struct daemon *d)
 
 static void usage(FILE *out)
 {
-	fputs("usage: cloudd [--config FILE] [--check-config | --example-config | --restore FILE | --restore --at "
+	fputs("usage: cloudd [--config FILE] [--check-config | --example-config | --restore FILE | --restore "
+	      "--at "
 	      "TIME]\n"
 	      "\n"
 	      "  --config FILE      read this configuration (default /etc/cloudd/cloudd.conf)\n"
 	      "  --check-config     read the configuration, say what is wrong with it, and exit\n"
 	      "  --example-config   print a configuration with every key and its default, and exit\n"
-	      "  --restore FILE     put a backup back in the place of the database, which is kept aside, and exit\n"
+	      "  --restore FILE     put a backup back in the place of the database, which is kept aside, and "
+	      "exit\n"
 	      "  --restore --at T   the newest backup of backup_dir that was made at that time or before\n"
 	      "  --recover-from-hosts NAME=URI... | FILE\n"
-	      "                     show what the hosts have, of which a new database can be made; FILE has lines\n"
-	      "                     NAME URI [POOL]; with --apply make it; --cloud ID: of marks of several clouds\n"
+	      "                     show what the hosts have, of which a new database can be made; FILE has "
+	      "lines\n"
+	      "                     NAME URI [POOL]; with --apply make it; --cloud ID: of marks of several "
+	      "clouds\n"
 	      "  --version          print the version, and exit\n"
 	      "  --help             print this, and exit\n"
 	      "\n"

@@ -253,8 +253,7 @@ static void fill_row(struct writing *w, const struct recover_domain *x, int64_t 
 	hostname_make(s->name, s->uid, host);
 }
 
-static int note(
-	struct writing *w, const struct recover_domain *x, const char *host, struct error *err)
+static int note(struct writing *w, const struct recover_domain *x, const char *host, struct error *err)
 {
 	char reason[160];
 	const struct audit_note n = { .at_us = w->now_us,
@@ -268,8 +267,8 @@ static int note(
 	return store_audit_note(w->db, &n, err);
 }
 
-static int write_server(struct writing *w, const char *host, int64_t host_id,
-	const struct recover_domain *x, struct error *err)
+static int write_server(struct writing *w, const char *host, int64_t host_id, const struct recover_domain *x,
+	struct error *err)
 {
 	struct allocation_row row = { .id = x->id,
 		.server_id = x->id,

@@ -84,6 +84,28 @@ def restored(c):
     return json.loads(c.ctl("recovery", "show", "-o", "json"))["recovery"]
 
 
+def backups(c):
+    return json.loads(c.ctl("backup", "list", "-o", "json"))
+
+
+def fails_aloud(c):
+    """By schedule at the first start; what cannot be written is told."""
+    until("the scheduled backup", lambda: len(backups(c)["backups"]) == 1)
+    kept = os.path.join(c.dir, "state/backups")
+    os.rename(kept, kept + ".away")
+    open(kept, "w").close()
+    try:
+        c.ctl("backup")
+        raise AssertionError("a backup into a file")
+    except subprocess.CalledProcessError:
+        pass
+    os.unlink(kept)
+    os.rename(kept + ".away", kept)
+    assert backups(c)["backup"]["state"] == "failed"
+    told = json.loads(c.ctl("event", "list", "-o", "json"))["events"]
+    assert {"backup.made", "backup.failed"} <= {e["type"] for e in told}, told
+
+
 def backup_then_restore(c):
     """A server that the backup does not know runs on, is not touched, and is taken over."""
     old = make(c, "old", "m1.nano")
@@ -166,7 +188,8 @@ def recover_from_hosts(c, ids):
 
 
 def main():
-    with Cloud(hosts=2, options=["--persist"]) as c:
+    with Cloud(hosts=2, settings=["backup.backup_every_h=1"], options=["--persist"]) as c:
+        fails_aloud(c)
         ids = backup_then_restore(c)
         recover_from_hosts(c, ids)
         c.writes.clear()  # their records went with the database
