@@ -633,7 +633,71 @@ static int print_example(void)
 	return 0;
 }
 
-int main(int argc, char **argv)
+/* What the command line asks for. */
+struct line {
+	const char *config_path;
+	bool check, restoring, recovering;
+	struct offline_restore restore;
+	struct offline_recover recover;
+};
+
+/* What stands behind the options. False: the line is wrong. */
+static bool line_rest(struct line *l, int argc, char **argv)
+{
+	int at = optind;
+
+	if (l->restoring && !l->restore.file && !l->restore.at && at + 1 == argc)
+		l->restore.file = argv[at++];
+	if (l->recovering) {
+		l->recover.hosts = argv + at;
+		l->recover.hosts_n = argc - at;
+		at = argc;
+	}
+	return at == argc && l->check + l->restoring + l->recovering <= 1 &&
+	       (l->restoring ? !l->restore.file != !l->restore.at : !l->restore.at);
+}
+
+/* The exit code, or -1 to go on. */
+static int line_option(struct line *l, int opt)
+{
+	switch (opt) {
+	case 'c':
+		l->config_path = optarg;
+		return -1;
+	case 'k':
+		l->check = true;
+		return -1;
+	case 'e':
+		return print_example();
+	case 'r':
+		l->restoring = true;
+		l->restore.file = optarg;
+		return -1;
+	case 'a':
+		l->restore.at = optarg;
+		return -1;
+	case 'R':
+		l->recovering = true;
+		return -1;
+	case 'A':
+		l->recover.apply = true;
+		return -1;
+	case 'C':
+		l->recover.cloud = optarg;
+		return -1;
+	case 'v':
+		puts("cloudd " CLOUDD_VERSION);
+		return 0;
+	case 'h':
+		usage(stdout);
+		return 0;
+	default:
+		usage(stderr);
+		return 2;
+	}
+}
+
+static int line_read(struct line *l, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
@@ -648,81 +712,44 @@ int main(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
-	static struct daemon d = { .config_path = "/etc/cloudd/cloudd.conf" };
-	struct error err = { 0 };
-	struct offline_restore restore = { 0 };
-	struct offline_recover recover = { 0 };
-	bool check = false, restoring = false, recovering = false;
-	int opt;
+	int opt, rc = -1;
 
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (opt) {
-		case 'c':
-			d.config_path = optarg;
-			break;
-		case 'k':
-			check = true;
-			break;
-		case 'e':
-			return print_example();
-		case 'r':
-			restoring = true;
-			restore.file = optarg;
-			break;
-		case 'R':
-			recovering = true;
-			break;
-		case 'A':
-			recover.apply = true;
-			break;
-		case 'C':
-			recover.cloud = optarg;
-			break;
-		case 'a':
-			restore.at = optarg;
-			break;
-		case 'v':
-			puts("cloudd " CLOUDD_VERSION);
-			return 0;
-		case 'h':
-			usage(stdout);
-			return 0;
-		default:
-			usage(stderr);
-			return 2;
-		}
-	}
-	if (restoring && !restore.file && !restore.at && optind + 1 == argc)
-		restore.file = argv[optind++];
-	if (recovering) {
-		recover.hosts = argv + optind;
-		recover.hosts_n = argc - optind;
-		optind = argc;
-	}
-	if (optind < argc || (restoring && !restore.file == !restore.at) || (restore.at && !restoring)) {
-		usage(stderr);
-		return 2;
-	}
+	while (rc < 0 && (opt = getopt_long(argc, argv, "", options, NULL)) != -1)
+		rc = line_option(l, opt);
+	if (rc >= 0 || line_rest(l, argc, argv))
+		return rc;
+	usage(stderr);
+	return 2;
+}
+
+/* What is done without serving: the exit code. */
+static int work_offline(struct line *l, struct config *c)
+{
+	int rc = 0;
+
+	if (l->restoring)
+		rc = offline_restore(c, &l->restore);
+	else if (l->recovering)
+		rc = offline_recover(c, &l->recover);
+	else
+		printf("%s is good\n", l->config_path);
+	config_finish(c);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	static struct daemon d;
+	struct line l = { .config_path = "/etc/cloudd/cloudd.conf" };
+	struct error err = { 0 };
+	int rc = line_read(&l, argc, argv);
+
+	if (rc >= 0)
+		return rc;
+	d.config_path = l.config_path;
 	if (config_load(d.config_path, &d.config, &err) < 0) {
 		fprintf(stderr, "cloudd: %s\n", err.msg);
 		return 1;
 	}
-	if (check) {
-		printf("%s is good\n", d.config_path);
-		config_finish(&d.config);
-		return 0;
-	}
-	if (restoring) {
-		int rc = offline_restore(&d.config, &restore);
-
-		config_finish(&d.config);
-		return rc;
-	}
-	if (recovering) {
-		int rc = offline_recover(&d.config, &recover);
-
-		config_finish(&d.config);
-		return rc;
-	}
-	return serve(&d);
+	return l.check || l.restoring || l.recovering ? work_offline(&l, &d.config) : serve(&d);
 }
