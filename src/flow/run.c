@@ -449,7 +449,7 @@ static void start_act(struct flow *f)
 		return;
 	if (act->clears && stray_of(e, act->clears)) {
 		f->kick = false; /* no event can hasten it */
-		act_polls(f); /* what was given up could still be made, after it was removed */
+		act_polls(f);    /* what was given up could still be made, after it was removed */
 		return;
 	}
 	act->link_epoch = link_epoch(l);
