@@ -100,7 +100,7 @@ struct api_config {
 	const char *backup_dir;
 	int64_t backup_every_us; /* 0: only when asked for */
 	size_t backup_keep;      /* 0: all */
-	int64_t image_size_max; /* bytes */
+	int64_t image_size_max;  /* bytes */
 	/* web-download: off without hosts; "host[:port] *.domain", networks that are allowed though private
 	 */
 	const char *import_hosts, *import_networks, *import_ca;
@@ -115,7 +115,7 @@ struct api_config {
 	int64_t credential_max_days; /* of application credentials; 0: for ever */
 	unsigned audit_denied_max;   /* audit rows a minute and peer of requests without a valid token */
 	int64_t budgets_every_s;
-	int64_t decisions_keep_us;   /* of placement; 0: for ever */
+	int64_t decisions_keep_us;                               /* of placement; 0: for ever */
 	int64_t console_token_s, console_idle_s, console_life_s; /* 0: no such limit */
 	unsigned consoles_max;
 	unsigned events_streams_max, events_heartbeat_ms;

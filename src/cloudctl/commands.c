@@ -5,7 +5,8 @@
 #include "base/util.h"
 
 const struct option global_options[] = {
-	{ "output", "table|json|value|csv", "How answers are shown; json is the API's own. Short: -o", 0, NULL },
+	{ "output", "table|json|value|csv", "How answers are shown; json is the API's own. Short: -o", 0,
+		NULL },
 	{ "column", "COLUMN", "Show this column only. Short: -c", OPT_MANY, NULL },
 	{ "socket", "PATH", "The daemon's socket, where it is not the usual one", 0, NULL },
 	{ "url", "URL", "Speak to this address over TLS instead, with the OS_* variables", 0, NULL },

@@ -208,14 +208,13 @@ int decision_choose(struct flow_engine *e, struct db *db, const struct decision_
 	row.input = buf_text(&question);
 	row.answer = buf_text(&answer);
 	if (store_decision_insert(db, &row, err) < 0 ||
-		(who->server_id &&
-			store_audit_choice(db,
-				&(struct audit_choice) { .server_id = who->server_id,
-					.host_id = rc ? 0 : out->host_id,
-					.why = why.msg,
-					.request_id = who->request_id,
-					.now_us = row.at_us },
-				err)))
+		(who->server_id && store_audit_choice(db,
+					   &(struct audit_choice) { .server_id = who->server_id,
+						   .host_id = rc ? 0 : out->host_id,
+						   .why = why.msg,
+						   .request_id = who->request_id,
+						   .now_us = row.at_us },
+					   err)))
 		return -1;
 	if (rc)
 		*err = why;

@@ -49,7 +49,8 @@ static void poll_update(struct conn *c)
 		want |= UV_READABLE;
 	if (conn_out_n(c) || conn_body_pending(c))
 		want |= UV_WRITABLE;
-	/* an answer without a known end may be quiet for long: nothing else would tell that nobody reads it */
+	/* an answer without a known end may be quiet for long: nothing else would tell that nobody reads it
+	 */
 	if (c->live && c->started && c->out_left < 0 && c->phase == CONN_ANSWER)
 		want |= UV_DISCONNECT;
 	if (want == c->armed)

@@ -80,8 +80,8 @@ struct http_handler {
 	void (*dropped)(void *ctx, struct http_request *r);
 	/* A streamed response may be written to again. */
 	void (*drain)(void *ctx, struct http_request *r);
-	/* The peer of a streamed response has left: what is written goes nowhere, and it is to be ended. May be
-	 * NULL where responses end by themselves. */
+	/* The peer of a streamed response has left: what is written goes nowhere, and it is to be ended. May
+	 * be NULL where responses end by themselves. */
 	void (*left)(void *ctx, struct http_request *r);
 	void *ctx;
 };

@@ -104,7 +104,7 @@ struct hv_nic {
 	const char *mac;
 	bool is_bridge; /* source is a bridge's name, else a libvirt network's */
 	const char *source;
-	int mtu; /* 0: the default */
+	int mtu;             /* 0: the default */
 	const char *address; /* that the guest was given: kept in the mark; NULL: none */
 };
 
@@ -184,9 +184,9 @@ struct hv_stats {
 struct hv_use { /* what a guest of ours that runs has used since its start, all its devices together */
 	char uuid[UUID_TEXT];
 	enum hv_power power;
-	int64_t start; /* another number for each start of it on its host */
+	int64_t start;                    /* another number for each start of it on its host */
 	int64_t counter[SAMPLE_COUNTERS]; /* SAMPLE_UNKNOWN: the host did not tell now */
-	int64_t ram_mib;                  /* in use, as the guest sees it, else as the host does; or SAMPLE_UNKNOWN */
+	int64_t ram_mib; /* in use, as the guest sees it, else as the host does; or SAMPLE_UNKNOWN */
 };
 
 struct hv_volume {
@@ -298,9 +298,9 @@ struct hv_driver {
 	 */
 	int (*domain_read)(struct hv_conn *c, struct arena *a, const char *uuid, struct hv_domain *out,
 		struct error *err);
-	/* What its host knows of a domain, on or off, whosever it is, in the arena: all but title's line breaks,
-	 * disks' serials, mtu, parents and types of mediated devices. cloud_id NULL: it carries no mark.
-	 * ERR_NOT_FOUND: there is none. */
+	/* What its host knows of a domain, on or off, whosever it is, in the arena: all but title's line
+	 * breaks, disks' serials, mtu, parents and types of mediated devices. cloud_id NULL: it carries no
+	 * mark. ERR_NOT_FOUND: there is none. */
 	int (*domain_describe)(struct hv_conn *c, struct arena *a, const char *uuid, struct hv_domain *out,
 		struct error *err);
 	/* Stops it, removes its mediated devices, and undefines it; only a domain with our mark (or none by
@@ -348,8 +348,9 @@ struct hv_driver {
 	int (*domain_stats)(struct hv_conn *c, struct arena *a, const char *uuid, struct hv_stats *out,
 		struct error *err);
 
-	/* All guests of ours that run, in one call to the host, which does not wait for one that is busy: what it
-	 * does not tell then is unknown. only: that guest alone; NULL: all. The array is in the arena. */
+	/* All guests of ours that run, in one call to the host, which does not wait for one that is busy:
+	 * what it does not tell then is unknown. only: that guest alone; NULL: all. The array is in the
+	 * arena. */
 	int (*domains_use)(struct hv_conn *c, struct arena *a, const char *only, struct hv_use **out,
 		size_t *out_n, struct error *err);
 

@@ -177,8 +177,8 @@ void sim_mdev_line(struct buf *b, const struct sim_mdev *m);
 /* What it has of its host, in the arena. */
 struct hv_domain sim_dom_read(struct arena *a, const struct sim_dom *s);
 
-/* --- sim_describe.c: project, flavor, title and where each network card leads, with tabs between. Owned by the
- * caller. */
+/* --- sim_describe.c: project, flavor, title and where each network card leads, with tabs between. Owned by
+ * the caller. */
 char *sim_told_make(const struct hv_domain *d);
 
 /* --- sim_call.c ---------------------------------------------------------------------------------------- */

@@ -20,8 +20,8 @@ struct store_config {
 	const char *path;
 	const struct clock *clock; /* of the books */
 	const char *boot_id;       /* of what clock_boot counts from; NULL: the kernel's */
-	bool check;   /* PRAGMA integrity_check also after a clean stop */
-	bool no_sync; /* tests only: synchronous=OFF */
+	bool check;                /* PRAGMA integrity_check also after a clean stop */
+	bool no_sync;              /* tests only: synchronous=OFF */
 	/* Told of the first read on store_ro since store_turn_end: all reads of that turn of the loop then
 	 * see one commit and share its locks, which are half of a short query's cost. NULL: each query is a
 	 * transaction of its own. */
@@ -37,8 +37,8 @@ void store_close(struct store *s);
 
 struct db *store_rw(struct store *s); /* inside a tick's unit only */
 struct db *store_ro(struct store *s); /* any time on the loop: the last commit */
-/* A read-only connection of the caller's own, for one thread that may take its time: it sees one commit, that of
- * its first query, until it is closed. The thread must be done before store_close. */
+/* A read-only connection of the caller's own, for one thread that may take its time: it sees one commit, that
+ * of its first query, until it is closed. The thread must be done before store_close. */
 int store_reader_open(struct store *s, struct db **out, struct error *err);
 void store_reader_close(struct db *db); /* NULL is fine */
 /* Several queries on store_ro that shall see one and the same commit: between begin and end, on the loop, not

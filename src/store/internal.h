@@ -45,8 +45,9 @@ struct store {
 	int64_t next_id;  /* the last id given */
 	int64_t tick_id;  /* the same when the last unit ended, for the commit thread */
 	int64_t saved_id; /* the last one on disk */
-	bool event_news; /* store_event_news */
-	int64_t events, events_upto; /* how many are kept, of those up to that id: counted as they are purged */
+	bool event_news;  /* store_event_news */
+	int64_t events,
+		events_upto; /* how many are kept, of those up to that id: counted as they are purged */
 	/* the tick under way */
 	int64_t changes_begin, changes_savepoint, changes_undone;
 	bool wrote;  /* the commit wrote something */

@@ -202,8 +202,8 @@ int store_project_delete(struct db *db, int64_t id, int64_t now_us, struct error
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		if (db_run(db, err, parts[i], "i", id) < 0)
 			return -1;
-	if (db_run(db, err, "DELETE FROM webhook WHERE project_uid = (SELECT uid FROM project WHERE id = ?)", "i",
-		    id) < 0 ||
+	if (db_run(db, err, "DELETE FROM webhook WHERE project_uid = (SELECT uid FROM project WHERE id = ?)",
+		    "i", id) < 0 ||
 		store_app_credential_delete_project(db, id, err) < 0 ||
 		store_assignment_delete_target(db, ASSIGNED_PROJECT, id, err) < 0)
 		return -1;

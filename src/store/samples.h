@@ -54,8 +54,8 @@ struct samples_sum {
 	int64_t ram_max_mib;              /* SAMPLE_UNKNOWN: it never was */
 	int64_t readings;
 };
-/* Steps that begin in [from, to); `each`: steps to a sum, aligned; 0: all in one. At most max; *out_more: there
- * are more. A server that is not known has none. */
+/* Steps that begin in [from, to); `each`: steps to a sum, aligned; 0: all in one. At most max; *out_more:
+ * there are more. A server that is not known has none. */
 struct samples_query {
 	const char *server;
 	enum samples_step step;

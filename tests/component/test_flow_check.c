@@ -59,7 +59,8 @@ static const struct breach breaches[] = {
 	{ "UPDATE server SET task_state = 'powering-off'", "server-task" },
 	{ "UPDATE server SET vm_state = 'stopped'", "event-state usage-state" },
 	{ "INSERT INTO counter SELECT 'events_purged', min(id) FROM event", "event-kept" },
-	{ "INSERT INTO webhook (id, uid, name, project_uid, everything, url, secret, done_id, created_us) VALUES "
+	{ "INSERT INTO webhook (id, uid, name, project_uid, everything, url, secret, done_id, created_us) "
+	  "VALUES "
 	  "(900, 'hook', '', 'gone', 0, '', x'00', 9999999, 1)",
 		"webhook-project webhook-done" },
 	{ "UPDATE server SET want_delete = 1", "server-task" },
