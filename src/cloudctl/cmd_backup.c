@@ -79,7 +79,7 @@ static int fetch(struct ctl *ctl, const char *name, const char *tail, const char
 
 int cmd_backup(struct ctl *ctl)
 {
-	const char *out = args_option(&ctl->args, "out"), *before, *name;
+	const char *out = args_option(&ctl->args, "out"), *before, *name = NULL;
 	json_t *answer;
 
 	umask(0077);
