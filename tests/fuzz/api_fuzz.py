@@ -168,8 +168,10 @@ class Fuzzer:
         if a.status >= 500 and a.status not in (501, 503):
             self.report("%s %s %s: %d %s" % (who, method, path, a.status, a.body[:300]), body)
         elif a.body and "json" in a.headers.get("content-type", ""):
+            lines = a.body.splitlines() if "jsonl" in a.headers["content-type"] else [a.body]
             try:
-                json.loads(a.body)
+                for line in lines:
+                    json.loads(line)
             except ValueError as e:
                 self.report("%s %s: an answer that is not JSON: %s %r" % (method, path, e, a.body[:200]), body)
         if a.status == 401:  # revoked by another of these requests
