@@ -60,10 +60,10 @@ static const struct view webhook_view = { "webhook",
 	{                                                                        \
 		"project", "PROJECT", "Of this project", OPT_PROJECT, "?project" \
 	}
-#define WEBHOOK_ACTION(verb, help_, body_, done_)                                                           \
-	{                                                                                                   \
-		.path = "webhook " verb, .args = "WEBHOOK", .help = help_, .method = "POST", .body = body_, \
-		.url = OPERATOR "/webhooks/{0}/action", .done = done_                                       \
+#define WEBHOOK_ACTION(verb, help_, body_, done_)                                              \
+	{                                                                                      \
+		.path = "webhook " verb, .args = "WEBHOOK", .help = (help_), .method = "POST", \
+		.body = (body_), .url = OPERATOR "/webhooks/{0}/action", .done = (done_)       \
 	}
 
 const struct command event_commands[] = {
