@@ -15,7 +15,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from cloud import BUILD, TOP, Cloud  # noqa: E402
+from cloud import BUILD, TOP, Cloud, ended  # noqa: E402
 
 CLOUDD = os.path.join(BUILD, "src/cloudd/cloudd")
 CLOUDCTL = os.path.join(BUILD, "src/cloudctl/cloudctl")
@@ -246,7 +246,7 @@ def graceful_stop(cloud):
     pid = cloud.pid()
     began = time.monotonic()
     os.kill(pid, signal.SIGTERM)
-    wait(lambda: not os.path.exists("/proc/%d" % pid) or open("/proc/%d/stat" % pid).read().split()[2] == "Z", "the daemon's end")
+    wait(lambda: ended(pid), "the daemon's end")
     print("stopped after %.1f s" % (time.monotonic() - began))
     assert "stopped" in log_of(cloud).splitlines()[-1], log_of(cloud).splitlines()[-3:]
     for s in idle:
@@ -313,7 +313,7 @@ def systemd(cloud):
 def stop_own(cloud):
     pid = cloud.pid()
     os.kill(pid, signal.SIGTERM)
-    wait(lambda: not os.path.exists("/proc/%d" % pid) or open("/proc/%d/stat" % pid).read().split()[2] == "Z", "the daemon's end")
+    wait(lambda: ended(pid), "the daemon's end")
 
 
 def start_own(cloud):

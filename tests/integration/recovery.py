@@ -8,7 +8,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-from cloud import BUILD, Cloud  # noqa: E402
+from cloud import BUILD, Cloud, ended  # noqa: E402
 
 CLOUDD = os.path.join(BUILD, "src/cloudd/cloudd")
 
@@ -33,7 +33,7 @@ def stop(c):
         c.conn.close()
         c.conn = None
     os.kill(pid, 9)
-    until("the daemon's end", lambda: not os.path.exists("/proc/%d" % pid) or open("/proc/%d/stat" % pid).read().split()[2] == "Z")
+    until("the daemon's end", lambda: ended(pid))
 
 
 def start(c):

@@ -24,6 +24,16 @@ class Answer:
         return json.loads(self.body) if self.body else None
 
 
+def ended(pid):
+    """A killed process's first thread may be gone (Z) while the others still hold its files and locks."""
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            state = f.read().split()[2]
+        return state == "Z" and len(os.listdir("/proc/%d/task" % pid)) == 1
+    except OSError:
+        return True
+
+
 class Cloud:
     """with Cloud() as c: c.request("tenant", "GET", "/compute/v2.1/servers")"""
 
@@ -53,10 +63,11 @@ class Cloud:
             self.people[who] = (env["OS_USERNAME"], env["OS_PASSWORD"], env["OS_PROJECT_NAME"])
         return self
 
-    def __exit__(self, kind, *_):
+    def __exit__(self, kind, failure, _):
         if self.conn:
             self.conn.close()
         if kind is not None and kind is not KeyboardInterrupt:
+            print("--- failed: %s: %s" % (kind.__name__, str(failure)[:600]))
             self.show_log()
         unrecorded = self.check_audit() if kind is None else []
         if os.path.exists(os.path.join(self.dir, "devcloud.env")):
@@ -81,7 +92,7 @@ class Cloud:
         path = os.path.join(self.dir, "cloudd.log")
         if os.path.exists(path):
             with open(path, errors="replace") as f:
-                print("--- the daemon's last lines\n" + "".join(f.readlines()[-60:]))
+                print("--- the daemon's last lines\n" + "".join(line.rstrip()[:240] + "\n" for line in f.readlines()[-25:]))
 
     def read_rc(self, name):
         env = {}
