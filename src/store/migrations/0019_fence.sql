@@ -1,0 +1,1 @@
+-- How a host's power is read and cut, and how it is known that it is down.

@@ -1,0 +1,1 @@
+-- Hosts that are being emptied, and what became of each server on them.

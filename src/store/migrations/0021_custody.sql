@@ -1,0 +1,1 @@
+-- The way of a GPU between two tenants.
