@@ -64,10 +64,8 @@ static void poll_update(struct conn *c)
 
 void conn_ready(struct conn *c)
 {
-	if (c->ready || c->phase == CONN_CLOSED)
-		return;
-	c->ready = true;
-	server_ready(c->server, c);
+	if (!c->turn.class && c->phase != CONN_CLOSED)
+		turns_line_up(c->server, c);
 }
 
 static void out_window_update(struct conn *c)
@@ -86,6 +84,8 @@ static void conn_free(struct conn *c)
 {
 	struct http_server *s = c->server;
 
+	turns_body_release(c);
+	fair_class_put(&s->line, c->owner);
 	request_clear(c);
 	message_finish(&c->msg);
 	SSL_free(c->ssl);
@@ -104,7 +104,7 @@ static void conn_free(struct conn *c)
 
 void conn_unref(struct conn *c)
 {
-	if (c->phase == CONN_CLOSED && !c->poll_open && !c->live && !c->running && !c->ready)
+	if (c->phase == CONN_CLOSED && !c->poll_open && !c->live && !c->running)
 		conn_free(c);
 }
 
@@ -126,6 +126,7 @@ void conn_close(struct conn *c)
 		return;
 	c->phase = CONN_CLOSED;
 	c->io_error = true;
+	turns_leave(s, c);
 	if (c->ws)
 		websocket_lost(c);
 	if (c->prev)
@@ -222,6 +223,26 @@ static void on_writable(struct conn *c)
 	}
 }
 
+/* What it does with its input costs time that others may want, too. */
+static bool waits_turn(const struct conn *c)
+{
+	return c->phase <= CONN_BODY || c->phase == CONN_LINGER;
+}
+
+/* One that stands in line already is not reported again: the bytes wait with the kernel. */
+static void input_came(struct conn *c)
+{
+	if (!c->turn.class) {
+		turns_go(c->server, c);
+		return;
+	}
+	c->armed &= ~UV_READABLE;
+	if (c->armed)
+		uv_poll_start(&c->poll, c->armed, on_poll);
+	else
+		uv_poll_stop(&c->poll);
+}
+
 static void on_poll(uv_poll_t *h, int status, int events)
 {
 	struct conn *c = CONTAINER_OF(h, struct conn, poll);
@@ -242,7 +263,10 @@ static void on_poll(uv_poll_t *h, int status, int events)
 		on_writable(c);
 		c->running = false;
 	}
-	conn_run(c);
+	if (waits_turn(c) && !(events & UV_WRITABLE))
+		input_came(c);
+	else
+		conn_run(c);
 }
 
 /* --- time ------------------------------------------------------------------ */
@@ -311,10 +335,12 @@ void conn_accept(struct listener *l, int fd, const char *peer, uint32_t uid)
 	c->req.peer_uid = uid;
 	c->req.is_unix = !l->ctx;
 	c->ssl = l->ctx ? tls_accept(l->ctx, c) : NULL;
+	c->owner = turns_peer(s, c);
 	if ((l->ctx && !c->ssl) || uv_poll_init(s->loop, &c->poll, fd)) {
 		close(fd);
 		SSL_free(c->ssl);
 		message_finish(&c->msg);
+		fair_class_put(&s->line, c->owner);
 		free(c);
 		return;
 	}
@@ -330,5 +356,5 @@ void conn_accept(struct listener *l, int fd, const char *peer, uint32_t uid)
 	c->deadline = uv_now(s->loop) + s->limits.header_ms;
 	c->readable = true; /* the first bytes are often there already */
 	server_timer_start(s);
-	conn_run(c);
+	turns_go(s, c);
 }

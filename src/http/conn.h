@@ -6,6 +6,7 @@
 
 #include <openssl/ssl.h>
 
+#include "base/fair.h"
 #include "http/http.h"
 #include "http/message.h"
 
@@ -35,12 +36,14 @@ struct conn {
 	int fd, armed; /* armed: what uv_poll waits for */
 	struct http_server *server;
 	struct conn *prev, *next; /* all that are not CLOSED */
-	struct conn *ready_next;
+	struct fair_item turn;    /* in line for its turn */
+	struct fair_class *owner; /* in whose line it stands: the peer's, later the last request's */
 	SSL *ssl; /* NULL: a unix socket */
 	enum conn_phase phase;
 
 	bool running;   /* inside conn_run: handlers' calls only leave their result */
-	bool ready;     /* on the server's ready list */
+	bool shed;      /* its owner's line was too long when it came: it is to be turned away */
+	bool moved;     /* the request is not of the owner whose turn it is */
 	bool poll_open; /* the uv handle is not closed yet */
 	bool readable;  /* the socket may have bytes */
 	bool io_error;  /* nothing can be sent or read any more */
@@ -59,6 +62,7 @@ struct conn {
 	enum http_body mode;
 	int64_t out_left;           /* of an announced Content-Length; -1: chunked or until the end */
 	uint64_t body_n, discard_n; /* body bytes read; of these thrown away */
+	size_t reserved;            /* of the room for bodies */
 	struct http_request req;
 	struct message msg;
 	struct http_websocket *ws; /* CONN_SOCKET */
@@ -97,9 +101,13 @@ struct http_server {
 	struct http_handler handler;
 	struct listener *listeners;
 	struct conn *conns;
-	struct conn *ready_head, **ready_tail;
+	struct fair line;                  /* connections that have something to do */
+	struct fair_class *first, *excess; /* of the unix socket; of those that are turned away */
+	uint64_t direct_ms;                /* the turn of the loop in which */
+	int64_t direct_us;                 /* so much was done without standing in line */
+	size_t bodies;                     /* bytes of bodies that are being collected or answered */
 	uv_timer_t timer; /* one for all deadlines */
-	uv_idle_t idle;   /* runs while the ready list has entries */
+	uv_idle_t idle;   /* runs while anybody stands in line */
 	unsigned handles; /* uv handles not yet closed */
 	unsigned memory;  /* connections not yet freed: open ones, and requests whose peer has left */
 	bool timer_on, starved, draining, done_due, destroyed;
@@ -132,7 +140,7 @@ static inline bool conn_body_pending(const struct conn *c)
 /* conn.c */
 void conn_accept(struct listener *l, int fd, const char *peer, uint32_t uid);
 void conn_run(struct conn *c);
-void conn_ready(struct conn *c); /* runs it soon, from the loop */
+void conn_ready(struct conn *c); /* runs it when its turn comes */
 void conn_sweep(struct conn *c, uint64_t now);
 void conn_drop(struct conn *c); /* closes at once; lets the handler know */
 void conn_close(struct conn *c);
@@ -196,6 +204,18 @@ void server_handle_closed(struct http_server *s);
 void server_maybe_free(struct http_server *s);
 void server_timer_start(struct http_server *s);
 const char *server_date(struct http_server *s);
-void server_ready(struct http_server *s, struct conn *c);
+void server_wake(struct http_server *s); /* somebody stands in line */
+
+/* turns.c: whose turn it is */
+void turns_init(struct http_server *s);
+void turns_finish(struct http_server *s);
+/* Now, when nobody else wants to; or in line. */
+void turns_go(struct http_server *s, struct conn *c);
+void turns_line_up(struct http_server *s, struct conn *c);
+/* Runs those whose turn it is, for as long as others can wait. */
+void turns_serve(struct http_server *s);
+void turns_leave(struct http_server *s, struct conn *c); /* the connection closes */
+void turns_body_release(struct conn *c);
+struct fair_class *turns_peer(struct http_server *s, const struct conn *c);
 
 #endif

@@ -158,7 +158,7 @@ static enum step head_done(struct conn *c, size_t n)
 	c->server->stats.requests++;
 	c->deadline = 0;
 	c->live = true;
-	c->gone = c->started = c->blocked = c->paused = c->chunked_out = c->no_body_out = false;
+	c->gone = c->started = c->blocked = c->paused = c->chunked_out = c->no_body_out = c->moved = false;
 	c->body_n = c->discard_n = 0;
 	c->collect.len = 0;
 	if (c->msg.close || c->server->draining)
@@ -243,6 +243,12 @@ static enum step body_end(struct conn *c)
 {
 	const struct http_handler *h = &c->server->handler;
 
+	if (c->moved && c->live && !c->gone && c->mode == HTTP_BODY_COLLECT && c->server->line.n) {
+		c->moved = false;
+		c->in_window = 0;
+		conn_ready(c); /* it is another's: its turn is that one's */
+		return STOP;
+	}
 	c->phase = CONN_ANSWER;
 	c->in_window = 0;
 	if (!c->live || c->gone || c->mode == HTTP_BODY_REFUSED)
@@ -318,6 +324,7 @@ static enum step run_body(struct conn *c)
 
 void exchange_next(struct conn *c)
 {
+	turns_body_release(c);
 	request_clear(c);
 	message_reset(&c->msg);
 	if (c->collect.cap > RECORD)

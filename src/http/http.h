@@ -88,6 +88,21 @@ struct http_handler {
 
 void http_body_resume(struct http_request *r);
 
+/* Fair shares: connections with something to do stand in the line of their last request's owner (at first: of the
+ * peer), and the lines are served in turn, by the time that their requests take. `begin` tells the owner by
+ * http_admit; HTTP_OWNER_FIRST is served before all others and never turned away. When the answer is not HTTP_FINE
+ * the request is to be refused at once; *out_retry_s: when it is worth to try again. collects: the body is to be
+ * held in memory, where there is only so much room for them. */
+enum { HTTP_OWNER_FIRST = 0 };
+enum http_admission {
+	HTTP_FINE,
+	HTTP_EXCESS,  /* it would wait too long behind requests of its own owner (429) */
+	HTTP_OVERLOAD /* behind those of all (503) */
+};
+enum http_admission http_admit(struct http_request *r, uint64_t owner, bool collects, unsigned *out_retry_s);
+/* The owner of requests of nobody in particular: the peer. */
+uint64_t http_owner_peer(const struct http_request *r);
+
 /* Answers whole. Content-Length is set here; HEAD, 204, 205 and 304 send no body. Takes the bytes of body
  * (may be NULL) and leaves it empty. Headers are copied. */
 void http_respond(
@@ -112,6 +127,9 @@ struct http_limits {
 	unsigned body_ms;   /* a body (or a reader of our response) must move at least min_rate bytes/s over
 			       this window */
 	unsigned min_rate;
+	unsigned wait_ms; /* who would stand in line for longer is turned away */
+	unsigned waiting; /* or behind so many of the same owner */
+	size_t bodies;    /* room for all bodies that are collected; one owner's may take a quarter */
 };
 extern const struct http_limits http_limits_default;
 
@@ -144,6 +162,9 @@ void http_server_destroy(struct http_server *s);
 struct http_stats {
 	uint64_t accepted, requests, responses_by_class[6], bytes_in, bytes_out;
 	unsigned open;
+	unsigned waiting, owners; /* connections in line, and of how many owners */
+	uint64_t bodies;          /* bytes of collected bodies */
+	uint64_t turned_excess, turned_overload;
 };
 void http_server_stats(const struct http_server *s, struct http_stats *out);
 /* The reason phrase: "Not Found". */

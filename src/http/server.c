@@ -18,6 +18,9 @@ const struct http_limits http_limits_default = {
 	.idle_ms = 60000,
 	.body_ms = 30000,
 	.min_rate = 512,
+	.wait_ms = 5000,
+	.waiting = 1000,
+	.bodies = 64 * 1024 * 1024,
 };
 
 /* --- memory ---------------------------------------------------------------- */
@@ -27,6 +30,7 @@ void server_maybe_free(struct http_server *s)
 	if (!s->destroyed || s->handles || s->memory)
 		return;
 	listener_free_all(s);
+	turns_finish(s);
 	BIO_meth_free(s->bio);
 	buf_finish(&s->text);
 	free(s);
@@ -53,21 +57,10 @@ static void on_idle_closed(uv_handle_t *h)
 static void on_idle(uv_idle_t *h)
 {
 	struct http_server *s = CONTAINER_OF(h, struct http_server, idle);
-	struct conn *c = s->ready_head;
 
-	uv_idle_stop(h);
-	s->ready_head = NULL;
-	s->ready_tail = &s->ready_head;
-	while (c) {
-		struct conn *next = c->ready_next;
-
-		c->ready = false;
-		if (c->phase == CONN_CLOSED)
-			conn_unref(c);
-		else
-			conn_run(c);
-		c = next;
-	}
+	turns_serve(s);
+	if (!s->line.n)
+		uv_idle_stop(h);
 	if (s->done_due) {
 		s->done_due = false;
 		if (s->done)
@@ -75,13 +68,8 @@ static void on_idle(uv_idle_t *h)
 	}
 }
 
-void server_ready(struct http_server *s, struct conn *c)
+void server_wake(struct http_server *s)
 {
-	if (c) {
-		c->ready_next = NULL;
-		*s->ready_tail = c;
-		s->ready_tail = &c->ready_next;
-	}
 	if (!s->destroyed)
 		uv_idle_start(&s->idle, on_idle);
 }
@@ -154,7 +142,7 @@ int http_server_create(uv_loop_t *loop, const struct http_limits *limits, const 
 	s->loop = loop;
 	s->limits = limits ? *limits : http_limits_default;
 	s->handler = *handler;
-	s->ready_tail = &s->ready_head;
+	turns_init(s);
 	s->sweep_ms = sweep_interval(&s->limits);
 	uv_timer_init(loop, &s->timer);
 	uv_idle_init(loop, &s->idle);
@@ -168,7 +156,7 @@ static void drained_check(struct http_server *s)
 	if (!s->draining || s->stats.open || s->destroyed)
 		return;
 	s->done_due = true;
-	server_ready(s, NULL);
+	server_wake(s);
 }
 
 void server_conn_closed(struct http_server *s)
@@ -200,22 +188,12 @@ void http_server_drain(struct http_server *s, void (*done)(void *ctx), void *ctx
 
 void http_server_destroy(struct http_server *s)
 {
-	struct conn *next;
-
 	if (!s || s->destroyed)
 		return;
 	s->destroyed = true;
 	listener_close_all(s);
 	uv_close((uv_handle_t *)&s->timer, on_timer_closed);
 	uv_close((uv_handle_t *)&s->idle, on_idle_closed);
-	/* Nothing will take from the ready list any more. */
-	for (struct conn *c = s->ready_head; c; c = next) {
-		next = c->ready_next;
-		c->ready = false;
-		conn_unref(c);
-	}
-	s->ready_head = NULL;
-	s->ready_tail = &s->ready_head;
 	while (s->conns)
 		conn_drop(s->conns);
 }
@@ -223,4 +201,7 @@ void http_server_destroy(struct http_server *s)
 void http_server_stats(const struct http_server *s, struct http_stats *out)
 {
 	*out = s->stats;
+	out->waiting = s->line.n;
+	out->owners = s->line.standing_n;
+	out->bodies = s->bodies;
 }
