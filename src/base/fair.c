@@ -257,7 +257,7 @@ void fair_charge(struct fair *f, struct fair_class *c, int64_t cost_us, int64_t 
 	if (c->served_us)
 		mean_add(&c->gap_us, now_us - c->served_us);
 	c->served_us = c->n ? now_us : 0;
-	if (c->key != f->last_key) {
+	if (c->key && c->key != f->last_key) {
 		f->shared_until_us = f->last_key ? now_us + SHARED_US : 0;
 		f->last_key = c->key;
 	}

@@ -78,7 +78,7 @@ void fair_charge(struct fair *f, struct fair_class *c, int64_t cost_us, int64_t 
 int64_t fair_wait_us(const struct fair_class *c);
 /* Is its line longer, in time, than the mean of those that stand in line? When it is alone it is. */
 bool fair_above_share(const struct fair *f, const struct fair_class *c);
-/* Were several classes served lately? */
+/* Were several classes served lately? The house's own, whose key is 0, does not count. */
 bool fair_shared(const struct fair *f, int64_t now_us);
 
 /* A key of a text. */

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/fair.h"
 #include "loop/loop.h"
 
 enum tick_outcome {
@@ -39,7 +40,10 @@ struct tick_unit {
 	void (*finish)(struct tick_unit *u, enum tick_outcome outcome, const struct error *err);
 	/* Nobody waits for it: it may be kept back for linger_ms, so that more go together. */
 	bool patient;
+	/* Whose it is: those of one owner run in order, owners take turns. 0: the house's own. */
+	uint64_t owner;
 	/* private to tick.c */
+	struct fair_item turn;
 	struct tick_unit *next;
 	struct error err;
 	bool failed;
@@ -48,6 +52,7 @@ struct tick_unit {
 /* Who takes part in the transaction: the store first, then memory that must follow it (placement index,
  * quota). All are called on the loop but `commit`. A member that has nothing to do leaves a function NULL. */
 struct tick_member {
+	/* -1 with ERR_BUSY: not now, but perhaps soon. The units wait up to busy_ms for it. */
 	int (*begin)(void *ctx, struct error *err);
 	void (*savepoint)(void *ctx);
 	/* The unit ran well: last words inside its savepoint. -1 undoes it. */
@@ -82,6 +87,7 @@ struct tick_config {
 	struct loop *loop;
 	unsigned units_max; /* per tick; 512 */
 	unsigned linger_ms; /* for patient units while there are no others; 0: none are kept back */
+	unsigned busy_ms;   /* how long units wait for a transaction that cannot begin yet; 0: not */
 	bool inline_commit; /* commit on the loop: for tests that must be deterministic */
 	void (*fatal)(void *ctx, const struct error *err); /* an unknown outcome: leave the process */
 	void *fatal_ctx;
@@ -89,14 +95,25 @@ struct tick_config {
 
 struct tick *tick_create(const struct tick_config *config);
 void tick_add_member(struct tick *t, const struct tick_member *m);
-/* Queues a unit for the next tick; runs in order of submission. */
+/* Queues a unit for the next tick; those of an owner run in order of submission. */
 void tick_submit(struct tick *t, struct tick_unit *u);
+/* For how long a unit of that owner would wait for its run; out_above: the owner has more than a fair share
+ * of what waits. */
+int64_t tick_wait_us(const struct tick *t, uint64_t owner, bool *out_above);
 /* Units submitted and not finished. */
 unsigned tick_pending(const struct tick *t);
 /* Calls idle once, in a later turn of the loop, when nothing is pending (for a graceful stop). */
 void tick_drain(struct tick *t, void (*idle)(void *ctx), void *ctx);
 /* Only when nothing is pending. Waits for the commit thread; the memory goes with the loop's next turn. */
 void tick_destroy(struct tick *t);
+
+/* Nothing can be written: why, and since when on the monotonic clock. */
+struct tick_trouble {
+	int64_t since_us;
+	struct error err;
+};
+/* From the first refusal until something was committed; NULL: all is well. */
+const struct tick_trouble *tick_trouble(const struct tick *t);
 
 struct tick_stats {
 	uint64_t ticks, units, failed, refused;
