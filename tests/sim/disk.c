@@ -18,14 +18,15 @@ enum { FDS = 1024, SECTOR = 512, FILES = 64 };
 
 struct change { /* of a file since its last sync, oldest first */
 	struct change *next;
-	int64_t at; /* -1: the size became `old_size` from `size` */
-	int64_t size, old_size;
-	unsigned char *was, *is;
-	size_t was_n, n;
+	int64_t at; /* -1: the size became n */
+	size_t n;
+	unsigned char is[];
 };
 
 struct file {
 	char path[256];
+	unsigned char *was; /* as of the last sync; NULL: nothing was written since it was opened */
+	size_t was_n, was_room;
 	struct change *first, **last;
 };
 
@@ -48,12 +49,19 @@ static void forget(struct file *f)
 {
 	for (struct change *c = f->first, *next; c; c = next) {
 		next = c->next;
-		free(c->was);
-		free(c->is);
 		free(c);
 	}
 	f->first = NULL;
 	f->last = &f->first;
+}
+
+/* It begins anew. */
+static void forget_all(struct file *f)
+{
+	forget(f);
+	free(f->was);
+	f->was = NULL;
+	f->was_n = f->was_room = 0;
 }
 
 static struct file *file_of(const char *path)
@@ -73,62 +81,60 @@ static struct file *tracked(int fd)
 	return sched_on() && fd >= 0 && fd < FDS ? of_fd[fd] : NULL;
 }
 
-static struct change *change_add(struct file *f)
+static void was_size(struct file *f, size_t n)
 {
-	struct change *c = calloc(1, sizeof *c);
+	if (n > f->was_room) {
+		f->was_room = 2 * n + 4096;
+		f->was = realloc(f->was, f->was_room);
+	}
+	if (n > f->was_n)
+		memset(f->was + f->was_n, 0, n - f->was_n);
+	f->was_n = n;
+}
 
+/* What there is on disk, before the first change. */
+static void was_read(struct file *f, int fd)
+{
+	struct stat st = { 0 };
+
+	fstat(fd, &st);
+	was_size(f, (size_t)st.st_size + 1); /* one more: an empty file has something, too */
+	f->was_n = (size_t)st.st_size;
+	if (syscall(SYS_pread64, fd, f->was, f->was_n, 0) != (long)f->was_n)
+		abort();
+}
+
+static void note(struct file *f, int fd, const void *p, size_t n, int64_t at)
+{
+	struct change *c;
+
+	if (run->death != DEATH_POWER)
+		return; /* nobody will ask */
+	if (!f->was)
+		was_read(f, fd);
+	c = malloc(sizeof *c + (at < 0 ? 0 : n));
+	*c = (struct change) { .at = at, .n = n };
+	if (at >= 0)
+		memcpy(c->is, p, n);
 	*f->last = c;
 	f->last = &c->next;
-	return c;
 }
 
-static int64_t size_of(int fd)
+/* What was written since is on disk. */
+static void settle(struct file *f)
 {
-	struct stat st;
+	for (struct change *c = f->first; c; c = c->next) {
+		size_t end = c->at < 0 ? c->n : (size_t)c->at + c->n;
 
-	return fstat(fd, &st) ? 0 : st.st_size;
-}
-
-static void note_write(struct file *f, int fd, const void *p, size_t n, int64_t at)
-{
-	struct change *c = change_add(f);
-	ssize_t got;
-
-	c->at = at;
-	c->n = n;
-	c->is = malloc(n);
-	memcpy(c->is, p, n);
-	c->was = malloc(n);
-	got = (ssize_t)syscall(SYS_pread64, fd, c->was, n, at);
-	c->was_n = got > 0 ? (size_t)got : 0;
-	c->old_size = size_of(fd);
-}
-
-static void note_size(struct file *f, int fd, int64_t size)
-{
-	struct change *c = change_add(f);
-
-	c->at = -1;
-	c->old_size = size_of(fd);
-	c->size = size;
-	if (size < c->old_size) { /* what is cut off may come back */
-		ssize_t got;
-
-		c->was = malloc((size_t)(c->old_size - size));
-		got = (ssize_t)syscall(SYS_pread64, fd, c->was, (size_t)(c->old_size - size), size);
-		c->was_n = got > 0 ? (size_t)got : 0;
+		if (c->at < 0 || end > f->was_n)
+			was_size(f, end);
+		if (c->at >= 0)
+			memcpy(f->was + c->at, c->is, c->n);
 	}
+	forget(f);
 }
 
 /* --- the power goes ------------------------------------------------------------------------------------- */
-
-static void undo(int fd, const struct change *c)
-{
-	if (c->was_n && syscall(SYS_pwrite64, fd, c->was, c->was_n, c->at < 0 ? c->size : c->at) < 0)
-		abort();
-	if (syscall(SYS_ftruncate, fd, c->old_size) < 0)
-		abort();
-}
 
 /* Some of it, by sectors. */
 static void redo(int fd, const struct change *c, unsigned whole)
@@ -136,7 +142,7 @@ static void redo(int fd, const struct change *c, unsigned whole)
 	bool torn = false;
 
 	if (c->at < 0) {
-		if (chance(whole) && syscall(SYS_ftruncate, fd, c->size) < 0)
+		if (chance(whole) && syscall(SYS_ftruncate, fd, c->n) < 0)
 			abort();
 		return;
 	}
@@ -159,22 +165,18 @@ static void redo(int fd, const struct change *c, unsigned whole)
 
 static void lose(struct file *f)
 {
-	struct change *list[4096];
 	size_t n = 0;
 	unsigned whole = dice(4) * 333 + 1;
 	int fd = (int)syscall(SYS_openat, AT_FDCWD, f->path, O_RDWR | O_CLOEXEC, 0);
 
-	if (fd < 0)
+	if (fd < 0 || !f->was) {
+		syscall(SYS_close, fd);
 		return;
-	for (struct change *c = f->first; c; c = c->next) {
-		if (n == 4096)
-			abort();
-		list[n++] = c;
 	}
-	for (size_t i = n; i-- > 0;)
-		undo(fd, list[i]);
-	for (size_t i = 0; i < n; i++)
-		redo(fd, list[i], whole);
+	if (syscall(SYS_pwrite64, fd, f->was, f->was_n, 0) < 0 || syscall(SYS_ftruncate, fd, f->was_n) < 0)
+		abort();
+	for (struct change *c = f->first; c; c = c->next, n++)
+		redo(fd, c, whole);
 	event("--- %s loses some of %zu writes", strrchr(f->path, '/') ? strrchr(f->path, '/') + 1 : f->path,
 		n);
 	syscall(SYS_close, fd);
@@ -198,7 +200,7 @@ static int open_tracked(const char *path, int flags, mode_t mode)
 	if (fd >= 0 && fd < FDS && sched_on()) {
 		of_fd[fd] = kept(path) ? file_of(path) : NULL;
 		if (of_fd[fd] && flags & O_TRUNC)
-			forget(of_fd[fd]);
+			forget_all(of_fd[fd]);
 	}
 	return fd;
 }
@@ -222,6 +224,7 @@ int close(int fd)
 {
 	if (fd >= 0 && fd < FDS)
 		of_fd[fd] = NULL;
+	sched_io();
 	return (int)syscall(SYS_close, fd);
 }
 
@@ -231,7 +234,7 @@ static ssize_t pwrite_tracked(int fd, const void *p, size_t n, off_t at)
 
 	if (f) {
 		sched_point(AT_WRITE);
-		note_write(f, fd, p, n, at);
+		note(f, fd, p, n, at);
 	}
 	return syscall(SYS_pwrite64, fd, p, n, at);
 }
@@ -252,7 +255,7 @@ static int truncate_tracked(int fd, off_t size)
 
 	if (f) {
 		sched_point(AT_WRITE);
-		note_size(f, fd, size);
+		note(f, fd, NULL, (size_t)size, -1);
 	}
 	return (int)syscall(SYS_ftruncate, fd, size);
 }
@@ -274,7 +277,7 @@ static int sync_tracked(int fd)
 	if (f) {
 		sched_point(AT_SYNC);
 		fault_count(FAULT_DISK_SYNC);
-		forget(f);
+		settle(f);
 		sched_point(AT_SYNC);
 	}
 	return 0; /* of what a crash of this machine does to the test nobody need know */
@@ -294,7 +297,7 @@ static int remove_tracked(const char *path)
 {
 	for (size_t i = 0; sched_on() && i < files_n; i++)
 		if (!strcmp(files[i].path, path))
-			forget(&files[i]);
+			forget_all(&files[i]);
 	return (int)syscall(SYS_unlink, path);
 }
 

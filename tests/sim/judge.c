@@ -64,8 +64,7 @@ static void make_peace(void)
 /* Flows and tasks that are left; says what they wait for. */
 static size_t restless(bool say)
 {
-	json_t *flows = get("/cloud/v1/flows"), *servers = get("/compute/v2.1/servers/detail?all_tenants=1"),
-	       *f;
+	json_t *flows = get("/cloud/v1/flows"), *servers, *f;
 	size_t i, n = 0;
 
 	json_array_foreach(json_object_get(flows, "flows"), i, f)
@@ -89,6 +88,10 @@ static size_t restless(bool say)
 		}
 		free(dump);
 	}
+	json_decref(flows);
+	if (n && !say)
+		return n; /* the long list can wait */
+	servers = get("/compute/v2.1/servers/detail?all_tenants=1");
 	json_array_foreach(json_object_get(servers, "servers"), i,
 		f) if (json_is_string(json_object_get(f, "OS-EXT-STS:task_state")) ||
 		       str_eq(text(f, "status"), "BUILD"))
@@ -98,7 +101,6 @@ static size_t restless(bool say)
 			problem("server %s never comes to rest: %s, %s", text(f, "name"), text(f, "status"),
 				text(f, "OS-EXT-STS:task_state"));
 	}
-	json_decref(flows);
 	json_decref(servers);
 	return n;
 }

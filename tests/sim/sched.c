@@ -30,6 +30,7 @@ struct task {
 	enum state state;
 	const void *on; /* mutex, condition, task */
 	struct pollfd fd;
+	uint64_t asked;   /* its descriptor was not ready when so much had been read and written */
 	int64_t deadline; /* ns, NEVER */
 	bool timed_out, detached, ended, exists;
 	void *(*fn)(void *);
@@ -44,6 +45,8 @@ static bool on;
 static int held; /* depth: no switches */
 static uint64_t until_switch;
 static bool stop_wanted;
+static uint64_t io_done; /* what may make a descriptor ready happened so often */
+static int on_mutex;     /* who waits for one, at most */
 static _Thread_local struct task *self;
 static struct task *main_task;
 static struct {
@@ -127,13 +130,17 @@ static int candidates(struct task **out)
 
 		if (t->state == READY || (timed(t) && t->deadline <= run->mono_ns))
 			out[n++] = t;
-		else if (t->state == ON_FD)
+		else if (t->state == ON_FD && t->asked != io_done)
 			of[m] = t, fds[m++] = t->fd;
 	}
-	if (m && syscall(SYS_poll, fds, (unsigned long)m, 0) > 0)
-		for (int i = 0; i < m; i++)
-			if (fds[i].revents)
-				out[n++] = of[i];
+	if (!m)
+		return n;
+	syscall(SYS_poll, fds, (unsigned long)m, 0);
+	for (int i = 0; i < m; i++)
+		if (fds[i].revents)
+			out[n++] = of[i];
+		else
+			of[i]->asked = io_done;
 	return n;
 }
 
@@ -154,10 +161,14 @@ static bool leap(void)
 static struct task *choose(void)
 {
 	struct task *list[TASKS_MAX], *t;
+	bool sure = false; /* before time leaps all descriptors are asked */
 	int n;
 
 	while (!(n = candidates(list)))
-		if (!leap()) {
+		if (!sure) {
+			sure = true;
+			io_done++;
+		} else if (!leap()) {
 			problem("deadlock: no thread can go on, and no deadline is set");
 			sched_leave(LIFE_DEADLOCK);
 		}
@@ -195,17 +206,22 @@ static bool block(enum state state, const void *what, int64_t deadline)
 	self->on = what;
 	self->deadline = deadline;
 	self->timed_out = false;
+	self->asked = 0;
+	on_mutex += state == ON_MUTEX;
 	pass();
 	return self->timed_out;
 }
 
 static void wake_all(enum state state, const void *what)
 {
+	if (state == ON_MUTEX && !on_mutex)
+		return;
 	for (int i = 0; i < tasks_n; i++)
 		if (tasks[i].state == state && tasks[i].on == what) {
 			tasks[i].state = READY;
 			tasks[i].timed_out = false;
 			tasks[i].deadline = NEVER;
+			on_mutex -= state == ON_MUTEX;
 		}
 }
 
@@ -334,7 +350,13 @@ void sched_begin(void)
 	tasks_n = 1;
 	*self = (struct task) { .exists = true, .state = READY, .deadline = NEVER, .real = pthread_self() };
 	next_switch();
+	io_done = 1;
 	on = true;
+}
+
+void sched_io(void)
+{
+	io_done++;
 }
 
 bool sched_on(void)

@@ -25,6 +25,8 @@ void sched_point(enum death_at kind);
 void sched_stop_daemon(void);
 void sched_leave(int code) __attribute__((noreturn));
 int64_t sched_now_ms(void);
+/* Something was read, written, opened or closed: descriptors may be ready now that were not. */
+void sched_io(void);
 /* No switching between these two: what is looked at stands still. */
 void sched_hold(void);
 void sched_unhold(void);

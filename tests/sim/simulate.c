@@ -26,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/sign.h"
 #include "client.h"
 #include "sched.h"
 #include "setup.h"
@@ -113,6 +114,7 @@ static void own_randomness(void)
 	};
 
 	RAND_set_rand_method(&method);
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* a lock for each allocation */
 	sqlite3_initialize();
 	sqlite3_vfs_find(NULL)->xRandomness = vfs_random;
 }
@@ -530,6 +532,16 @@ static struct run *shared(void)
 	return p;
 }
 
+/* What each life would otherwise find out anew: OpenSSL's list of what can read a key. */
+static void warm_up(void)
+{
+	struct sign_key *key;
+	struct error err;
+
+	if (sign_key_load("state/audit.key", &key, &err) == 0)
+		sign_key_free(key);
+}
+
 static void make_template(struct run *template, bool verbose)
 {
 	char dir[300];
@@ -553,6 +565,7 @@ static void make_template(struct run *template, bool verbose)
 	}
 	*template = *run;
 	memset(&run->totals, 0, sizeof run->totals);
+	warm_up();
 }
 
 static int all(const struct options *o)
