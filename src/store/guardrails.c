@@ -145,12 +145,12 @@ static int any_rows(struct db *db, struct error *err)
 	return db_int_query(db, err, &one, "SELECT 1 FROM guardrail LIMIT 1", NULL);
 }
 
-static int refuse(const char *rule, const struct guardrail_ask *ask, struct error *err)
+static int refuse(const char *rule, const char *flavor, const struct guardrail_ask *ask, struct error *err)
 {
 	switch (rule_of(rule)) {
 	case GUARDRAIL_FLAVOR:
 		return error_set(err, ERR_FORBIDDEN,
-			"This project's guardrails do not allow the flavor %.64s.", ask->flavor_uid);
+			"This project's guardrails do not allow the flavor %.255s.", flavor);
 	case GUARDRAIL_ZONE:
 		return error_set(err, ERR_FORBIDDEN,
 			"This project's guardrails do not allow the availability zone %.64s.", ask->zone);
@@ -169,7 +169,8 @@ int store_guardrail_check(
 {
 	/* of each project on the way up, rules that speak of what is asked for and have no row for it */
 	static const char sql[] = QUOTA_UP
-		"SELECT g.rule FROM up u JOIN guardrail g ON g.project_id = u.id WHERE CASE g.rule "
+		"SELECT g.rule, coalesce((SELECT name FROM flavor WHERE uid = ?2), ?2) FROM up u JOIN "
+		"guardrail g ON g.project_id = u.id WHERE CASE g.rule "
 		"WHEN 'flavor' THEN ?2 IS NOT NULL WHEN 'zone' THEN ?3 IS NOT NULL WHEN "
 		"'image_visibility' THEN ?4 IS NOT NULL WHEN 'preemptible' THEN ?5 WHEN 'reserved' THEN "
 		"?6 END GROUP BY u.id, g.rule HAVING NOT max(coalesce(CASE g.rule WHEN 'flavor' THEN "
@@ -185,7 +186,7 @@ int store_guardrail_check(
 		    (int64_t)ask->reserved) < 0)
 		return -1;
 	rc = db_row(st, err);
-	return rc > 0 ? refuse(db_text(st, 0), ask, err) : rc;
+	return rc > 0 ? refuse(db_text(st, 0), db_text(st, 1), ask, err) : rc;
 }
 
 int store_guardrail_hosts(

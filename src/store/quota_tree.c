@@ -18,16 +18,16 @@ static int refuse(const struct quota_torn *t, struct error *err)
 			"Limits of %.64s do not fit: a project below %.64s would be unlimited (-1), which "
 			"does "
 			"not fit inside the limit of %" PRId64,
-			t->name, t->project_uid, t->limit);
+			t->name, t->project_name, t->limit);
 	if (info && info->scope != QUOTA_PER_PROJECT)
 		return error_set(err, ERR_BAD_REQUEST,
 			"Limits of %.64s do not fit: a project below %.64s would have %" PRId64
 			", more than the limit of %" PRId64,
-			t->name, t->project_uid, t->below.max, t->limit);
+			t->name, t->project_name, t->below.max, t->limit);
 	return error_set(err, ERR_BAD_REQUEST,
 		"Limits of %.64s do not fit: those of the projects below %.64s would sum up to %" PRId64
 		", more than its limit of %" PRId64,
-		t->name, t->project_uid, t->below.sum, t->limit);
+		t->name, t->project_name, t->below.sum, t->limit);
 }
 
 static bool fits(const struct quota_torn *t)
@@ -70,7 +70,8 @@ static int check_from(struct db *db, int64_t project_id, const char *name, int64
 	if (store_quota_default(db, name, &t.limit, err) < 0 ||
 		db_query(db, err, &st,
 			QUOTA_UP
-			"SELECT u.id, p.uid, q.hard_limit FROM up u JOIN project p ON p.id = u.id LEFT "
+			"SELECT u.id, p.uid, q.hard_limit, p.name FROM up u JOIN project p ON p.id = u.id "
+			"LEFT "
 			"JOIN quota q ON q.project_id = u.id AND q.resource = ?2 WHERE u.depth >= ?3 AND "
 			"(q.hard_limit IS NOT NULL OR u.parent_id IS NULL) ORDER BY u.depth LIMIT 1",
 			"isi", project_id, name, depth) < 0)
@@ -79,6 +80,7 @@ static int check_from(struct db *db, int64_t project_id, const char *name, int64
 	if (rc <= 0)
 		return rc;
 	t.project_uid = db_text(st, 1);
+	t.project_name = db_text(st, 3);
 	if (!db_is_null(st, 2))
 		t.limit = db_int(st, 2);
 	if (read_below(db, db_int(st, 0), name, &t.below, err) < 0)
@@ -170,7 +172,8 @@ int store_quota_torn(struct db *db, const char *name, quota_torn_fn *found, void
 		"p.parent_id FROM up u JOIN project p ON p.id = u.at WHERE p.parent_id IS NOT NULL AND NOT "
 		"EXISTS (SELECT 1 FROM quota o WHERE o.project_id = u.at AND o.resource = u.resource)) "
 		"SELECT p.uid, u.resource, o.hard_limit, count(*), sum(max(u.hard_limit, 0)), "
-		"max(u.hard_limit), min(u.hard_limit) < 0 FROM up u JOIN project p ON p.id = u.at LEFT JOIN "
+		"max(u.hard_limit), min(u.hard_limit) < 0, p.name FROM up u JOIN project p ON p.id = u.at "
+		"LEFT JOIN "
 		"quota o ON o.project_id = u.at AND o.resource = u.resource WHERE o.hard_limit IS NOT NULL "
 		"OR "
 		"p.parent_id IS NULL GROUP BY u.at, u.resource";
@@ -181,6 +184,7 @@ int store_quota_torn(struct db *db, const char *name, quota_torn_fn *found, void
 		return -1;
 	while ((rc = db_row(st, err)) > 0) {
 		struct quota_torn t = { .project_uid = db_text(st, 0),
+			.project_name = db_text(st, 7),
 			.name = db_text(st, 1),
 			.limit = db_int(st, 2),
 			.below = { .n = db_int(st, 3),

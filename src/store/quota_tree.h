@@ -15,7 +15,7 @@ int store_quota_default_set(struct db *db, const char *name, int64_t limit, stru
 
 /* A project whose limit those below it do not fit inside. */
 struct quota_torn {
-	const char *project_uid, *name;
+	const char *project_uid, *project_name, *name; /* name: the resource's */
 	int64_t limit;
 	struct quota_below below;
 };
