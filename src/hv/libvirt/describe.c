@@ -98,7 +98,8 @@ int lv_domain_describe(
 	if (!uuid_valid(uuid))
 		return error_set(err, ERR_BAD_REQUEST, "not a server's id");
 	dom = virDomainLookupByUUIDString(c->link->conn, uuid);
-	if (!dom || !(xml = virDomainGetXMLDesc(dom, 0)))
+	/* as it was defined: of one that runs, libvirt writes the bridge in place of the network */
+	if (!dom || !(xml = virDomainGetXMLDesc(dom, VIR_DOMAIN_XML_INACTIVE)))
 		return conn_fail(c, "describe the server", err);
 	if (read_xml(a, xml, &d, err) < 0)
 		return -1;
