@@ -122,6 +122,7 @@ static enum flow_verdict migrate_load(
 	l->how.to = &l->target;
 	l->how.disks = server_disks(&act->arena, &f->s, &l->how.disks_n);
 	l->how.as = &l->promise;
+	l->how.epoch = f->s.epoch + 1; /* as the switch counts it */
 	return server_promise_load(ro, &act->arena, &f->s, f->move->id, &l->promise, err) ? FLOW_FAIL
 											  : FLOW_NEXT;
 }

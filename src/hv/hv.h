@@ -199,6 +199,7 @@ struct hv_migrate {
 	const struct hv_disk *disks; /* those that move with it: their volumes are made there first */
 	size_t disks_n;
 	const struct hv_domain *as; /* what the other host owes it: cells, pins, emulator; NULL: as here */
+	int64_t epoch;              /* of the mark there; 0: as here */
 	int64_t bandwidth_mib;      /* a second; 0: no limit */
 	int64_t downtime_ms;        /* that the end may take; 0: the hypervisor's default */
 };

@@ -93,6 +93,7 @@ static void make_dom(struct sim_move *m, const struct sim_dom *d)
 	t->node = node;
 	t->move = NULL;
 	t->incoming = true;
+	t->epoch = m->how->epoch ? m->how->epoch : d->epoch;
 	t->power = HV_POWER_PAUSED;
 	sim_use_start(t);
 	t->disks = copy_of(d->disks, d->disks_n, sizeof *d->disks);

@@ -381,6 +381,7 @@ static void test_live(void **state)
 	assert_true(sim_domain_get(c.worlds[1 - from], w.uid[0], &d));
 	assert_int_equal(d.power, HV_POWER_RUNNING);
 	assert_int_equal(d.starts, 1);
+	assert_int_equal(d.epoch, cloud_count(&c, "SELECT epoch FROM server"));
 	assert_false(disk_on(&c, from, w.uid[0]));
 	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM allocation"), 1);
 	cloud_clean(&c);

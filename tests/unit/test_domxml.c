@@ -185,7 +185,7 @@ static void test_guest(void **state)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
 	CLEANUP(buf_finish)
-	struct buf xml = { 0 }, placed = { 0 }, same = { 0 }, pinned = { 0 }, moved = { 0 };
+	struct buf xml = { 0 }, placed = { 0 }, same = { 0 }, pinned = { 0 }, moved = { 0 }, epoch = { 0 };
 	const struct hv_guest_cell cell = { 3, 1, 64, 2048 };
 	struct cpuset pin = { .bits = { 1 << 7 } };
 	struct hv_domain there = { .vcpus = 1, .cells = &cell, .cells_n = 1, .pins = &pin, .pins_n = 1 };
@@ -217,7 +217,11 @@ static void test_guest(void **state)
 	assert_false(says(&placed, "console.log"));
 	assert_true(says(&placed, DOMXML_NS)); /* our mark goes with it */
 	assert_int_equal(guestxml_place(buf_text(&xml), &(struct guest_place) { 0 }, &same, &err), 0);
-	assert_true(says(&same, "pool=\"cloudd\"") && says(&same, "console.log"));
+	assert_true(
+		says(&same, "pool=\"cloudd\"") && says(&same, "console.log") && says(&same, "epoch=\"3\""));
+	assert_int_equal(
+		guestxml_place(buf_text(&xml), &(struct guest_place) { .epoch = 42 }, &epoch, &err), 0);
+	assert_true(says(&epoch, "epoch=\"42\"") && !says(&epoch, "epoch=\"3\""));
 	assert_int_equal(
 		guestxml_place(buf_text(&xml), &(struct guest_place) { .promise = &there }, &pinned, &err),
 		0);

@@ -189,7 +189,7 @@ int lv_domain_define(struct hv_conn *c, const struct hv_domain *d, struct error 
 		c->link->conn, buf_text(&xml), c->link->test ? 0 : VIR_DOMAIN_DEFINE_VALIDATE);
 	if (!dom)
 		return conn_fail(c, "define the server", err);
-	memo_own_put(d->uuid, d->epoch);
+	memo_own_put(c->link->uri, d->uuid, d->epoch);
 	if (!old)
 		memo_fresh_put(&c->memo, d->uuid, dom);
 	return 0;
@@ -348,7 +348,7 @@ int lv_domain_remove(struct hv_conn *c, const char *uuid, struct error *err)
 
 	if (lv_find_ours(c, uuid, &dom, &seen, err) < 0)
 		return -1;
-	memo_own_drop(uuid);
+	memo_own_drop(c->link->uri, uuid);
 	if (dom) {
 		if (lv_is_active(seen.power) && virDomainDestroy(dom) < 0 &&
 			conn_last() != VIR_ERR_NO_DOMAIN &&
@@ -415,10 +415,12 @@ static int list_one(struct hv_conn *c, const virDomainStatsRecord *r, const stru
 	*out = (struct hv_seen) { 0 };
 	if (record_power(r, out) < 0)
 		return look(c, r->dom, out, err);
-	known = memo_mark_find(marks, n, out->uuid);
-	out->ours = known || memo_own_get(out->uuid, &out->epoch);
-	if (known)
+	if ((known = memo_mark_find(marks, n, out->uuid))) {
+		out->ours = true;
 		out->epoch = known->epoch;
+	}
+	if (memo_own_get(c->link->uri, out->uuid, &out->epoch)) /* since the last list, perhaps */
+		out->ours = true;
 	return out->ours ? 0 : lv_read_mark(c, r->dom, out, err);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hv/libvirt/guestxml.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/util.h"
@@ -124,6 +125,15 @@ static int place_promise(xmlNodePtr root, const struct hv_domain *promise, struc
 	return 0;
 }
 
+static void place_mark(xmlNodePtr root, int64_t epoch)
+{
+	char text[24];
+
+	snprintf(text, sizeof text, "%lld", (long long)epoch);
+	if (epoch)
+		set(xr_path(root, "metadata", "server", NULL), "epoch", text);
+}
+
 int guestxml_place(const char *xml, const struct guest_place *place, struct buf *out, struct error *err)
 {
 	CLEANUP(xr_free) xmlDocPtr doc = xr_parse(xml, strlen(xml), err);
@@ -133,6 +143,7 @@ int guestxml_place(const char *xml, const struct guest_place *place, struct buf 
 	if (!doc)
 		return -1;
 	place_devices(xr_child(xmlDocGetRootElement(doc), "devices"), place);
+	place_mark(xmlDocGetRootElement(doc), place->epoch);
 	if (place->promise && place_promise(xmlDocGetRootElement(doc), place->promise, err) < 0)
 		return -1;
 	xmlDocDumpMemory(doc, &text, &n);

@@ -31,6 +31,7 @@ struct hv_domain;
 struct guest_place { /* NULL: as it is */
 	const char *pool, *emulator, *log_path;
 	const struct hv_domain *promise; /* where its processors and memory lie there */
+	int64_t epoch;                   /* of its mark; 0: as it is */
 };
 
 /* The definition as another host wants it: disks in its pool, without the backing images that they have here,

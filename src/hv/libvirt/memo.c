@@ -131,51 +131,69 @@ enum { OWN_SLOTS = 4096 };
 
 static struct {
 	pthread_mutex_t lock;
-	struct {
+	struct own {
+		uint64_t host;
 		char uuid[UUID_TEXT];
 		int64_t epoch;
 	} slots[OWN_SLOTS]; /* by hash; a newcomer takes the place */
 } own = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-static size_t own_slot(const char *uuid)
+static uint64_t hash(uint64_t h, const char *text) /* FNV-1a */
 {
-	uint32_t h = 2166136261u; /* FNV-1a */
-
-	for (const char *p = uuid; *p; p++)
-		h = (h ^ (unsigned char)*p) * 16777619u;
-	return h % OWN_SLOTS;
+	for (; *text; text++)
+		h = (h ^ (unsigned char)*text) * UINT64_C(1099511628211);
+	return h;
 }
 
-void memo_own_put(const char *uuid, int64_t epoch)
+static struct own own_key(const char *host, const char *uuid)
 {
-	size_t i = own_slot(uuid);
+	struct own key = { .host = hash(UINT64_C(14695981039346656037), host) };
 
+	str_copy(key.uuid, sizeof key.uuid, uuid);
+	return key;
+}
+
+static struct own *own_slot(const struct own *key)
+{
+	return &own.slots[hash(key->host, key->uuid) % OWN_SLOTS];
+}
+
+static bool own_is(const struct own *slot, const struct own *key)
+{
+	return slot->host == key->host && strcmp(slot->uuid, key->uuid) == 0;
+}
+
+void memo_own_put(const char *host, const char *uuid, int64_t epoch)
+{
+	struct own key = own_key(host, uuid);
+
+	key.epoch = epoch;
 	pthread_mutex_lock(&own.lock);
-	str_copy(own.slots[i].uuid, sizeof own.slots[i].uuid, uuid);
-	own.slots[i].epoch = epoch;
+	*own_slot(&key) = key;
 	pthread_mutex_unlock(&own.lock);
 }
 
-bool memo_own_get(const char *uuid, int64_t *out_epoch)
+bool memo_own_get(const char *host, const char *uuid, int64_t *out_epoch)
 {
-	size_t i = own_slot(uuid);
+	struct own key = own_key(host, uuid);
+	const struct own *slot = own_slot(&key);
 	bool found;
 
 	pthread_mutex_lock(&own.lock);
-	found = strcmp(own.slots[i].uuid, uuid) == 0;
+	found = own_is(slot, &key);
 	if (found)
-		*out_epoch = own.slots[i].epoch;
+		*out_epoch = slot->epoch;
 	pthread_mutex_unlock(&own.lock);
 	return found;
 }
 
-void memo_own_drop(const char *uuid)
+void memo_own_drop(const char *host, const char *uuid)
 {
-	size_t i = own_slot(uuid);
+	struct own key = own_key(host, uuid), *slot = own_slot(&key);
 
 	pthread_mutex_lock(&own.lock);
-	if (strcmp(own.slots[i].uuid, uuid) == 0)
-		own.slots[i].uuid[0] = '\0';
+	if (own_is(slot, &key))
+		slot->uuid[0] = '\0';
 	pthread_mutex_unlock(&own.lock);
 }
 

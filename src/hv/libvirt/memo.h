@@ -53,10 +53,10 @@ void memo_fresh_put(struct memo *m, const char *uuid, virDomainPtr dom);
 /* Hands it over, or NULL. */
 virDomainPtr memo_fresh_take(struct memo *m, const char *uuid);
 
-/* What this process has defined itself, over any connection; it may forget. */
-void memo_own_put(const char *uuid, int64_t epoch);
-bool memo_own_get(const char *uuid, int64_t *out_epoch);
-void memo_own_drop(const char *uuid);
+/* What this process has defined itself on a host, over any connection to that; it may forget. */
+void memo_own_put(const char *host, const char *uuid, int64_t epoch);
+bool memo_own_get(const char *host, const char *uuid, int64_t *out_epoch);
+void memo_own_drop(const char *host, const char *uuid);
 
 /* Takes the marks of the last list away, to be read and then freed or set; another thread has none meanwhile.
  */

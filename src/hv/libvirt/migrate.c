@@ -148,7 +148,11 @@ static int place(struct trip *t, struct error *err)
 	if (facts->pool_path)
 		log = lv_console_path(facts, t->uuid);
 	at = (struct guest_place) {
-		.pool = t->to->pool, .emulator = facts->emulator, .log_path = log, .promise = t->how->as
+		.pool = t->to->pool,
+		.emulator = facts->emulator,
+		.log_path = log,
+		.promise = t->how->as,
+		.epoch = t->how->epoch,
 	};
 	return guestxml_place(t->xml, &at, &t->live, err) < 0 ? -1 : guestxml_place(kept, &at, &t->kept, err);
 }
@@ -218,6 +222,8 @@ static int go(struct trip *t, const struct guest *guest, struct error *err)
 		return -1;
 	if (disks)
 		flags |= VIR_MIGRATE_NON_SHARED_DISK;
+	if (t->how->epoch)
+		memo_own_put(t->to->link->uri, t->uuid, t->how->epoch);
 	/* a host that knows no such limit keeps its own */
 	if (t->how->downtime_ms > 0)
 		virDomainMigrateSetMaxDowntime(t->dom, (unsigned long long)t->how->downtime_ms, 0);
