@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/admission.h"
 #include "api/backups.h"
 #include "api/compute/compute.h"
 #include "api/consoles.h"
@@ -14,6 +15,7 @@
 #include "api/image/image.h"
 #include "api/metrics.h"
 #include "api/network/network.h"
+#include "api/resources.h"
 #include "api/webhooks.h"
 #include "base/util.h"
 #include "flow/billing.h"
@@ -50,6 +52,7 @@ static const struct api_route root_routes[] = {
 	{ "GET", "/image", image_versions, ROLE_NONE, 0, 0, 0, "image.versions" },
 	{ "GET", "/image/versions", image_versions, ROLE_NONE, 0, 0, 0, "image.versions" },
 	{ "GET", "/network", network_versions, ROLE_NONE, 0, 0, 0, "network.versions" },
+	{ "GET", "/healthcheck", resources_health, ROLE_NONE, 0, 0, 0, "root.health" },
 	{ "GET", "/console", console_connect, ROLE_NONE, 0, 0, ROUTE_OWN, "server.console" },
 	{ "GET", "/metrics", metrics_show, ROLE_ADMIN, 0, 0, ROUTE_OWN | ROUTE_BEARER, "cloud.metrics" },
 };
@@ -132,8 +135,10 @@ int api_init(struct api *api, struct error *err)
 	api->router = router_create();
 	for (size_t i = 0; i < ARRAY_LEN(services); i++)
 		add_routes(api, services[i]);
+	api->admission = admission_create();
 	housekeeping_start(api);
 	api->metrics = metrics_create(api, api->config.metrics_token);
+	api->resources = resources_create(api);
 	api->consoles = consoles_create(api);
 	api->billing = billing_create(&billing);
 	if (api->config.backup_dir)
@@ -151,6 +156,7 @@ void api_stop(struct api *api)
 	if (api->billing)
 		billing_stop(api->billing);
 	backups_stop(api->backups);
+	resources_stop(api->resources);
 	if (api->event_streams)
 		event_streams_stop(api->event_streams);
 	if (api->webhooks)
@@ -160,8 +166,11 @@ void api_stop(struct api *api)
 void api_finish(struct api *api)
 {
 	housekeeping_destroy(api);
+	admission_destroy(api->admission);
 	metrics_destroy(api->metrics);
 	consoles_destroy(api->consoles);
+	resources_destroy(api->resources);
+	api->resources = NULL;
 	billing_destroy(api->billing);
 	backups_destroy(api->backups);
 	api->backups = NULL;

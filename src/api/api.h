@@ -24,6 +24,7 @@
 #include "loop/tick.h"
 #include "store/db.h"
 
+struct admission;
 struct api_call;
 struct backups;
 struct billing;
@@ -37,6 +38,7 @@ struct webhooks;
 struct housekeeping;
 struct metrics;
 struct request_key;
+struct resources;
 
 /* 0 with c->status and c->out set, or -1 with err: the dispatcher makes the service's error body of it. */
 typedef int api_handler(struct api_call *c, struct error *err);
@@ -61,7 +63,11 @@ enum api_route_flags {
 	ROUTE_ANY_JSON = 16, /* the body may be any JSON (JSON patch), with any content type */
 	ROUTE_SECRET = 32,   /* the path names a secret: log and audit rows show the table's instead */
 	ROUTE_ANEW = 64,     /* each request has its own effect: an Idempotency-Key is passed over */
-	ROUTE_BEARER = 128   /* also for who has the token of the metrics */
+	ROUTE_BEARER = 128,  /* also for who has the token of the metrics */
+	/* makes what takes room, and stays: refused when the database's disk is nearly full; and image data,
+	 * also when that of the images is */
+	ROUTE_GROWS = 256,
+	ROUTE_IMAGES = 512
 };
 
 struct api_route {
@@ -101,12 +107,14 @@ struct api_config {
 	int64_t backup_every_us; /* 0: only when asked for */
 	size_t backup_keep;      /* 0: all */
 	int64_t image_size_max;  /* bytes */
+	int64_t disk_reserve;    /* bytes that disks are to have left, or nothing new is taken; 0: none */
 	/* web-download: off without hosts; "host[:port] *.domain", networks that are allowed though private
 	 */
 	const char *import_hosts, *import_networks, *import_ca;
 	int64_t import_timeout_s, import_min_rate;
 	int64_t token_ttl_s;
 	unsigned list_max; /* page size limit: 1000 */
+	unsigned queue_wait_max_ms; /* who would wait longer is turned away */
 	bool force_config_drive;
 	bool ed25519_keypairs; /* of key pairs that are made here; else RSA */
 	unsigned password_threads, password_queue;
@@ -116,6 +124,7 @@ struct api_config {
 	unsigned audit_denied_max;   /* audit rows a minute and peer of requests without a valid token */
 	int64_t budgets_every_s;
 	int64_t decisions_keep_us;                               /* of placement; 0: for ever */
+	int64_t custody_keep_us;                                 /* who had GPUs; 0: for ever */
 	int64_t console_token_s, console_idle_s, console_life_s; /* 0: no such limit */
 	unsigned consoles_max;
 	unsigned events_streams_max, events_heartbeat_ms;
@@ -142,8 +151,10 @@ struct api {
 	struct billing *billing;
 	struct identity *identity; /* token cache and password pool; api/identity owns it */
 	struct http_server *http;
+	struct admission *admission;
 	struct housekeeping *housekeeping;
 	struct metrics *metrics;
+	struct resources *resources; /* that may run short: api/resources.h */
 	struct consoles *consoles; /* remote ones: api/consoles.h */
 	struct event_streams *event_streams;
 	struct webhooks *webhooks;
@@ -211,6 +222,8 @@ struct api_call {
 	struct tick_unit unit;
 	struct error error;
 	int64_t begun_us;
+	uint64_t owner;   /* in whose line it stands: api/admission.h */
+	unsigned retry_s; /* Retry-After of a refusal that passes; 0: a second */
 };
 
 /* --- for handlers --- */
@@ -227,6 +240,8 @@ void api_header(struct api_call *c, const char *name, const char *value);
 const char *api_url(struct api_call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* "links": [...] helpers are the services' own. */
 bool api_is_admin(const struct api_call *c);
+/* The name of who asks; root on the unix socket has none of its own. */
+const char *api_who(const struct api_call *c);
 
 /* ROUTE_OWN handlers end in exactly one of these. */
 void api_reply(struct api_call *c); /* sends c->status and c->out */

@@ -4,8 +4,10 @@
  *	begin: request id · route · microversion · token · role      (an error waits for the body, then is
  *answered) end:   body → JSON → handler: reads at once on the read-only connection, writes inside the tick
  *	reply: after the commit that it depends on; refused writes leave an audit row too */
+#include "api/admission.h"
 #include "api/internal.h"
 #include "api/metrics.h"
+#include "api/resources.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -51,6 +53,11 @@ void api_header(struct api_call *c, const char *name, const char *value)
 	c->headers[c->headers_n++] = (struct http_pair) { name, value };
 }
 
+const char *api_who(const struct api_call *c)
+{
+	return !c->who ? "" : c->who->is_local_root ? "root" : c->who->user.name;
+}
+
 bool api_is_admin(const struct api_call *c)
 {
 	return c->who && c->who->is_admin;
@@ -73,7 +80,7 @@ static bool is_write(const struct api_call *c)
 static void log_call(const struct api_call *c)
 {
 	char status[12], us[24];
-	int level = c->status >= 500 ? LOG_WARNING : c->http->method <= HTTP_HEAD ? LOG_DEBUG : LOG_INFO;
+	int level = c->status >= 500 && c->error.code ? LOG_WARNING : c->http->method <= HTTP_HEAD ? LOG_DEBUG : LOG_INFO;
 
 	if (!log_enabled(level))
 		return;
@@ -162,7 +169,7 @@ static void send_error(struct api_call *c)
 		(c->service ? c->service->error_body : api_error_body_identity)(c, err);
 	}
 	if (err->code == ERR_BUSY || err->code == ERR_UNAVAILABLE)
-		api_header(c, "Retry-After", "1");
+		api_header(c, "Retry-After", api_retry_after(c));
 	if (api_error_level(err->code) <= LOG_WARNING || err->detail[0])
 		log_event(api_error_level(err->code), err->msg, "request_id", c->request_id, "code",
 			error_code_name(err->code), "detail", err->detail[0] ? err->detail : NULL, "method",
@@ -227,7 +234,9 @@ void api_fail(struct api_call *c, const struct error *err)
 		send_error(c);
 		return;
 	}
-	c->unit = (struct tick_unit) { .run = run_refusal_audit, .finish = finish_refusal_audit };
+	c->unit = (struct tick_unit) {
+		.run = run_refusal_audit, .finish = finish_refusal_audit, .owner = c->owner
+	};
 	tick_submit(c->api->tick, &c->unit);
 }
 
@@ -255,6 +264,7 @@ static int run_in_tick(struct tick_unit *u, struct error *err)
 
 void api_unstored(struct error *out, enum tick_outcome outcome, const struct error *why)
 {
+	bool full = why->code == ERR_NO_SPACE;
 	char detail[240];
 
 	snprintf(detail, sizeof detail, "%.100s %.120s", why->msg, why->detail); /* may be out itself */
@@ -262,8 +272,9 @@ void api_unstored(struct error *out, enum tick_outcome outcome, const struct err
 		error_set(out, ERR_INTERNAL,
 			"it is not known whether the change was stored: look before you try again");
 	else
-		error_set(out, ERR_UNAVAILABLE,
-			"the change could not be stored; nothing was changed, try again later");
+		error_set(out, full ? ERR_NO_SPACE : ERR_UNAVAILABLE,
+			"the change could not be stored%s; nothing was changed, try again later",
+			full ? ", as the controller has no disk space left" : "");
 	error_detail(out, "%s", detail);
 }
 
@@ -291,7 +302,7 @@ static void finish_in_tick(struct tick_unit *u, enum tick_outcome outcome, const
 void api_submit(struct api_call *c, api_handler *in_tick)
 {
 	c->in_tick = in_tick;
-	c->unit = (struct tick_unit) { .run = run_in_tick, .finish = finish_in_tick };
+	c->unit = (struct tick_unit) { .run = run_in_tick, .finish = finish_in_tick, .owner = c->owner };
 	tick_submit(c->api->tick, &c->unit);
 }
 
@@ -480,9 +491,12 @@ static int authorize(const struct api_call *c, struct error *err)
 
 static int admit(struct api_call *c, struct error *err)
 {
-	if (version_negotiate(c, err) < 0 || find_route(c, err) < 0 || authenticate(c, err) < 0)
+	if (version_negotiate(c, err) < 0 || find_route(c, err) < 0 || authenticate(c, err) < 0 ||
+		authorize(c, err) < 0 || resources_memory(c->api->resources, err) < 0)
 		return -1;
-	return authorize(c, err);
+	return c->route->flags & (ROUTE_GROWS | ROUTE_IMAGES)
+		       ? resources_room(c->api->resources, c->route->flags & ROUTE_IMAGES, err)
+		       : 0;
 }
 
 static enum http_body begin(void *ctx, struct http_request *r)
@@ -504,6 +518,10 @@ static enum http_body begin(void *ctx, struct http_request *r)
 	api->requests++;
 	if (admit(c, &c->error) < 0)
 		c->status = api_error_status(c->error.code);
+	if (admission_ask(c, &c->error) < 0) { /* at once, and without a record: there may be a great many */
+		send_error(c);
+		return HTTP_BODY_REFUSED;
+	}
 	if (!c->route || !(c->route->flags & ROUTE_STREAM))
 		return HTTP_BODY_COLLECT;
 	if (c->error.code) { /* do not let a refused upload stream in: answer at once */

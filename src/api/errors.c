@@ -26,6 +26,7 @@ static const struct {
 	[ERR_UNREACHABLE] = { 503, LOG_WARNING },
 	[ERR_TIMEOUT] = { 503, LOG_WARNING },
 	[ERR_UNAVAILABLE] = { 503, LOG_ERR },
+	[ERR_NO_SPACE] = { 507, LOG_INFO }, /* the disk is told of once, by api/resources.c */
 	[ERR_NOT_IMPLEMENTED] = { 501, LOG_DEBUG },
 	[ERR_INTERNAL] = { 500, LOG_ERR },
 };
@@ -58,6 +59,11 @@ static const struct {
 	{ 503, "serviceUnavailable" },
 };
 
+const char *api_retry_after(const struct api_call *c)
+{
+	return arena_printf(c->arena, "%u", c->retry_s ? c->retry_s : 1);
+}
+
 void api_error_body_compute(struct api_call *c, const struct error *err)
 {
 	const char *name = "computeFault";
@@ -71,7 +77,7 @@ void api_error_body_compute(struct api_call *c, const struct error *err)
 	jw_kv_int(&c->out, "code", c->status);
 	jw_kv_str(&c->out, "message", err->msg);
 	if (c->status == 413 || c->status == 429)
-		jw_kv_str(&c->out, "retryAfter", "1");
+		jw_kv_str(&c->out, "retryAfter", api_retry_after(c));
 	jw_end_object(&c->out);
 	jw_end_object(&c->out);
 }

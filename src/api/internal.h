@@ -41,6 +41,9 @@ int version_negotiate(struct api_call *c, struct error *err);
 /* Version headers of the reply. */
 void version_headers(struct api_call *c);
 
+/* Seconds after which it is worth to try again what was refused for now. */
+const char *api_retry_after(const struct api_call *c);
+
 /* Level at which whoever ends this error logs it (syslog's). */
 int api_error_level(enum err code);
 

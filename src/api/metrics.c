@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/admission.h"
+#include "api/resources.h"
 #include "api/webhooks.h"
 #include "base/crypto.h"
 #include "base/util.h"
@@ -118,6 +120,22 @@ static void plain(struct buf *b, const char *name, const char *type, const char 
 
 /* --- what is in memory ---------------------------------------------------------------------------------- */
 
+static void write_admission(const struct api *api, struct buf *b)
+{
+	uint64_t n[ADMISSION_KINDS];
+	struct http_stats s = { 0 };
+
+	admission_count(api, n);
+	if (api->http)
+		http_server_stats(api->http, &s);
+	head(b, "requests_shed_total", "counter", "Requests that were turned away at once, by reason.");
+	value(b, "requests_shed_total", "reason", "project", NULL, NULL, (int64_t)n[ADMISSION_EXCESS], 1);
+	value(b, "requests_shed_total", "reason", "overload", NULL, NULL, (int64_t)n[ADMISSION_OVERLOAD], 1);
+	plain(b, "requests_waiting", "gauge", "Connections that wait for their turn.", s.waiting, 1);
+	plain(b, "requests_waiting_owners", "gauge", "Projects and peers for which some wait.", s.owners, 1);
+	plain(b, "request_body_bytes", "gauge", "Bodies of requests under way.", (int64_t)s.bodies, 1);
+}
+
 static void write_requests(const struct api *api, struct buf *b)
 {
 	static const char *const classes[CLASSES] = { "1xx", "2xx", "3xx", "4xx", "5xx" };
@@ -133,6 +151,7 @@ static void write_requests(const struct api *api, struct buf *b)
 					(int64_t)api->metrics->replies[i][k], 1);
 	plain(b, "requests_denied_total", "counter",
 		"Requests without a valid token or without the right to it.", (int64_t)api->denied, 1);
+	write_admission(api, b);
 	plain(b, "requests_in_flight", "gauge", "Requests that are not answered yet.", api->calls, 1);
 }
 
@@ -191,6 +210,38 @@ static void write_webhooks(const struct api *api, struct buf *b)
 	plain(b, "webhook_given_up_total", "counter", "Events that were given up.", (int64_t)w.given_up, 1);
 }
 
+static void write_resources(const struct api *api, struct buf *b)
+{
+	size_t n;
+	const struct resource *all = resources_all(api->resources, &n);
+
+	head(b, "resource_short", "gauge", "Does the controller run short of it?");
+	for (size_t i = 0; i < n; i++)
+		value(b, "resource_short", "resource", all[i].name, NULL, NULL, all[i].trouble, 1);
+	head(b, "resource_left", "gauge", "How much of it is left: bytes of disks, descriptors.");
+	for (size_t i = 0; i < n; i++)
+		if (all[i].left >= 0 && all[i].least >= 0)
+			value(b, "resource_left", "resource", all[i].name, NULL, NULL, all[i].left, 1);
+	head(b, "resource_least", "gauge", "How much should be.");
+	for (size_t i = 0; i < n; i++)
+		if (all[i].left >= 0 && all[i].least >= 0)
+			value(b, "resource_least", "resource", all[i].name, NULL, NULL, all[i].least, 1);
+}
+
+static void write_connections(const struct api *api, struct buf *b)
+{
+	struct http_stats s = { 0 };
+
+	if (api->http)
+		http_server_stats(api->http, &s);
+	plain(b, "connections", "gauge", "Connections of clients.", s.open, 1);
+	plain(b, "connections_total", "counter", "Connections that were taken.", (int64_t)s.accepted, 1);
+	plain(b, "connections_evicted_total", "counter", "Idle ones that made room for new ones.",
+		(int64_t)s.evicted, 1);
+	plain(b, "connections_starved_total", "counter", "Times that no descriptor was left for a new one.",
+		(int64_t)s.starved, 1);
+}
+
 static void write_host_links(struct api_call *c, const struct host_row *all, size_t n)
 {
 	struct flow_engine *e = c->api->flows;
@@ -234,6 +285,8 @@ static int write_memory(struct api_call *c, struct error *err)
 	write_flows(api, b);
 	write_samples(api, b);
 	write_webhooks(api, b);
+	write_resources(api, b);
+	write_connections(api, b);
 	write_host_links(c, all, n);
 	plain(b, "database_bytes", "gauge", "Size of the database with its log.", store_bytes(api->store), 1);
 	return 0;

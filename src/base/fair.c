@@ -9,6 +9,7 @@
 enum { AT_FIRST, AT_FRESH, AT_STANDING, AT_NONE };
 
 enum {
+	FRESH_RUN = 16,      /* items of fresh classes, to one of those that stand */
 	MEAN_OF = 16,        /* means follow a sixteenth of each new value */
 	DEBT_SHARES = 1000,  /* most rounds that a class has to let pass */
 	SHARED_US = 2000000, /* what is `lately` */
@@ -203,6 +204,14 @@ static void turn_over(struct fair *f, struct fair_class *c)
 		list_in(f, c, AT_STANDING);
 }
 
+/* The fresh come first, but for a time: however many they are, those that stand get on. */
+static struct fair_class *first_of_rest(const struct fair *f)
+{
+	struct fair_class *fresh = f->lists[AT_FRESH], *standing = f->lists[AT_STANDING];
+
+	return fresh && (!standing || f->fresh_run < FRESH_RUN) ? fresh : standing;
+}
+
 struct fair_item *fair_pop(struct fair *f, struct fair_class **out_class)
 {
 	while (f->n) {
@@ -214,7 +223,7 @@ struct fair_item *fair_pop(struct fair *f, struct fair_class **out_class)
 			continue;
 		}
 		if (!c)
-			c = f->lists[AT_FRESH] ? f->lists[AT_FRESH] : f->lists[AT_STANDING];
+			c = first_of_rest(f);
 		if (c->at != AT_FIRST && (!c->n || c->credit_us <= 0)) {
 			turn_over(f, c);
 			continue;
@@ -222,6 +231,7 @@ struct fair_item *fair_pop(struct fair *f, struct fair_class **out_class)
 		item = c->items.next;
 		take(f, item);
 		c->taken++;
+		f->fresh_run = c->at == AT_FRESH ? f->fresh_run + 1 : 0;
 		*out_class = c; /* the item's reference is the caller's until the charge */
 		return item;
 	}

@@ -5,7 +5,7 @@
  * A class has a credit of time, filled up by a share each round; an item is taken while there is some, and
  * charged when it is known what it took (which may leave a debt: then rounds pass without the class). A class
  * that was empty comes before those that stand in line, once: who asks little is served at once, whoever asks
- * much. */
+ * much. But only so many in a row, so that whoever stands gets on. */
 #ifndef BASE_FAIR_H
 #define BASE_FAIR_H
 
@@ -45,6 +45,7 @@ struct fair {
 	struct fair_class **hash;
 	size_t hash_n;
 	struct fair_class *lists[3], *ends[3];
+	unsigned fresh_run; /* items of fresh classes in a row, while others stand */
 	uint64_t last_key;
 	int64_t shared_until_us;
 };
@@ -81,7 +82,12 @@ bool fair_above_share(const struct fair *f, const struct fair_class *c);
 /* Were several classes served lately? The house's own, whose key is 0, does not count. */
 bool fair_shared(const struct fair *f, int64_t now_us);
 
-/* A key of a text. */
+/* Keys: of a text, and of a project by its row, the same wherever the project stands in line. 0 is the
+ * house's own. */
 uint64_t fair_key(const char *text);
+static inline uint64_t fair_project(int64_t id)
+{
+	return (uint64_t)id << 2 | 1;
+}
 
 #endif

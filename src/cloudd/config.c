@@ -71,6 +71,35 @@ static bool valid_level(const char *value)
 	return config_log_level(value) >= 0;
 }
 
+int config_gpu_reset(const char *name)
+{
+	static const struct {
+		const char *name;
+		enum flow_gpu_reset how;
+	} ways[] = {
+		{ "auto", GPU_RESET_AUTO },
+		{ "operator", GPU_RESET_OPERATOR },
+		{ "true", GPU_RESET_OPERATOR },
+		{ "off", GPU_RESET_OFF },
+		{ "false", GPU_RESET_OFF },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
+		if (strcmp(ways[i].name, name) == 0)
+			return (int)ways[i].how;
+	return -1;
+}
+
+static bool valid_gpu_reset(const char *value)
+{
+	return config_gpu_reset(value) >= 0;
+}
+
+static bool valid_command(const char *value)
+{
+	return !*value || *value == '/';
+}
+
 static bool valid_keypair_type(const char *value)
 {
 	return strcmp(value, "rsa") == 0 || strcmp(value, "ed25519") == 0;
@@ -137,6 +166,8 @@ const struct config_key config_keys[] = {
 	TEXT("cloudd", image_dir, "", false, "uploaded images; empty: images in state_dir"),
 	TEXT_OF("cloudd", log_level, "info", true, "error, warning, notice, info or debug", valid_level,
 		"error, warning, notice, info or debug"),
+	INT("cloudd", disk_min_free_mib, "256", 0, 1048576, false,
+		"what disks are to have left: below it servers, images and what else takes room are refused"),
 	TEXT("backup", backup_dir, "", false,
 		"where backups of the database are made; better another disk; empty: backups in state_dir"),
 	INT("backup", backup_every_h, "0", 0, 8760, false,
@@ -167,6 +198,13 @@ const struct config_key config_keys[] = {
 	INT("api", audit_denied_max, "30", 0, 100000, false,
 		"audit rows a minute and peer for requests without a valid token; more are counted in one "
 		"row"),
+	INT("api", requests_per_project_max, "1000", 16, 100000, false,
+		"requests of a project that may wait for their turn; more are answered 429"),
+	INT("api", queue_wait_max_ms, "5000", 100, 600000, false,
+		"who would wait for longer is answered at once: 429 behind its own project's requests, 503 "
+		"behind those of all"),
+	INT("api", bodies_max_mib, "64", 4, 65536, false,
+		"room for the bodies of requests under way; those of a project may take a quarter"),
 	INT("api", image_max_gib, "100", 1, 100000, false, "largest image"),
 	TEXT("images", import_hosts, "", false,
 		"web servers that images may be imported from by https (web-download): host, host:port or "
@@ -211,9 +249,14 @@ const struct config_key config_keys[] = {
 		valid_keypair_type, "rsa or ed25519"),
 	BOOL("compute", resize_to_same_host, "true", false,
 		"a resized server may stay on its host; false: it always goes to another one"),
-	BOOL("compute", gpu_reset, "false", false,
-		"a GPU that a server had is given to nobody before 'cloudctl gpu clear' says that it was "
-		"reset"),
+	TEXT_OF("compute", gpu_reset, "auto", false,
+		"a GPU that a server had is given to nobody before it was reset and verified (auto), before "
+		"'cloudctl gpu clear' says so (operator); off: it is given again at once",
+		valid_gpu_reset, "auto, operator or off"),
+	TEXT_OF("compute", gpu_verify_command, "", false,
+		"a command, by its absolute path, that has the last word on a GPU that was reset; empty: none",
+		valid_command, "an absolute path, or empty"),
+	INT("compute", gpu_verify_timeout_s, "120", 1, 3600, false, "that it has for it"),
 	INT("compute", resize_confirm_s, "0", 0, 31536000, false,
 		"after how long a resize that nobody confirmed or reverted is confirmed; 0: never"),
 	INT("compute", preempt_notice_s, "120", 0, 86400, false,
@@ -238,6 +281,26 @@ const struct config_key config_keys[] = {
 	INT("hosts", retry_max_ms, "30000", 10, 3600000, false, "longest wait between tries"),
 	INT("hosts", connects_max, "16", 1, 1000, false, "connections being opened at once"),
 	INT("hosts", poll_s, "30", 1, 3600, false, "how often a connected host is looked over"),
+	INT("hosts", unreachable_s, "30", 1, 86400, false,
+		"after how long a host that is not heard is called unreachable, not doubtful"),
+	INT("hosts", steady_s, "30", 0, 3600, false,
+		"how long the connection of a host that was lost four times within a minute has to stand until it "
+		"gets servers again; 0: no time"),
+	TEXT("fencing", command_dir, "/etc/cloudd/fence.d", false,
+		"where the programs of fence agents are, which only root may write to; empty: there are none"),
+	TEXT("fencing", fence_key, "", false,
+		"what passwords of fence agents are sealed with in the database, made when the first is set; empty: "
+		"fencing.key in state_dir"),
+	INT("fencing", fence_call_s, "15", 1, 600, false, "for a call to a fence agent"),
+	INT("fencing", fence_deadline_s, "300", 5, 86400, false,
+		"until a host's power has to be read as it was asked for"),
+	INT("fencing", auto_after_s, "0", 0, 604800, false,
+		"after how long a silent host is fenced without being asked; 0: never"),
+	BOOL("fencing", auto_evacuate, "false", false, "and its servers are then made anew elsewhere"),
+	INT("fencing", auto_max_hosts, "2", 1, 1000, false,
+		"when more hosts than this, or a fifth of all, are silent, none is fenced: that is a network"),
+	INT("fencing", evacuate_parallel, "4", 1, 256, false,
+		"servers of a dead host that are made anew at once"),
 	INT("consoles", console_keep_h, "24", 1, 744, false, "how long what servers print is kept, in hours"),
 	INT("consoles", console_keep_mib, "4", 1, 1024, false,
 		"and how much of one server's; the oldest goes"),
@@ -550,6 +613,8 @@ int config_load(const char *path, struct config *out, struct error *err)
 		c.image_dir = arena_printf(&c.arena, "%s/images", c.state_dir);
 	if (!c.audit_key[0])
 		c.audit_key = arena_printf(&c.arena, "%s/audit.key", c.state_dir);
+	if (!c.fence_key[0])
+		c.fence_key = arena_printf(&c.arena, "%s/fencing.key", c.state_dir);
 	if (!c.webhook_key[0])
 		c.webhook_key = arena_printf(&c.arena, "%s/webhooks.key", c.state_dir);
 	*out = c;

@@ -20,13 +20,14 @@ struct config {
 	struct arena arena;
 	/* [cloudd] */
 	const char *region, *public_url, *default_zone, *state_dir, *database, *image_dir, *log_level;
+	int64_t disk_min_free_mib;
 	/* [backup] */
 	const char *backup_dir;
 	int64_t backup_every_h, backup_keep;
 	/* [api] */
 	const char *listen, *tls_cert, *tls_key, *socket, *metrics_token_file;
 	int64_t body_max_kib, connections_max, header_timeout_ms, idle_timeout_ms, body_timeout_ms, min_rate,
-		list_max, audit_denied_max;
+		list_max, audit_denied_max, requests_per_project_max, queue_wait_max_ms, bodies_max_mib;
 	int64_t image_max_gib;
 	/* [images] */
 	const char *import_hosts, *import_networks, *import_ca;
@@ -42,11 +43,16 @@ struct config {
 	const char *keypair_type;
 	int64_t shelved_offload_s, resize_confirm_s, preempt_notice_s, preempt_lead_s, preempt_wait_s,
 		decisions_keep_days;
-	bool resize_to_same_host, gpu_reset;
+	bool resize_to_same_host;
+	const char *gpu_reset, *gpu_verify_command;
+	int64_t gpu_verify_timeout_s;
 	/* [hosts] */
 	const char *pki_dir;
 	int64_t connect_timeout_ms, call_timeout_ms, stage_timeout_s, stop_timeout_s, retry_min_ms,
-		retry_max_ms, connects_max, poll_s;
+		retry_max_ms, connects_max, poll_s, unreachable_s, steady_s;
+	const char *command_dir, *fence_key;
+	int64_t fence_call_s, fence_deadline_s, auto_after_s, auto_max_hosts, evacuate_parallel;
+	bool auto_evacuate;
 	/* [consoles] */
 	int64_t console_keep_h, console_keep_mib, console_total_mib, console_poll_s, console_token_s,
 		console_idle_s, console_life_s, consoles_max;
@@ -94,6 +100,8 @@ void config_finish(struct config *c);
 bool config_address(const char *text, char *host, size_t size, int *port);
 /* The syslog level of that name, or -1. */
 int config_log_level(const char *name);
+/* The enum flow_gpu_reset of that name, or -1. */
+int config_gpu_reset(const char *name);
 /* {"config": [{name, value, default, reloadable, help}]} */
 void config_show(const struct config *c, struct buf *out);
 /* The example file: every key with its default and help as comments. */

@@ -20,6 +20,7 @@
 #include "api/image/image.h"
 #include "base/crypto.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/util.h"
 #include "cloudd/config.h"
 #include "cloudd/offline.h"
@@ -36,7 +37,17 @@
 
 /* LINGER_MS: what flows write waits that long for company while no request writes; a commit costs as much as
  * many rows */
-enum { STOP_GRACE_MS = 10000, LANES_GRACE_MS = 1000, LINGER_MS = 5, TOKEN_MIN = 32, TOKEN_MAX = 256 };
+/* BUSY_MS: what is to be written waits that long for a lock that another program has on the database */
+enum {
+	STOP_GRACE_MS = 10000,
+	LANES_GRACE_MS = 1000,
+	LINGER_MS = 5,
+	BUSY_MS = 2000,
+	MEMORY_RESERVE = 64 << 20,
+	DESCRIPTORS_OTHERS = 8192,
+	TOKEN_MIN = 32,
+	TOKEN_MAX = 256
+};
 
 struct daemon {
 	const char *config_path;
@@ -200,16 +211,37 @@ static void start_watchdog(struct daemon *d)
  * ---------------------------------------------------------------------------------------------------------------
  */
 
+/* Hosts, the database and files need descriptors as well: a quarter of them, or as many as are enough. */
+static unsigned connections_most(unsigned wanted)
+{
+	char text[24];
+	struct rlimit rl;
+	rlim_t others;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
+		return wanted;
+	others = rl.rlim_cur / 4 < DESCRIPTORS_OTHERS ? rl.rlim_cur / 4 : DESCRIPTORS_OTHERS;
+	if (wanted <= rl.rlim_cur - others)
+		return wanted;
+	snprintf(text, sizeof text, "%llu", (unsigned long long)(rl.rlim_cur - others));
+	log_event(LOG_WARNING, "the limit of descriptors (LimitNOFILE) allows fewer connections than connections_max",
+		"connections", text, NULL);
+	return (unsigned)(rl.rlim_cur - others);
+}
+
 static struct http_limits limits_of(const struct config *c)
 {
 	struct http_limits l = http_limits_default;
 
 	l.body = (size_t)c->body_max_kib * 1024;
-	l.connections = (unsigned)c->connections_max;
+	l.connections = connections_most((unsigned)c->connections_max);
 	l.header_ms = (unsigned)c->header_timeout_ms;
 	l.idle_ms = (unsigned)c->idle_timeout_ms;
 	l.body_ms = (unsigned)c->body_timeout_ms;
 	l.min_rate = (unsigned)c->min_rate;
+	l.wait_ms = (unsigned)c->queue_wait_max_ms;
+	l.waiting = (unsigned)c->requests_per_project_max;
+	l.bodies = (size_t)c->bodies_max_mib << 20;
 	return l;
 }
 
@@ -259,6 +291,7 @@ static struct api_config api_config_of(const struct daemon *d)
 		.backup_every_us = c->backup_every_h * 3600 * 1000000,
 		.backup_keep = (size_t)c->backup_keep,
 		.image_size_max = c->image_max_gib << 30,
+		.disk_reserve = c->disk_min_free_mib << 20,
 		.import_hosts = c->import_hosts,
 		.import_networks = c->import_networks,
 		.import_ca = c->import_ca,
@@ -266,6 +299,7 @@ static struct api_config api_config_of(const struct daemon *d)
 		.import_min_rate = c->min_rate,
 		.token_ttl_s = c->token_ttl_s,
 		.list_max = (unsigned)c->list_max,
+		.queue_wait_max_ms = (unsigned)c->queue_wait_max_ms,
 		.force_config_drive = c->force_config_drive,
 		.ed25519_keypairs = str_eq(c->keypair_type, "ed25519"),
 		.password_threads = (unsigned)c->password_threads,
@@ -283,6 +317,7 @@ static struct api_config api_config_of(const struct daemon *d)
 		.audit_denied_max = (unsigned)c->audit_denied_max,
 		.budgets_every_s = c->budgets_every_s,
 		.decisions_keep_us = c->decisions_keep_days * 86400 * 1000000,
+		.custody_keep_us = c->audit_keep_days * 86400 * 1000000,
 		.console_token_s = c->console_token_s,
 		.console_idle_s = c->console_idle_s,
 		.console_life_s = c->console_life_s,
@@ -328,6 +363,16 @@ static int start_flows(struct daemon *d, struct error *err)
 		.retry_max_ms = (unsigned)c->retry_max_ms,
 		.connects_max = (unsigned)c->connects_max,
 		.poll_ms = (unsigned)c->poll_s * 1000,
+		.unreachable_s = c->unreachable_s,
+		.steady_s = c->steady_s,
+		.fence_command_dir = c->command_dir,
+		.fence_key = c->fence_key,
+		.fence_call_s = c->fence_call_s,
+		.fence_deadline_s = c->fence_deadline_s,
+		.fence_auto_after_s = c->auto_after_s,
+		.fence_auto_max = c->auto_max_hosts,
+		.fence_auto_evacuate = c->auto_evacuate,
+		.evacuate_parallel = c->evacuate_parallel,
 		.history = d->history,
 		.samples = d->samples,
 		.console_poll_ms = (unsigned)c->console_poll_s * 1000,
@@ -337,7 +382,9 @@ static int start_flows(struct daemon *d, struct error *err)
 		.preempt_wait_s = c->preempt_wait_s,
 		.shelved_offload_s = c->shelved_offload_s,
 		.resize_elsewhere = !c->resize_to_same_host,
-		.gpu_reset = c->gpu_reset,
+		.gpu_reset = (enum flow_gpu_reset)config_gpu_reset(c->gpu_reset),
+		.gpu_verify_command = c->gpu_verify_command,
+		.gpu_verify_timeout_ms = (unsigned)c->gpu_verify_timeout_s * 1000,
 		.resize_confirm_s = c->resize_confirm_s,
 	};
 
@@ -506,7 +553,8 @@ static int open_state(struct daemon *d, struct error *err)
 		.path = c->database, .clock = &clock_system, .reading = on_reading, .reading_ctx = d
 	};
 	struct tick_config tc = {
-		.loop = &d->loop, .units_max = 512, .linger_ms = LINGER_MS, .fatal = on_fatal, .fatal_ctx = d
+		.loop = &d->loop, .units_max = 512, .linger_ms = LINGER_MS, .busy_ms = BUSY_MS,
+		.fatal = on_fatal, .fatal_ctx = d
 	};
 	struct tick_member member = store_member();
 
@@ -574,6 +622,7 @@ static int serve(struct daemon *d)
 	unsigned lost;
 
 	raise_limits();
+	memory_reserve(MEMORY_RESERVE);
 	mallopt(M_ARENA_MAX, 2); /* else each lane's thread adds an arena of its own */
 	umask(0077);
 	log_set_level(config_log_level(d->config.log_level));

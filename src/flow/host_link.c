@@ -8,6 +8,7 @@
 
 #include "base/util.h"
 #include "flow/drift_set.h"
+#include "flow/move.h"
 #include "store/hosts.h"
 
 enum { LANE_LIMIT = 64 };
@@ -35,9 +36,8 @@ static struct link *link_new(struct flow_engine *e, const struct host_row *h)
 	e->refs++;
 	l->host_id = h->id;
 	l->since_us = engine_now(e);
-	/* Placement begins with the hosts that were there before: a create right after a restart finds them,
-	 * and waits for the connection as one does that was under way. The first failure tells otherwise. */
-	l->down_told = !h->inventory_us;
+	l->epoch = h->link_epoch;
+	l->known.heard_us = engine_mono(e);
 	l->tally = xcalloc(1, sizeof *l->tally);
 	l->tally->refs = 1;
 	for (int i = 0; i < LINK_LANES; i++) {
@@ -49,7 +49,7 @@ static struct link *link_new(struct flow_engine *e, const struct host_row *h)
 			.id = (enum link_lane)i,
 			.lane = lane_create(e->cfg.lanes, name, link_lane_widths[i], LANE_LIMIT),
 		};
-		l->slots[i].tail = &l->slots[i].head;
+		fair_init(&l->slots[i].line, 0); /* by count */
 	}
 	map_set(&e->links, h->id, (int64_t)(intptr_t)l);
 	return l;
@@ -69,10 +69,11 @@ void link_set_host(struct flow_engine *e, const struct host_row *h)
 	free(l->uri);
 	l->uri = xstrdup(h->uri);
 	l->accel = accel_of(h->accel);
+	evidence_take(l, h);
 	l->drv = hv_driver_for(h->uri, &err);
 	if (!l->drv) {
 		str_copy(l->error, sizeof l->error, err.msg);
-		l->down_told |= is_new;
+		l->known.failed = true;
 	} else if (is_new && e->started) {
 		link_begin(l);
 	}
@@ -90,6 +91,8 @@ void link_free_when_idle(struct link *l)
 		return;
 	link_tally_unref(l->tally);
 	drift_set_free(l->drift);
+	for (int i = 0; i < LINK_LANES; i++)
+		fair_finish(&l->slots[i].line);
 	free(l->uri);
 	free(l);
 	engine_unref(e);
@@ -180,7 +183,7 @@ bool link_connected(const struct link *l)
 
 bool link_placed(const struct link *l)
 {
-	return !l->down_told;
+	return l->known.told == EVIDENCE_CONNECTED;
 }
 
 bool link_telling(const struct link *l)
@@ -208,6 +211,8 @@ struct hv_target link_target(const struct link *l, struct arena *a)
 		.pool = arena_strdup(a, l->pool),
 		.accel = l->accel,
 		.connect_timeout_ms = cfg->connect_timeout_ms,
+		.keepalive_interval_s = KEEPALIVE_S,
+		.keepalive_count = KEEPALIVE_COUNT,
 	};
 }
 
@@ -228,15 +233,19 @@ int64_t link_parked_host(struct flow **list)
 
 void link_wake_parked(struct link *l)
 {
-	for (struct flow *f = l->parked, *next; f; f = next) {
-		next = f->next;
-		flow_wake(f);
+	for (int other = 0; other < 2; other++) {
+		for (struct flow *f = l->parked, *next; f; f = next) {
+			next = f->next;
+			if ((f->kind != &kind_leftover_remove) == other)
+				flow_wake(f);
+		}
 	}
 }
 
 bool flow_host_link(struct flow_engine *e, int64_t host_id, struct host_link *out)
 {
 	const struct link *l = link_find(e, host_id);
+	struct evidence_verdict v;
 
 	if (!l)
 		return false;
@@ -249,8 +258,13 @@ bool flow_host_link(struct flow_engine *e, int64_t host_id, struct host_link *ou
 		.epoch = l->epoch,
 	};
 	str_copy(out->error, sizeof out->error, l->error);
+	v = evidence_of(l, l->state == LINK_CONNECTED);
+	out->known = v.state;
+	out->source = v.source;
+	out->known_us = v.state == l->known.told ? l->known.told_us : l->since_us;
+	out->fencing = l->held;
 	for (int i = 0; i < LINK_LANES; i++) {
-		out->queued += l->slots[i].queued;
+		out->queued += l->slots[i].line.n;
 		out->running += l->slots[i].running;
 	}
 	return true;

@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 
+#include "base/fair.h"
 #include "domain/server_state.h"
 #include "hv/hv.h"
 #include "loop/lane.h"
@@ -35,13 +36,14 @@ struct host_call {
 	/* On the loop, once, after done, when no thread uses it. */
 	void (*destroy)(struct host_call *c);
 	unsigned timeout_ms;
+	uint64_t owner; /* owners take turns at the host (base/fair.h); 0: the house itself */
 	/* Set when nobody waits for it any more: `run` must not begin another call to the host. */
 	atomic_bool abandoned;
 	/* private to link_call.c */
 	struct work work;
 	struct link_slot *slot;
 	struct link_conn *conn;
-	struct host_call *next;
+	struct fair_item turn;
 	int rc;
 	struct error err;
 };
@@ -72,6 +74,7 @@ bool link_call(struct link *l, enum link_lane lane, struct host_call *c);
 struct flow **link_parked(struct link *l);
 /* Whose list it is. */
 int64_t link_parked_host(struct flow **list);
+/* First those that clear away what servers left there. */
 void link_wake_parked(struct link *l);
 /* Looks the host over soon. inventory: its inventory too. */
 void link_look_over(struct link *l, bool inventory);
@@ -86,7 +89,8 @@ void link_look_at(struct link *l, const char *uuid);
 struct host_look { /* a look over a host: made on a lane, judged on the loop */
 	int64_t host_id, started_us, epoch;
 	bool has_inventory;
-	bool placed; /* placement takes the host for connected already */
+	bool up;     /* placement may take the host for connected, */
+	bool placed; /* and does so already, or it does not and may not */
 	struct arena arena;
 	struct hv_inventory inventory;
 	struct hv_seen *seen; /* sorted by uuid */
@@ -99,13 +103,19 @@ int observe_differs(struct flow_engine *e, struct db *ro, const struct host_look
 /* Brings the rows in line (inside a unit): what was seen is written, what follows of it done. */
 int observe_apply(struct flow_engine *e, struct db *db, const struct host_look *look, struct error *err);
 int inventory_apply(struct flow_engine *e, struct db *db, const struct host_look *look, struct error *err);
+/* Is the machine that answered the one of the host's row, and no other row's? ERR_CONFLICT with what to do. */
+int inventory_machine(struct db *ro, const struct host_look *look, struct error *err);
 void observe_sort(struct host_look *look);
 /* The server's domain in a sorted look; NULL: none that is ours. */
 const struct hv_seen *observe_find(const struct host_look *look, const char *uid);
 /* Does the server's state follow what was seen? */
 bool observe_follows(enum vm_state from, enum hv_power seen);
-/* Domains that carry our mark and whose servers are deleted are cleared away (on the loop). */
-void observe_orphans(struct flow_engine *e, const struct host_look *look);
+/* Domains that carry our mark and whose servers are deleted are cleared away (on the loop). How many of servers
+ * that do not live there were found. */
+size_t observe_orphans(struct flow_engine *e, const struct host_look *look);
+/* Inside a unit: something that was left on a host is cleared away. One that was down is looked over after the
+ * last. */
+int evidence_left(struct flow_engine *e, struct db *db, int64_t host_id, struct error *err);
 /* An event of a host's: true when a look at the domain is due. */
 bool observe_event(struct flow_engine *e, int64_t host_id, const struct hv_seen *seen);
 

@@ -20,6 +20,7 @@ struct stage_facts {
 static enum flow_verdict stage_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
 {
 	struct stage_facts *f = ARENA_NEW(&act->arena, struct stage_facts);
+	struct image_facts image = { 0 };
 	int rc = store_host_image_load(ro, &act->arena, act->flow->subject_id, &f->row, err);
 
 	if (rc < 0)
@@ -30,6 +31,9 @@ static enum flow_verdict stage_load(struct flow_engine *e, struct db *ro, struct
 	}
 	act->facts = f;
 	act->host_id = f->row.host_id;
+	if (store_image_facts(ro, &act->arena, f->row.image_id, &image, err) < 0)
+		return FLOW_FAIL;
+	act->call.owner = fair_project(image.project_id);
 	f->path = arena_printf(&act->arena, "%s/%s", e->cfg.image_dir, f->row.image_uid);
 	return FLOW_NEXT;
 }

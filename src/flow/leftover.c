@@ -34,6 +34,7 @@ static enum flow_verdict remove_load(struct flow_engine *e, struct db *ro, struc
 		store_move_load(ro, &act->arena, f->held.id, &f->move, err) < 0)
 		return FLOW_FAIL;
 	act->host_id = f->held.host_id;
+	act->call.owner = fair_project(f->s.project_id);
 	act->clears = f->held.server_id;
 	f->at_home = !f->s.deleted_us && f->s.host_id == f->held.host_id && f->held.id != f->s.id;
 	if (f->s.deleted_us || f->s.host_id != f->held.host_id || f->at_home)
@@ -77,7 +78,10 @@ static int remove_end(struct flow_engine *e, struct db *db, struct act *act, str
 {
 	const struct leftover *f = act->facts;
 
-	return move_unhold(e, db, f->held.id, err) || waiter_room(e, db, f->held.host_id, err) ? -1 : 0;
+	return move_unhold(e, db, f->held.id, err) || waiter_room(e, db, f->held.host_id, err) ||
+			       evidence_left(e, db, f->held.host_id, err)
+		       ? -1
+		       : 0;
 }
 
 static const struct flow_step remove_steps[] = {
@@ -119,7 +123,7 @@ int leftover_make(struct flow_engine *e, struct db *db, const struct server *s, 
 	if (rc <= 0)
 		return rc;
 	home.id = store_next_id(e->cfg.store);
-	if (move_unhold(e, db, s->id, err) || move_hold(e, db, &home, err))
+	if (move_hold_as(e, db, s->id, &home, err))
 		return -1;
 	return leftover_begin(e, db, home.id, request_id, now_us, err);
 }

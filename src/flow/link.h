@@ -4,7 +4,11 @@
 #ifndef FLOW_LINK_H
 #define FLOW_LINK_H
 
+#include "domain/host_evidence.h"
 #include "flow/internal.h"
+
+/* Finds a dead peer. */
+enum { KEEPALIVE_S = 3, KEEPALIVE_COUNT = 3 };
 
 enum link_state { LINK_WAITING, LINK_CONNECTING, LINK_CONNECTED };
 
@@ -31,8 +35,8 @@ struct link_slot {
 	struct connect *connecting;
 	bool gated;
 	struct link_slot *gate_next;
-	struct host_call *head, **tail; /* not yet on the lane */
-	unsigned queued, running;
+	struct fair line; /* calls that are not yet on the lane, by owners in turn */
+	unsigned running;
 };
 
 struct link {
@@ -43,7 +47,8 @@ struct link {
 	enum hv_accel accel;
 	const struct hv_driver *drv;
 	enum link_state state;
-	bool down_told, closing, looking, inventory_due;
+	bool closing, looking, inventory_due;
+	bool held; /* no connection is made: it is being fenced */
 	bool timer_closed; /* with `closing`: the memory goes when nothing is under way any more */
 	int64_t since_us, seen_us, epoch;
 	unsigned attempt; /* counts beginnings and ends of connections: what belongs to an earlier one is not
@@ -55,6 +60,18 @@ struct link {
 	struct tally *tally;
 	struct flow *parked;
 	struct drift_set *drift; /* drift.c; NULL: nothing was looked at yet */
+	struct {                 /* evidence.c: what is known of the host as a whole */
+		enum host_evidence told; /* by the row, or a unit that is on its way to it */
+		char source[16];
+		int64_t told_us;
+		bool fenced, stated, comes_back; /* the row's */
+		bool failed;
+		bool clean;               /* the last look over all of this connection found nothing left over */
+		int64_t heard_us, up_us;  /* monotonic: it stood until then, or stands since then */
+		struct evidence_losses losses;
+		int64_t auto_us;    /* monotonic: not fenced by itself before */
+		char held_why[160]; /* why it was not the last time */
+	} known;
 };
 
 struct link_set {
@@ -79,6 +96,31 @@ void link_wait(struct link *l, const char *why);
 void link_retry(struct link *l);
 /* Lets both connections go, and fails the calls that never started. */
 void link_close(struct link *l, const char *why);
+
+/* While it is held nothing is sent to the host; then it is connected anew. */
+void link_hold(struct link *l, bool held);
+
+/* ---- evidence.c ---- */
+
+/* As the row has it. */
+void evidence_take(struct link *l, const struct host_row *h);
+/* The connection is lost, or could not be made. */
+void evidence_failed(struct link *l, bool stood);
+/* The first look is judged: it stands. */
+void evidence_stands(struct link *l);
+/* As it would be with a connection, or without. */
+struct evidence_verdict evidence_of(const struct link *l, bool connected);
+/* Tells row, events and placement, when it is not what they were told last. */
+void evidence_tell(struct link *l);
+/* On the loop: a unit that is on its way tells this. */
+void evidence_note(struct link *l, const struct evidence_verdict *v);
+/* Inside a unit: the same of a verdict. */
+int evidence_write(struct flow_engine *e, struct db *db, int64_t host_id, const struct evidence_verdict *v,
+	int64_t epoch, struct error *err);
+/* Inside the unit of a first look: what was found on a host that was down. */
+int evidence_returned(struct flow_engine *e, struct db *db, const struct host_look *look, struct error *err);
+/* A look over all was judged, and found so many domains that should not be there. */
+void evidence_judged(struct link *l, size_t stale);
 
 /* ---- link_look.c ---- */
 

@@ -65,15 +65,21 @@ static void call_done(struct work *w, enum work_result res)
 		link_slot_pump(s);
 }
 
+/* One of each owner in turn. */
+static struct host_call *call_next(struct link_slot *s)
+{
+	struct fair_class *whose;
+	struct host_call *c = CONTAINER_OF(fair_pop(&s->line, &whose), struct host_call, turn);
+
+	fair_charge(&s->line, whose, 1, 0);
+	return c;
+}
+
 void link_slot_pump(struct link_slot *s)
 {
-	while (s->head && s->conn && s->running < link_lane_widths[s->id] && !s->l->closing) {
-		struct host_call *c = s->head;
+	while (s->line.n && s->conn && s->running < link_lane_widths[s->id] && !s->l->closing) {
+		struct host_call *c = call_next(s);
 
-		s->head = c->next;
-		if (!s->head)
-			s->tail = &s->head;
-		s->queued--;
 		c->conn = s->conn;
 		c->conn->refs++;
 		c->work = (struct work) {
@@ -88,36 +94,30 @@ void link_slot_pump(struct link_slot *s)
 			call_destroy(&c->work);
 		}
 	}
-	if (s->head && !s->conn && s->id == LINK_BULK && s->l->state == LINK_CONNECTED && !s->l->closing)
+	if (s->line.n && !s->conn && s->id == LINK_BULK && s->l->state == LINK_CONNECTED && !s->l->closing)
 		link_gate_enter(s);
 }
 
 void link_slot_fail(struct link_slot *s, enum err code, const char *why)
 {
-	struct host_call *c = s->head;
-
-	s->head = NULL;
-	s->tail = &s->head;
-	s->queued = 0;
-	while (c) {
-		struct host_call *next = c->next;
+	for (unsigned n = s->line.n; n; n--) { /* not those that `done` may bring */
+		struct host_call *c = call_next(s);
 		struct error err;
 
 		error_set(&err, code, "the host is not connected");
 		error_detail(&err, "%s", why);
 		c->done(c, -1, &err);
 		c->destroy(c);
-		c = next;
 	}
 }
 
 static void call_queue(struct link_slot *s, struct host_call *c)
 {
+	struct fair_class *whose = fair_class_get(&s->line, c->owner, FAIR_SHARE);
+
 	c->slot = s;
-	c->next = NULL;
-	*s->tail = c;
-	s->tail = &c->next;
-	s->queued++;
+	fair_push(&s->line, whose, &c->turn);
+	fair_class_put(&s->line, whose);
 	link_slot_pump(s);
 }
 

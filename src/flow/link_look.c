@@ -9,7 +9,6 @@
 #include "base/util.h"
 #include "flow/drift_set.h"
 #include "flow/server_parts.h"
-#include "store/event_rows.h"
 
 enum {
 	LOOKS_MAX = 128, /* single looks that may queue; beyond, one look over all is cheaper */
@@ -23,6 +22,7 @@ struct look {
 	struct flow_engine *e;
 	char one[UUID_TEXT];
 	bool first;
+	struct evidence_verdict verdict; /* of the first */
 	unsigned attempt; /* the link's, when it began */
 	unsigned refs;    /* the lane's, the loop's */
 };
@@ -69,6 +69,8 @@ static void look_over(struct look *k, const char *why)
 	} else if (why) {
 		log_event(LOG_WARNING, "host could not be looked over", "host", l->name, "error", why, NULL);
 	}
+	if (!k->look.one && l->inventory_due) /* asked for while it went on */
+		link_look_over(l, true);
 }
 
 static int look_unit_run(struct tick_unit *u, struct error *err)
@@ -77,9 +79,13 @@ static int look_unit_run(struct tick_unit *u, struct error *err)
 
 	if (k->e->dead)
 		return error_set(err, ERR_UNAVAILABLE, "the engine has stopped");
-	if (k->first && event_host_link(store_rw(k->e->cfg.store), k->look.host_id, true, err))
+	if (observe_apply(k->e, store_rw(k->e->cfg.store), &k->look, err))
 		return -1;
-	return observe_apply(k->e, store_rw(k->e->cfg.store), &k->look, err);
+	return k->first && (evidence_returned(k->e, store_rw(k->e->cfg.store), &k->look, err) ||
+				   evidence_write(k->e, store_rw(k->e->cfg.store), k->look.host_id,
+					   &k->verdict, k->look.epoch, err))
+		       ? -1
+		       : 0;
 }
 
 static void look_unit_finish(struct tick_unit *u, enum tick_outcome outcome, const struct error *err)
@@ -112,10 +118,14 @@ static void look_done(struct host_call *c, int rc, const struct error *err)
 		look_over(k, err->detail[0] ? err->detail : err->msg);
 		return;
 	}
+	if (k->look.has_inventory && inventory_machine(store_ro(k->e->cfg.store), &k->look, &local)) {
+		link_wait(l, local.msg); /* what it has says nothing about this host */
+		return;
+	}
 	if (!k->look.has_inventory)
 		differs = observe_differs(k->e, store_ro(k->e->cfg.store), &k->look, &local);
 	if (!k->look.one) {
-		observe_orphans(k->e, &k->look);
+		evidence_judged(l, observe_orphans(k->e, &k->look));
 		drift_look(l, &k->look);
 	}
 	if (differs < 0) {
@@ -124,8 +134,11 @@ static void look_done(struct host_call *c, int rc, const struct error *err)
 		look_over(k, NULL);
 	} else {
 		if (k->look.has_inventory) {
-			k->look.placed = !k->first && link_placed(l);
-			l->down_told = false; /* the unit says that it is up */
+			k->verdict = evidence_of(l, true);
+			k->look.up = k->first ? k->verdict.state == EVIDENCE_CONNECTED : link_placed(l);
+			k->look.placed = !k->first;
+			if (k->first)
+				evidence_note(l, &k->verdict);
 			l->telling++;
 		}
 		k->refs++;
@@ -177,7 +190,7 @@ void link_look_at(struct link *l, const char *uuid)
 {
 	if (l->state != LINK_CONNECTED || l->e->stopping)
 		return;
-	if (l->slots[LINK_OPS].queued > LOOKS_MAX)
+	if (l->slots[LINK_OPS].line.n > LOOKS_MAX)
 		link_look_over(l, false);
 	else
 		link_look_start(l, false, false, uuid);

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "flow/drain.h"
 #include "flow/internal.h"
 #include "flow/run.h"
 #include "flow/server_parts.h"
@@ -162,6 +163,7 @@ static int finish_action(struct flow *f, struct db *db, const char *message, str
 /* What a flow that ended or failed leaves to others. One that gave way leaves it to the deletion. */
 static int run_over(struct flow *f, struct db *db, struct error *err)
 {
+	drain_changed(f->e);
 	return image_flow_ended(f->e, db, f->act ? f->act->host_id : 0, f->request_id, err);
 }
 
@@ -282,7 +284,9 @@ static void unit_gone(struct flow *f)
 /* Its row is as it was: the same again, since every act may run twice. */
 static void unit_failed(struct flow *f, const struct error *err)
 {
-	log_flow(f, LOG_ERR, "flow's step could not be written", err);
+	/* that the database takes no writes is told of once, by who watches over it */
+	log_flow(f, flow_error_passes(err->code) ? LOG_DEBUG : LOG_ERR, "flow's step could not be written",
+		err);
 	f->tries++;
 	sleep_for(f, engine_backoff_ms(f->e, f->tries));
 }
@@ -339,14 +343,20 @@ static void submit(struct flow *f, enum flow_verdict verdict)
 	f->verdict = verdict;
 	f->to_delete = f->gave_up = false;
 	f->phase = PHASE_COMMIT;
-	f->unit = (struct tick_unit) { .run = unit_run, .finish = unit_finish, .patient = true };
+	f->unit = (struct tick_unit) {
+		.run = unit_run,
+		.finish = unit_finish,
+		.patient = true,
+		.owner = f->act ? f->act->call.owner : 0,
+	};
 	f->e->committing++;
 	tick_submit(f->e->cfg.tick, &f->unit);
 }
 
 bool flow_error_passes(enum err code)
 {
-	return code == ERR_UNREACHABLE || code == ERR_TIMEOUT || code == ERR_BUSY || code == ERR_UNAVAILABLE;
+	return code == ERR_UNREACHABLE || code == ERR_TIMEOUT || code == ERR_BUSY || code == ERR_UNAVAILABLE ||
+	       code == ERR_NO_SPACE;
 }
 
 /* Something went wrong: does it pass? What happened on a host that could not be heard is unknown, so it is

@@ -191,8 +191,7 @@ int identity_create(struct api *api, struct identity **out, struct error *err)
 
 	(void)err;
 	id->api = api;
-	id->passwords = lane_create(
-		api->lanes, "passwords", api->config.password_threads, api->config.password_queue);
+	password_pool_create(id);
 	id->cache = cache_create();
 	id->local_root = make_local_root();
 	*out = id;
@@ -203,7 +202,7 @@ void identity_destroy(struct identity *id)
 {
 	if (!id)
 		return;
-	lane_destroy(id->passwords);
+	password_pool_destroy(id);
 	cache_drop(id->cache);
 	free(id->cache->slots);
 	EVP_MD_free(id->cache->md);

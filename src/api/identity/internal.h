@@ -5,6 +5,7 @@
 
 #include "api/identity/identity.h"
 #include "base/crypto.h"
+#include "base/fair.h"
 #include "base/util.h"
 #include "domain/password.h"
 #include "loop/lane.h"
@@ -23,6 +24,8 @@ struct token_cache;
 struct identity {
 	struct api *api;
 	struct lane *passwords; /* scrypt: slow on purpose, so never on the loop */
+	struct fair line;       /* those that wait for it, in turn by who asks */
+	unsigned hashing;
 	struct token_cache *cache;
 	struct principal *local_root;
 };
@@ -49,9 +52,12 @@ struct password_work {
 enum password_outcome { PASSWORD_OK, PASSWORD_WRONG, PASSWORD_USED, PASSWORD_NO_MEMORY };
 /* Called on the loop; `made`: the hash of `fresh`, in the call's arena. */
 typedef void password_then(struct api_call *c, enum password_outcome outcome, const char *made);
-/* Copies what it is given. -1 with ERR_BUSY when too many wait; then nothing is called. */
+/* Copies what it is given. -1 with ERR_BUSY when too many wait; then nothing is called. Who has most in line makes
+ * room for who has less, and is answered that. */
 int password_submit(
 	struct api_call *c, const struct password_work *what, password_then *then, struct error *err);
+void password_pool_create(struct identity *id);
+void password_pool_destroy(struct identity *id);
 /* 0 for PASSWORD_OK, else -1 with what the caller is told. */
 int password_refused(const struct api_call *c, enum password_outcome outcome, struct error *err);
 

@@ -2,9 +2,12 @@
 /* The operator's table, and what concerns the cloud as a whole: status, configuration, check. */
 #include "api/operator/operator.h"
 
+#include "api/admission.h"
+
 #include <stdlib.h>
 
 #include "api/identity/identity.h"
+#include "api/resources.h"
 #include "base/util.h"
 #include "cloudd/version.h"
 #include "domain/price_book.h"
@@ -58,6 +61,7 @@ static void write_counters(struct api_call *c)
 	jw_object(b);
 	jw_kv_int(b, "served", (int64_t)c->api->requests);
 	jw_kv_int(b, "denied", (int64_t)c->api->denied);
+	admission_write(c);
 	jw_end_object(b);
 }
 
@@ -95,6 +99,7 @@ int operator_status(struct api_call *c, struct error *err)
 	jw_kv_int(b, "schema", store_schema_version(c->api->store));
 	jw_end_object(b);
 	backup_state_write(c);
+	resources_write(c);
 	write_counters(c);
 	jw_end_object(b);
 	return 0;
@@ -181,10 +186,24 @@ static const struct api_route routes[] = {
 	{ "GET", "/hosts/{host}", host_show, ROLE_ADMIN, 0, 0, 0, "host.show" },
 	{ "PATCH", "/hosts/{host}", host_update, ROLE_ADMIN, 0, 0, 0, "host.update", &host_update_body },
 	{ "DELETE", "/hosts/{host}", host_delete, ROLE_ADMIN, 0, 0, 0, "host.delete" },
+	{ "GET", "/hosts/{host}/drain", host_drain_show, ROLE_ADMIN, 0, 0, 0, "host.drain_show" },
 	{ "POST", "/hosts/{host}/action", host_action, ROLE_ADMIN, 0, 0, 0, "host.action",
 		&host_action_body },
+	{ "GET", "/hosts/{host}/fence-agent", fence_agent_show, ROLE_ADMIN, 0, 0, 0, "fence_agent.show" },
+	{ "PUT", "/hosts/{host}/fence-agent", fence_agent_set, ROLE_ADMIN, 0, 0, 0, "fence_agent.set",
+		&fence_agent_body },
+	{ "DELETE", "/hosts/{host}/fence-agent", fence_agent_clear, ROLE_ADMIN, 0, 0, 0, "fence_agent.clear" },
+	{ "GET", "/hosts/{host}/power", host_power_show, ROLE_ADMIN, 0, 0, 0, "host.power_show" },
+	{ "POST", "/hosts/{host}/power", host_power, ROLE_ADMIN, 0, 0, 0, "host.power", &host_power_body },
+	{ "GET", "/hosts/{host}/evacuation", host_evacuation_show, ROLE_ADMIN, 0, 0, 0,
+		"host.evacuation_show" },
+	{ "POST", "/hosts/{host}/evacuation", host_evacuate, ROLE_ADMIN, 0, 0, ROUTE_NO_BODY,
+		"host.evacuate" },
+	{ "DELETE", "/hosts/{host}/evacuation", host_evacuation_stop, ROLE_ADMIN, 0, 0, 0,
+		"host.evacuation_stop" },
 	{ "GET", "/gpus", gpu_list, ROLE_ADMIN, 0, 0, 0, "gpu.list" },
 	{ "GET", "/gpus/{gpu}", gpu_show, ROLE_ADMIN, 0, 0, 0, "gpu.show" },
+	{ "GET", "/gpus/{gpu}/history", gpu_history, ROLE_ADMIN, 0, 0, 0, "gpu.history" },
 	{ "POST", "/gpus/{gpu}/action", gpu_action, ROLE_ADMIN, 0, 0, 0, "gpu.action", &gpu_action_body },
 	{ "GET", "/flows", flow_list, ROLE_ADMIN, 0, 0, 0, "flow.list" },
 	{ "GET", "/flows/{flow}", flow_show, ROLE_ADMIN, 0, 0, 0, "flow.show" },
@@ -239,13 +258,13 @@ static const struct api_route routes[] = {
 	{ "POST", "/months/{month}/close", month_close, ROLE_ADMIN, 0, 0, ROUTE_NO_BODY, "month.close" },
 	{ "GET", "/months/{month}/verify", month_verify, ROLE_ADMIN, 0, 0, ROUTE_OWN, "month.verify" },
 	{ "GET", "/budgets", budget_list, ROLE_READER, 0, 0, 0, "budget.list" },
-	{ "POST", "/budgets", budget_create, ROLE_MEMBER, 0, 0, 0, "budget.create", &budget_create_body },
+	{ "POST", "/budgets", budget_create, ROLE_MEMBER, 0, 0, ROUTE_GROWS, "budget.create", &budget_create_body },
 	{ "GET", "/budgets/{budget}", budget_show, ROLE_READER, 0, 0, 0, "budget.show" },
 	{ "PATCH", "/budgets/{budget}", budget_change, ROLE_MEMBER, 0, 0, 0, "budget.change",
 		&budget_change_body },
 	{ "DELETE", "/budgets/{budget}", budget_delete, ROLE_MEMBER, 0, 0, 0, "budget.delete" },
 	{ "GET", "/webhooks", webhook_list, ROLE_READER, 0, 0, 0, "webhook.list" },
-	{ "POST", "/webhooks", webhook_create, ROLE_MEMBER, 0, 0, ROUTE_ANEW, "webhook.create",
+	{ "POST", "/webhooks", webhook_create, ROLE_MEMBER, 0, 0, ROUTE_ANEW | ROUTE_GROWS, "webhook.create",
 		&webhook_create_body },
 	{ "GET", "/webhooks/{webhook}", webhook_show, ROLE_READER, 0, 0, 0, "webhook.show" },
 	{ "DELETE", "/webhooks/{webhook}", webhook_delete, ROLE_MEMBER, 0, 0, 0, "webhook.delete" },
