@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -32,7 +33,8 @@ static bool client_connect(struct client *c)
 	if (c->fd >= 0)
 		return true;
 	memcpy(a.sun_path + 1, client_socket, n);
-	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	/* not the daemon's: there is always one more */
+	c->fd = (int)syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->fd >= 0 && connect(c->fd, (struct sockaddr *)&a,
 				  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + n)) == 0)
 		return true;

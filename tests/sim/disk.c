@@ -33,6 +33,7 @@ struct file {
 static struct file files[FILES];
 static size_t files_n;
 static struct file *of_fd[FDS];
+static bool of_daemon[FDS]; /* in its directory */
 
 /* The databases and what the audit keeps: what promises stand on. */
 static bool kept(const char *path)
@@ -196,8 +197,11 @@ static int open_tracked(const char *path, int flags, mode_t mode)
 
 	if (sched_on() && !strcmp(path, "/proc/sys/kernel/random/boot_id"))
 		path = "boot_id";
+	if (io_scarce(SCARCE_DESCRIPTORS, EMFILE))
+		return -1;
 	fd = (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 	if (fd >= 0 && fd < FDS && sched_on()) {
+		of_daemon[fd] = strstr(path, "state/") != NULL;
 		of_fd[fd] = kept(path) ? file_of(path) : NULL;
 		if (of_fd[fd] && flags & O_TRUNC)
 			forget_all(of_fd[fd]);
@@ -223,15 +227,28 @@ OPEN(open64)
 int close(int fd)
 {
 	if (fd >= 0 && fd < FDS)
-		of_fd[fd] = NULL;
+		of_fd[fd] = NULL, of_daemon[fd] = false;
 	sched_io();
 	return (int)syscall(SYS_close, fd);
+}
+
+bool disk_is_full(int fd, int64_t at, size_t n)
+{
+	struct stat st;
+
+	if (!scarce[SCARCE_DISK] || fd < 0 || fd >= FDS || !of_daemon[fd])
+		return false;
+	if (at >= 0 && fstat(fd, &st) == 0 && (off_t)(at + (int64_t)n) <= st.st_size)
+		return false; /* what it has it keeps */
+	return io_scarce(SCARCE_DISK, ENOSPC);
 }
 
 static ssize_t pwrite_tracked(int fd, const void *p, size_t n, off_t at)
 {
 	struct file *f = tracked(fd);
 
+	if (disk_is_full(fd, at, n))
+		return -1;
 	if (f) {
 		sched_point(AT_WRITE);
 		note(f, fd, p, n, at);

@@ -9,6 +9,7 @@
 #include "client.h"
 #include "hv/sim_world.h"
 #include "sched.h"
+#include "setup.h"
 #include "status.h"
 
 enum { SETTLE_S = 3 * 86400 };
@@ -45,8 +46,9 @@ static const char *text(const json_t *o, const char *key)
 static void make_peace(void)
 {
 	run->last = true;
+	memset(scarce, 0, sizeof scarce);
 	for (int i = 0; i < HOSTS; i++) {
-		char world[16], path[64];
+		char world[16], path[64], body[400];
 
 		snprintf(world, sizeof world, "host%d", i + 1);
 		snprintf(path, sizeof path, "/cloud/v1/hosts/%s/action", world);
@@ -54,8 +56,10 @@ static void make_peace(void)
 		sim_release(world);
 		sim_events(world, false, false);
 		sim_set_down(world, false);
+		setup_host_body(i, body, sizeof body);
+		post("/cloud/v1/hosts", body); /* if it is away */
 		if (run->host_dead[i])
-			post(path, "{\"revive\": {\"reason\": \"sim\"}}");
+			post(path, "{\"revive\": null}");
 		run->host_dead[i] = false;
 	}
 	event("--- peace");
@@ -198,6 +202,16 @@ static void judge_domain(const json_t *s, size_t row)
 		problem("server %s is %s and runs", text(s, "name"), text(s, "status"));
 }
 
+uint32_t status_bit(const char *status)
+{
+	if (str_eq(status, "SHELVED"))
+		return BIT_SHELVED;
+	for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
+		if (str_eq(statuses[i].status, status))
+			return statuses[i].bit;
+	return 0;
+}
+
 static json_t *find(json_t *list, const char *key, const char *value)
 {
 	json_t *o;
@@ -232,7 +246,8 @@ static void judge_worlds(json_t *servers)
 		}
 		for (struct sim_node *n = sim_table_next(&w->mdevs, NULL); n;
 			n = sim_table_next(&w->mdevs, n)) {
-			bool used = false;
+			/* a resize on one host keeps what the other flavor had */
+			bool used = find(servers, "status", "VERIFY_RESIZE") != NULL;
 
 			for (struct sim_node *k = sim_table_next(&w->doms, NULL); k;
 				k = sim_table_next(&w->doms, k)) {

@@ -12,7 +12,9 @@ enum {
 	HOSTS = 3,
 	TENANTS = 3,
 	SERVERS_MAX = 96,
-	STEPS_MAX = 128,
+	STEPS_MAX = 192,
+	FLAVORS = 7,
+	IMAGES_MAX = 12,
 	LATE_MAX = 16,
 	EVENTS_KEPT = 400,
 	EVENT_TEXT = 200,
@@ -24,7 +26,14 @@ enum {
 /* How a life ends. */
 enum death { DEATH_NONE, DEATH_STOP, DEATH_KILL, DEATH_POWER };
 /* At the nth of what it ends. */
-enum death_at { AT_POINT, AT_SYNC, AT_WRITE, AT_HOST_CALL, AT_STEP, DEATH_ATS };
+enum death_at { AT_POINT, AT_SYNC, AT_WRITE, AT_HOST_CALL, AT_STEP, DEATH_ATS, AT_AIM = DEATH_ATS };
+/* At which step of a flow, and where. */
+enum aim_at { AIM_BEFORE, AIM_WITHIN, AIM_AFTER, AIM_ATS };
+struct aim {
+	size_t step;
+	enum aim_at at;
+	unsigned left; /* the nth time that it comes there */
+};
 /* Exit codes of a life. */
 enum {
 	LIFE_STOPPED = 0,
@@ -57,6 +66,9 @@ enum fault {
 	FAULT_GUEST_OFF,
 	FAULT_POOL_FULL,
 	FAULT_CLOCK_STEP,
+	FAULT_DISK_FULL,
+	FAULT_NO_DESCRIPTORS,
+	FAULT_NO_MEMORY,
 	FAULT_CLIENT_DROPPED,
 	FAULT_CLIENT_SLOW,
 	FAULT_REPEATED_REQUEST,
@@ -89,7 +101,8 @@ struct late { /* a host call that was under way when the daemon died, and comes 
 
 struct step_cover {
 	char name[64];
-	uint32_t before, within, after, done;
+	bool acts;                    /* else it has no before and no within */
+	uint32_t died[AIM_ATS], done; /* died: by enum aim_at */
 };
 
 struct totals { /* summed up over seeds */
@@ -106,8 +119,16 @@ struct profile {     /* what may go wrong in a seed; chances in thousandths */
 	unsigned request_drop, request_slow, request_twice;
 	unsigned chaos; /* of hosts and guests */
 	unsigned clock;
+	unsigned scarce; /* disk, descriptors, memory of the controller's */
 	unsigned lives, requests;
 	bool spurious;
+	bool confirms; /* resizes are confirmed by themselves */
+};
+
+struct image { /* of a tenant's own */
+	char id[40];
+	uint8_t tenant;
+	bool ready;
 };
 
 struct run {
@@ -119,16 +140,18 @@ struct run {
 	enum death death;
 	enum death_at death_at;
 	uint64_t death_left;
+	struct aim aim;
 	struct profile profile;
 	struct promise servers[SERVERS_MAX];
 	size_t servers_n;
 	struct late late[LATE_MAX];
 	char in_flight[64][64]; /* steps that act now */
 	unsigned host_boots[HOSTS];
-	bool host_dead[HOSTS], host_removed[HOSTS];
+	bool host_dead[HOSTS];
 	unsigned requests_left;
 	char admin[512], tokens[TENANTS][512], projects[TENANTS][40], groups[TENANTS][40], image[40],
-		flavors[4][40];
+		flavors[FLAVORS][40];
+	struct image images[IMAGES_MAX];
 	char events[EVENTS_KEPT][EVENT_TEXT];
 	uint64_t events_n;
 	char problems[PROBLEMS_MAX][PROBLEM_TEXT];
@@ -137,6 +160,10 @@ struct run {
 };
 
 extern struct run *run;
+
+/* What the controller has none of for now. */
+enum scarce { SCARCE_DISK, SCARCE_DESCRIPTORS, SCARCE_MEMORY, SCARCE };
+extern bool scarce[SCARCE];
 
 /* Randomness: one stream for what the world does, one for the order of threads, one for the daemon's own. */
 uint64_t rnd(uint64_t *state);
@@ -164,7 +191,6 @@ void judge(void);
 void wraps_worlds(void);
 void wraps_at_death(void);
 void wraps_late(const struct late *l);
-void wraps_hook(const char *step, const char *point);
 const char *late_name(enum late_op op);
 
 #endif

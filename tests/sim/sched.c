@@ -44,6 +44,7 @@ static int tasks_n;
 static bool on;
 static int held; /* depth: no switches */
 static uint64_t until_switch;
+static unsigned soon; /* the daemon dies after so many points; 0: no */
 static bool stop_wanted;
 static uint64_t io_done; /* what may make a descriptor ready happened so often */
 static int on_mutex;     /* who waits for one, at most */
@@ -240,7 +241,7 @@ void sched_unhold(void)
 	held--;
 }
 
-static void die(void)
+void sched_die(void)
 {
 	bool power = run->death == DEATH_POWER;
 
@@ -251,6 +252,12 @@ static void die(void)
 	if (power)
 		disk_lose_power();
 	syscall(SYS_exit_group, power ? LIFE_POWER : LIFE_KILLED);
+	abort();
+}
+
+void sched_die_soon(unsigned points)
+{
+	soon = points;
 }
 
 void sched_point(enum death_at kind)
@@ -259,7 +266,9 @@ void sched_point(enum death_at kind)
 		return;
 	run->totals.points++;
 	if (run->death > DEATH_STOP && kind == run->death_at && --run->death_left == 0)
-		die();
+		sched_die();
+	if (soon && --soon == 0)
+		sched_die();
 	if (--until_switch)
 		return;
 	next_switch();

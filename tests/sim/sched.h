@@ -21,6 +21,9 @@ bool sched_readable(int fd, int64_t timeout_ms);
 bool sched_writable(int fd, int64_t timeout_ms);
 /* Somebody else's turn? Here the daemon may also die. */
 void sched_point(enum death_at kind);
+/* The daemon dies: now, or at the nth point from now (0: not after all). */
+void sched_die(void) __attribute__((noreturn));
+void sched_die_soon(unsigned points);
 /* The daemon is to be told to stop, as SIGTERM would. */
 void sched_stop_daemon(void);
 void sched_leave(int code) __attribute__((noreturn));
@@ -31,6 +34,10 @@ void sched_io(void);
 void sched_hold(void);
 void sched_unhold(void);
 
+/* io.c: it is scarce now; errno says so. */
+bool io_scarce(enum scarce what, int error);
+/* disk.c: this write finds no room (at < 0: at the end); errno says so. */
+bool disk_is_full(int fd, int64_t at, size_t n);
 /* disk.c: the files as of their last sync, with some of what was written since. */
 void disk_lose_power(void);
 

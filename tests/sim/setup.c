@@ -82,24 +82,30 @@ static void make_people(void)
 
 static void make_flavors(void)
 {
-	static const char *const specs[] = {
-		"\"vcpus\": 1, \"ram\": 1024, \"disk\": 5",
-		"\"vcpus\": 2, \"ram\": 2048, \"disk\": 10",
-		"\"vcpus\": 2, \"ram\": 2048, \"disk\": 10",
-		"\"vcpus\": 4, \"ram\": 4096, \"disk\": 10",
+	static const struct {
+		const char *size, *specs;
+	} flavors[FLAVORS] = {
+		{ "\"vcpus\": 1, \"ram\": 1024, \"disk\": 5", NULL },
+		{ "\"vcpus\": 2, \"ram\": 2048, \"disk\": 10", NULL },
+		{ "\"vcpus\": 2, \"ram\": 2048, \"disk\": 10", "\"pci_passthrough:alias\": \"a100:1\"" },
+		{ "\"vcpus\": 4, \"ram\": 4096, \"disk\": 10", "\"pci_passthrough:alias\": \"a100:2\"" },
+		{ "\"vcpus\": 1, \"ram\": 1024, \"disk\": 5",
+			"\"resources:VGPU\": \"1\", \"cloudd:gpu_profile\": \"nvidia-474\"" },
+		{ "\"vcpus\": 2, \"ram\": 2048, \"disk\": 10",
+			"\"pci_passthrough:alias\": \"a100:1\", \"cloudd:preemptible\": \"true\"" },
+		{ "\"vcpus\": 2, \"ram\": 2048, \"disk\": 5", "\"hw:numa_nodes\": \"2\"" },
 	};
-	char body[200], path[100];
+	char body[300], path[100];
 
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < FLAVORS; i++) {
 		snprintf(body, sizeof body, "{\"flavor\": {\"name\": \"f%d\", \"id\": \"%d\", %s}}", i, i + 1,
-			specs[i]);
+			flavors[i].size);
 		json_decref(want("POST", "/compute/v2.1/flavors", body, NULL, 200));
 		snprintf(run->flavors[i], sizeof run->flavors[i], "%d", i + 1);
-		if (i < 2)
+		if (!flavors[i].specs)
 			continue;
 		snprintf(path, sizeof path, "/compute/v2.1/flavors/%d/os-extra_specs", i + 1);
-		snprintf(body, sizeof body, "{\"extra_specs\": {\"pci_passthrough:alias\": \"a100:%d\"}}",
-			i - 1);
+		snprintf(body, sizeof body, "{\"extra_specs\": {%s}}", flavors[i].specs);
 		json_decref(want("POST", path, body, NULL, 200));
 	}
 }
@@ -128,23 +134,48 @@ void setup_uri(int host, char out[200])
 {
 	snprintf(out, 200,
 		"sim://"
-		"host%d?vcpus=64&ram_gib=256&disk_gib=100000&cells=2&gpus=4&gpu=10de:20b0&move_ms=3000&state="
-		"host%d.state",
+		"host%d?vcpus=64&ram_gib=256&disk_gib=100000&cells=2&gpus=4&gpu=10de:20b0&move_ms=3000&"
+		"mdev=nvidia-474:4:A100-1-5C&state=host%d.state",
 		host + 1, host + 1);
+}
+
+void setup_host_body(int host, char *out, size_t size)
+{
+	char uri[200];
+
+	setup_uri(host, uri);
+	snprintf(out, size, "{\"host\": {\"name\": \"host%d\", \"uri\": \"%s\", \"vcpu_ratio\": 16}}",
+		host + 1, uri);
+}
+
+/* One of each host's GPUs is to be had in parts. */
+static void cut_gpus(void)
+{
+	json_t *all = want("GET", "/cloud/v1/gpus", NULL, NULL, 200), *list = json_object_get(all, "gpus"),
+	       *g;
+	char path[120];
+	size_t i;
+
+	json_array_foreach(list, i, g)
+	{
+		if (i % 4)
+			continue;
+		snprintf(path, sizeof path, "/cloud/v1/gpus/%s/action",
+			json_string_value(json_object_get(g, "id")));
+		json_decref(want("POST", path, "{\"cut\": {\"as\": \"mdev\"}}", NULL, 200));
+	}
+	json_decref(all);
 }
 
 static void make_hosts(void)
 {
-	char body[400], path[64], uri[200];
+	char body[400], path[64];
 
 	for (int i = 0; i < HOSTS; i++) {
 		json_t *all;
 		bool there = false;
 
-		setup_uri(i, uri);
-		snprintf(body, sizeof body,
-			"{\"host\": {\"name\": \"host%d\", \"uri\": \"%s\", \"vcpu_ratio\": 16}}", i + 1,
-			uri);
+		setup_host_body(i, body, sizeof body);
 		json_decref(want("POST", "/cloud/v1/hosts", body, NULL, 201));
 		snprintf(path, sizeof path, "/cloud/v1/hosts/host%d", i + 1);
 		for (int k = 0; k < 100 && !there; k++) {
@@ -170,6 +201,7 @@ static void setup_main(void *arg)
 	make_flavors();
 	make_image();
 	make_hosts();
+	cut_gpus();
 	for (int i = 0; i < TENANTS; i++) {
 		struct client c = { .fd = -1, .calm = true, .token = run->tokens[i] };
 		struct reply r;

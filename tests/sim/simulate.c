@@ -2,7 +2,8 @@
 /* Lives through clouds by seed: the whole daemon in this process, on simulated hosts, time and randomness,
  *killed and started again; see docs/simulation.md.
  *
- *	simulate [--seeds N] [--from SEED] [--jobs N] [--seconds N] [--twice] [--verbose] [--keep] */
+ *	simulate [--seeds N] [--from SEED] [--jobs N] [--seconds N] [--cover] [--twice] [--verbose] [--keep]
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -26,8 +27,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "aim.h"
 #include "base/sign.h"
 #include "client.h"
+#include "cloudctl/audit_source.h"
 #include "sched.h"
 #include "setup.h"
 
@@ -55,6 +58,9 @@ const char *const fault_names[FAULTS] = {
 	[FAULT_GUEST_OFF] = "guest_off",
 	[FAULT_POOL_FULL] = "pool_full",
 	[FAULT_CLOCK_STEP] = "clock_step",
+	[FAULT_DISK_FULL] = "disk_full",
+	[FAULT_NO_DESCRIPTORS] = "no_descriptors",
+	[FAULT_NO_MEMORY] = "no_memory",
 	[FAULT_CLIENT_DROPPED] = "client_dropped",
 	[FAULT_CLIENT_SLOW] = "client_slow",
 	[FAULT_REPEATED_REQUEST] = "request_repeated",
@@ -64,6 +70,7 @@ const char *const outcome_names[OUTCOMES] = { "done", "refused", "busy", "lost" 
 enum { LIFE_MAX_S = 120 }; /* of real time: who takes longer turns in a circle */
 
 struct run *run;
+static bool cover;    /* all deaths are aimed, seed by seed at the next */
 static char top[256]; /* where the copies live */
 
 /* --- randomness ----------------------------------------------------------------------------------------- */
@@ -105,6 +112,31 @@ static int vfs_random(sqlite3_vfs *vfs, int n, char *out)
 	return rand_fill((unsigned char *)out, n) ? n : 0;
 }
 
+static sqlite3_mem_methods memory; /* SQLite's own */
+
+static void *short_malloc(int n)
+{
+	return chance(scarce[SCARCE_MEMORY] ? 2 : 0) ? NULL : memory.xMalloc(n);
+}
+
+static void *short_realloc(void *p, int n)
+{
+	return chance(scarce[SCARCE_MEMORY] ? 2 : 0) ? NULL : memory.xRealloc(p, n);
+}
+
+/* What SQLite allocates may fail: it says so. */
+static void own_memory(void)
+{
+	sqlite3_mem_methods shorter;
+
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* else a lock for each allocation */
+	sqlite3_config(SQLITE_CONFIG_GETMALLOC, &memory);
+	shorter = memory;
+	shorter.xMalloc = short_malloc;
+	shorter.xRealloc = short_realloc;
+	sqlite3_config(SQLITE_CONFIG_MALLOC, &shorter);
+}
+
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 static void own_randomness(void)
@@ -114,7 +146,7 @@ static void own_randomness(void)
 	};
 
 	RAND_set_rand_method(&method);
-	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* a lock for each allocation */
+	own_memory();
 	sqlite3_initialize();
 	sqlite3_vfs_find(NULL)->xRandomness = vfs_random;
 }
@@ -197,8 +229,10 @@ static void walk(const char *from, const char *to)
 		rmdir(from);
 }
 
-static void write_config(void)
+/* What may be set one way or another is drawn. */
+static void write_config(bool drawn)
 {
+	static const int offloads[] = { 0, 20, 300, -1 };
 	FILE *f = fopen("cloudd.conf", "we");
 
 	fputs("[cloudd]\nstate_dir = state\nlog_level = info\n"
@@ -206,8 +240,16 @@ static void write_config(void)
 	      "[identity]\ntoken_ttl_s = 2592000\n"
 	      "[hosts]\npoll_s = 30\nretry_min_ms = 100\ncall_timeout_ms = 20000\nretry_max_ms = 10000\n"
 	      "[network public]\nsource = network:sim\ncidr = 10.64.0.0/12\ngateway = 10.64.0.1\n"
-	      "[gpu a100]\nvendor = 10de\nproduct = 20b0\n",
+	      "[gpu a100]\nvendor = 10de\nproduct = 20b0\n"
+	      "[audit]\naudit_witness = witness\n"
+	      "[compute]\nkeypair_type = ed25519\n",
 		f);
+	if (drawn)
+		fprintf(f,
+			"shelved_offload_s = %d\ngpu_reset = %s\nresize_to_same_host = %s\nresize_confirm_s "
+			"= %d\n",
+			offloads[dice(4)], dice(3) ? "true" : "false", dice(2) ? "true" : "false",
+			run->profile.confirms ? 120 : 0);
 	fclose(f);
 	mkdir("state", 0700);
 }
@@ -320,15 +362,38 @@ static int live_once(void)
 
 /* --- a seed --------------------------------------------------------------------------------------------- */
 
+/* The audit as one who does not believe the daemon reads it: its chain, its heads, and those that a witness
+ * kept. */
+static void verify_audit(void)
+{
+	struct audit_trust trust = { 0 };
+	struct audit_result found = { 0 };
+	unsigned char key[1][SIGN_PUBLIC];
+	struct error err = { 0 };
+
+	trust.keys = key;
+	trust.keys_n = 1;
+	if (sign_public_load("state/audit.key.pub", key[0], &err) < 0 ||
+		(access("witness", R_OK) == 0 && audit_heads_read(&trust.heads, "witness", &err) < 0) ||
+		audit_source_database("state/cloudd.db", &trust, &found, &err) < 0)
+		problem("the audit cannot be read: %s (%s)", err.msg, err.detail);
+	else if (found.walk.bad)
+		problem("audit record %lld: %s", (long long)found.walk.bad_seq, found.walk.what);
+	run->totals.checked += (uint64_t)(found.walk.records + found.walk.heads);
+	audit_heads_finish(&trust.heads);
+	audit_result_finish(&found);
+}
+
 static void draw_profile(void)
 {
-	static const unsigned means[] = { 5, 60, 200, 1000, 1000, 5000, 5000, 5000 };
+	static const unsigned means[] = { 2, 10, 30, 100, 100, 500, 500, 500 };
 	struct profile *p = &run->profile;
 
 	*p = (struct profile) { .switch_mean = means[dice(8)], .spurious = chance(300) };
 	p->strict = chance(400);
-	p->lives = 1 + dice(4);
-	p->requests = 20 + dice(60);
+	p->confirms = chance(250);
+	p->lives = 1 + dice(5);
+	p->requests = 15 + dice(50);
 	if (chance(700)) {
 		unsigned rate = 1 + dice(40);
 
@@ -340,16 +405,19 @@ static void draw_profile(void)
 	p->request_twice = chance(500) ? dice(300) : 0;
 	p->chaos = chance(700) ? dice(400) : 0;
 	p->clock = chance(300) ? 200 : 0;
+	p->scarce = chance(200) ? 200 : 0;
 }
 
 static void draw_death(void)
 {
-	static const uint32_t most[DEATH_ATS] = { 60000, 300, 600, 300, 120 };
+	static const uint32_t most[DEATH_ATS] = { 20000, 300, 600, 300, 120 };
 
-	run->death = DEATH_NONE;
-	if (run->last)
-		return;
 	run->death = chance(100) ? DEATH_STOP : chance(400) ? DEATH_POWER : DEATH_KILL;
+	if (cover || chance(600)) {
+		run->death = run->death == DEATH_STOP ? DEATH_KILL : run->death;
+		aim_set(cover ? (run->seed + run->life * 7919) % aims_n() : dice((uint32_t)aims_n()));
+		return;
+	}
 	run->death_at = chance(500) ? AT_STEP : (enum death_at)dice(DEATH_ATS);
 	run->death_left = 1 + dice(chance(200) ? most[run->death_at] / 20 : most[run->death_at]);
 }
@@ -382,6 +450,7 @@ static uint64_t live_seed(const struct run *template, uint64_t seed, const char 
 	walk(from, dir);
 	if (chdir(dir))
 		abort();
+	write_config(true);
 	for (run->life = 0; run->life < run->lives && !run->problems_n; run->life++) {
 		run->last = false;
 		run->requests_left = run->profile.requests;
@@ -392,6 +461,8 @@ static uint64_t live_seed(const struct run *template, uint64_t seed, const char 
 			run->judged = true;
 		live_once();
 	}
+	if (!run->problems_n)
+		verify_audit();
 	run->totals.seeds++;
 	run->totals.virtual_s += (uint64_t)((run->mono_ns - template->mono_ns) / 1000000000);
 	run->totals.violations += run->problems_n > 0;
@@ -411,7 +482,7 @@ static void say_problems(void)
 {
 	uint64_t first = run->events_n > 60 ? run->events_n - 60 : 0;
 
-	printf("seed %llu: a violation in life %u of %u\n", (unsigned long long)run->seed, run->life + 1,
+	printf("seed %llu: a violation after %u of %u lives\n", (unsigned long long)run->seed, run->life,
 		run->lives);
 	for (unsigned i = 0; i < run->problems_n; i++)
 		printf("  ! %s\n", run->problems[i]);
@@ -437,6 +508,7 @@ static void work(const struct run *template, const struct options *o, unsigned j
 	char dir[300];
 
 	snprintf(dir, sizeof dir, "%s/job%u", top, job);
+	aim_begin(&run->totals);
 	stay_on(job);
 	for (uint64_t i = job; i < o->seeds && (!o->until || time(NULL) < o->until); i += o->jobs) {
 		uint64_t trace = live_seed(template, o->from + i, dir, o->verbose);
@@ -475,17 +547,10 @@ static void add_up(struct totals *sum, const struct totals *t)
 		sum->faults[i] += t->faults[i];
 	for (int i = 0; i < OUTCOMES; i++)
 		sum->outcomes[i] += t->outcomes[i];
-	for (size_t i = 0; i < t->steps_n; i++) {
-		size_t k = 0;
-
-		while (k < sum->steps_n && strcmp(sum->steps[k].name, t->steps[i].name))
-			k++;
-		if (k == sum->steps_n)
-			memcpy(sum->steps[sum->steps_n++].name, t->steps[i].name, sizeof t->steps->name);
-		sum->steps[k].before += t->steps[i].before;
-		sum->steps[k].within += t->steps[i].within;
-		sum->steps[k].after += t->steps[i].after;
-		sum->steps[k].done += t->steps[i].done;
+	for (size_t i = 0; i < sum->steps_n; i++) {
+		for (int at = 0; at < AIM_ATS; at++)
+			sum->steps[i].died[at] += t->steps[i].died[at];
+		sum->steps[i].done += t->steps[i].done;
 	}
 }
 
@@ -496,15 +561,7 @@ static void line(const char *name, const char *more, uint64_t value, const char 
 
 static void report(const struct totals *t, double seconds)
 {
-	uint64_t covered = 0;
-
-	for (size_t i = 0; i < t->steps_n; i++) {
-		const struct step_cover *s = &t->steps[i];
-
-		printf("step %s: done %u, died before %u, within %u, after %u\n", s->name, s->done, s->before,
-			s->within, s->after);
-		covered += !!s->before + !!s->within + !!s->after;
-	}
+	cover_report(t);
 	line("seeds", "", t->seeds, "seeds");
 	line("seeds_per_second", "", (uint64_t)((double)t->seeds / seconds), "seeds/s");
 	line("lives", "", t->lives, "lives");
@@ -516,9 +573,6 @@ static void report(const struct totals *t, double seconds)
 		line("requests_", outcome_names[i], t->outcomes[i], "requests");
 	for (int i = 0; i < FAULTS; i++)
 		line("fault_", fault_names[i], t->faults[i], "faults");
-	line("steps_seen", "", t->steps_n, "steps");
-	line("step_deaths_covered", "", covered, "of_steps_x3");
-	line("step_deaths_possible", "", 3 * t->steps_n, "of_steps_x3");
 	line("invariants_checked", "", t->checked, "checks");
 	line("violations", "", t->violations, "seeds");
 }
@@ -549,7 +603,7 @@ static void make_template(struct run *template, bool verbose)
 	snprintf(dir, sizeof dir, "%s/template", top);
 	if (mkdir(dir, 0700) || chdir(dir))
 		abort();
-	write_config();
+	write_config(false);
 	run->setup = true;
 	run->verbose = verbose;
 	run->lives = 1;
@@ -576,6 +630,7 @@ static int all(const struct options *o)
 
 	run = shared();
 	own_randomness();
+	aim_begin(sum);
 	make_template(template, o->verbose);
 	clock_gettime(CLOCK_MONOTONIC, &a);
 	for (unsigned i = 0; i < o->jobs; i++) {
@@ -613,7 +668,8 @@ int main(int argc, char **argv)
 	static const struct option options[] = { { "seeds", required_argument, NULL, 'n' },
 		{ "from", required_argument, NULL, 'f' }, { "jobs", required_argument, NULL, 'j' },
 		{ "seconds", required_argument, NULL, 's' }, { "twice", no_argument, NULL, 't' },
-		{ "verbose", no_argument, NULL, 'v' }, { "keep", no_argument, NULL, 'k' }, { 0 } };
+		{ "verbose", no_argument, NULL, 'v' }, { "keep", no_argument, NULL, 'k' },
+		{ "cover", no_argument, NULL, 'c' }, { 0 } };
 	struct options o = { .seeds = 100, .from = 1, .jobs = 2 };
 	const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 	int opt, rc;
@@ -638,6 +694,9 @@ int main(int argc, char **argv)
 			break;
 		case 'v':
 			o.verbose = true;
+			break;
+		case 'c':
+			cover = true;
 			break;
 		case 'k':
 			o.keep = true;

@@ -3,6 +3,8 @@
 #ifndef TESTS_SIM_STATUS_H
 #define TESTS_SIM_STATUS_H
 
+#include <stdint.h>
+
 enum {
 	BIT_ACTIVE = 1,
 	BIT_SHUTOFF = 2,
@@ -12,6 +14,10 @@ enum {
 	BIT_OFFLOADED = 32,
 	BIT_VERIFY = 64,
 	BIT_ERROR = 128,
+	BIT_SHELVED = 256, /* and still on its host; to a promise it is the same as OFFLOADED */
 };
+
+/* Of a status that servers come to rest in; 0: it is none. */
+uint32_t status_bit(const char *status);
 
 #endif

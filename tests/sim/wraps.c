@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "aim.h"
 #include "base/util.h"
 #include "flow/internal.h"
 #include "hv/internal.h"
@@ -192,6 +193,10 @@ int __wrap_sim_end(struct sim_call *k, int rc, struct error *err)
 	return rc;
 }
 
+static const char *dying; /* who dies here dies at this step */
+static enum aim_at dying_at;
+static char within[64]; /* the step over which the daemon is to die soon */
+
 /* Calls that were under way when the daemon died may be carried out all the same. */
 void wraps_at_death(void)
 {
@@ -211,7 +216,9 @@ void wraps_at_death(void)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(run->in_flight); i++)
 		if (run->in_flight[i][0])
-			wraps_hook(run->in_flight[i], "within");
+			cover_death(run->in_flight[i], AIM_WITHIN);
+	if (dying)
+		cover_death(dying, dying_at);
 }
 
 /* Fate carries them out. */
@@ -244,19 +251,6 @@ void wraps_late(const struct late *l)
 
 /* --- steps ---------------------------------------------------------------------------------------------- */
 
-static struct step_cover *cover_of(const char *step)
-{
-	struct totals *t = &run->totals;
-
-	for (size_t i = 0; i < t->steps_n; i++)
-		if (!strcmp(t->steps[i].name, step))
-			return &t->steps[i];
-	if (t->steps_n == STEPS_MAX)
-		return &t->steps[0];
-	str_copy(t->steps[t->steps_n].name, sizeof t->steps->name, step);
-	return &t->steps[t->steps_n++];
-}
-
 static void flight(const char *step, bool begins)
 {
 	for (size_t i = 0; i < ARRAY_LEN(run->in_flight); i++)
@@ -266,29 +260,39 @@ static void flight(const char *step, bool begins)
 		}
 }
 
-/* Before an act, after it, after its commit: the daemon may die here, too. */
-void wraps_hook(const char *step, const char *point)
+/* The daemon may die here, also by aim. */
+static void at_step(const char *step, enum aim_at at)
 {
-	struct step_cover *c = cover_of(step);
+	dying = step;
+	dying_at = at;
+	if (aim_hit(step, at))
+		sched_die();
+	sched_point(AT_STEP);
+	dying = NULL;
+}
 
-	if (!strcmp(point, "within")) {
-		c->within++;
-		return;
-	}
+/* Before an act, after it, after its commit. */
+static void wraps_hook(const char *step, const char *point)
+{
 	event("%s %s", step, point);
 	if (!strcmp(point, "before-act")) {
-		c->before++; /* taken back when the daemon lives on */
-		sched_point(AT_STEP);
-		c->before--;
+		at_step(step, AIM_BEFORE);
 		flight(step, true);
+		if (aim_hit(step, AIM_WITHIN)) {
+			str_copy(within, sizeof within, step);
+			sched_die_soon(1 + dice(30));
+		}
 	} else {
 		if (!strcmp(point, "after-act"))
 			flight(step, false);
 		else
-			c->done++;
-		c->after++;
-		sched_point(AT_STEP);
-		c->after--;
+			cover_done(step);
+		if (within[0] && str_eq(within, step)) { /* it was too quick: the next time */
+			sched_die_soon(0);
+			run->aim.left = 1;
+			within[0] = '\0';
+		}
+		at_step(step, AIM_AFTER);
 	}
 }
 
