@@ -64,6 +64,10 @@ int ctl_run_simple(struct ctl *ctl);
 /* Commands with more to do than one request. */
 int cmd_host_add(struct ctl *ctl);
 int cmd_host_set(struct ctl *ctl);
+int cmd_host_power(struct ctl *ctl);
+int cmd_host_evacuate(struct ctl *ctl);
+int cmd_fence_agent(struct ctl *ctl);
+int cmd_host_drain(struct ctl *ctl);
 int cmd_user_create(struct ctl *ctl);
 int cmd_user_password(struct ctl *ctl);
 int cmd_flavor_create(struct ctl *ctl);

@@ -19,13 +19,18 @@ static bool stuck(const struct why_facts *f)
 
 static bool needs_host(const struct why_facts *f)
 {
-	return flow_is(f, WHY_FLOW_HOST) ||
-	       (flow_is(f, WHY_FLOW_RETRIES) && f->link != WHY_LINK_UP && f->link != WHY_LINK_NONE);
+	return flow_is(f, WHY_FLOW_HOST) || (flow_is(f, WHY_FLOW_RETRIES) && f->link >= WHY_LINK_OPENING &&
+						    f->link <= WHY_LINK_DEAD && f->link != WHY_LINK_UNSTEADY);
 }
 
 static bool flow_host_dead(const struct why_facts *f)
 {
 	return needs_host(f) && f->link == WHY_LINK_DEAD;
+}
+
+static bool flow_host_fenced(const struct why_facts *f)
+{
+	return needs_host(f) && f->link == WHY_LINK_FENCING;
 }
 
 static bool flow_host_away(const struct why_facts *f)
@@ -88,14 +93,49 @@ static bool host_away(const struct why_facts *f)
 	return f->link == WHY_LINK_AWAY;
 }
 
+static bool host_doubtful(const struct why_facts *f)
+{
+	return f->link == WHY_LINK_DOUBTFUL;
+}
+
+static bool host_unsteady(const struct why_facts *f)
+{
+	return f->link == WHY_LINK_UNSTEADY;
+}
+
+static bool host_fenced(const struct why_facts *f)
+{
+	return f->link == WHY_LINK_FENCING;
+}
+
+static bool host_dead_answers(const struct why_facts *f)
+{
+	return f->link == WHY_LINK_DEAD_ANSWERS;
+}
+
+static bool host_returns(const struct why_facts *f)
+{
+	return f->link == WHY_LINK_RETURNS;
+}
+
 static bool host_opening(const struct why_facts *f)
 {
 	return f->link == WHY_LINK_OPENING;
 }
 
+static bool gpu_lost(const struct why_facts *f)
+{
+	return f->gpu_lost;
+}
+
 static bool failed(const struct why_facts *f)
 {
 	return f->vm == VM_ERROR;
+}
+
+static bool drained(const struct why_facts *f)
+{
+	return f->drained;
 }
 
 static bool left_over(const struct why_facts *f)
@@ -158,15 +198,19 @@ static const struct why_cause causes[] = {
 		{ "cloudctl flow retry {flow}", "cloudctl host show {host}",
 			"openstack server delete {id}" } },
 	{ "flow-host-dead", FLOWS, flow_host_dead,
-		"Flow {flow} ({kind}, step {step}) waits for host {host}, which is declared dead.",
+		"Flow {flow} ({kind}, step {step}) waits for host {host}, which is down: {proof}, {down}.",
 		"The server's host is down.",
-		{ "cloudctl host revive {host}", "openstack server evacuate {id}",
-			"openstack server delete {id}" } },
+		{ "cloudctl host evacuate {host}", "openstack server evacuate {id}",
+			"openstack server delete {id}", "cloudctl host revive {host}" } },
+	{ "flow-host-fenced", FLOWS, flow_host_fenced,
+		"Flow {flow} ({kind}, step {step}) waits for host {host}, whose power is being cut.",
+		"The server's host is down.",
+		{ "cloudctl host power {host}", "openstack server delete {id}" } },
 	{ "flow-host-away", FLOWS, flow_host_away,
-		"Flow {flow} ({kind}, step {step}) waits for host {host}, not connected since {since}: "
+		"Flow {flow} ({kind}, step {step}) waits for host {host}, which is {evidence} since {since}: "
 		"{error}. What is there is unknown, and stays as it was.",
 		"The server's host cannot be heard now; the operation goes on when it can.",
-		{ "cloudctl host refresh {host}", "cloudctl host show {host}",
+		{ "cloudctl host refresh {host}", "cloudctl host show {host}", "cloudctl host fence {host}",
 			"cloudctl host down {host} --confirm-dead" } },
 	{ "flow-image", FLOWS, flow_image,
 		"Flow {flow} ({kind}) waits for image {image}, which is copied to host {host} by flow "
@@ -200,21 +244,55 @@ static const struct why_cause causes[] = {
 		"Its making was lost; the operator can set the server right.",
 		{ "cloudctl check", "openstack server delete {id}" } },
 	{ "host-dead", WHY_SERVER | WHY_HOST, host_dead,
-		"Host {host} is declared dead: servers there may be made anew elsewhere, and are cleared "
-		"away when "
-		"it returns.",
+		"Host {host} is down: {proof}, {down}. Servers there may be made anew elsewhere, and are "
+		"cleared away when it returns.",
 		"The server's host is down.",
-		{ "cloudctl host revive {host}", "openstack server evacuate {id}" } },
-	{ "host-away", WHY_SERVER | WHY_HOST, host_away,
-		"Host {host} is not connected since {since}: {error}. What runs there is unknown, and stays "
-		"as it "
-		"was last seen.",
+		{ "cloudctl host evacuate {host}", "openstack server evacuate {id}",
+			"cloudctl host power {host} on", "cloudctl host revive {host}" } },
+	{ "host-dead-answers", WHY_SERVER | WHY_HOST, host_dead_answers,
+		"Host {host} was down ({proof}, {down}) and answers again since {since}. What went elsewhere "
+		"is "
+		"cleared away there; it gets no servers, and its own are as they were seen, until it is "
+		"revived.",
+		"The server's host was down, and is being looked over.",
+		{ "cloudctl host revive {host}", "cloudctl drift", "cloudctl host show {host}" } },
+	{ "host-fenced", WHY_SERVER | WHY_HOST, host_fenced,
+		"The power of host {host} is being cut: nothing is sent to it until it was read as off, or "
+		"that "
+		"failed.",
 		"The server's host cannot be heard now: what is shown was seen last {seen}.",
-		{ "cloudctl host refresh {host}", "cloudctl host show {host}",
-			"cloudctl host down {host} --confirm-dead" } },
+		{ "cloudctl host power {host}" } },
+	{ "host-away", WHY_SERVER | WHY_HOST, host_away,
+		"Host {host} is unreachable, not connected since {since}: {error}. What runs there is "
+		"unknown, and "
+		"stays as it was last seen. Its servers go elsewhere only when it is proved to be down.",
+		"The server's host cannot be heard now: what is shown was seen last {seen}.",
+		{ "cloudctl host refresh {host}", "cloudctl host fence {host} --evacuate",
+			"cloudctl host down {host} --confirm-dead", "cloudctl host evacuate {host}" } },
+	{ "host-doubtful", WHY_SERVER | WHY_HOST, host_doubtful,
+		"Host {host} is doubtful, not connected since {since}: {error}. It is tried again by itself; "
+		"what "
+		"runs there stays as it was last seen.",
+		"The server's host cannot be heard now: what is shown was seen last {seen}.",
+		{ "cloudctl host refresh {host}", "cloudctl host show {host}" } },
+	{ "host-unsteady", WHY_HOST, host_unsteady,
+		"The connection of host {host} comes and goes, and stands since {since}: no new servers "
+		"until it has "
+		"stood for a while.",
+		NULL, { "cloudctl host show {host}" } },
+	{ "host-returns", WHY_HOST, host_returns,
+		"Host {host} was down, and is connected since {since}: no new servers until a look finds "
+		"nothing left "
+		"there of servers that went elsewhere.",
+		NULL, { "cloudctl drift", "cloudctl flow list", "cloudctl host refresh {host}" } },
 	{ "host-opening", WHY_SERVER | WHY_HOST, host_opening,
 		"Host {host} is being connected since {since}.", "The server's host is being connected.",
 		{ "cloudctl host show {host}" } },
+	{ "gpu-lost", WHY_SERVER, gpu_lost,
+		"Its GPU {gpu} is not on host {host}. When it is there again the server can be started.",
+		"A GPU of the server is gone from its host; when it is back the server can be started.",
+		{ "cloudctl gpu show {gpu}", "cloudctl host refresh {host}",
+			"openstack server reboot --hard {id}", "openstack server delete {id}" } },
 	{ "failed", WHY_SERVER, failed, "It failed: {fault}", "It failed: {fault}",
 		{ "openstack server reboot --hard {id}", "openstack server rebuild {id}",
 			"openstack server set --state active {id}", "openstack server delete {id}" } },
@@ -224,9 +302,15 @@ static const struct why_cause causes[] = {
 	{ "has-to-leave", WHY_SERVER, has_to_leave, "It has to leave host {host} at {until}, for {for}.",
 		"It has to leave its host at {until}.",
 		{ "openstack server shelve {id}", "cloudctl eviction list" } },
+	{ "drain-waits", WHY_SERVER, drained, "Host {host} is being emptied; the server {drain}.",
+		"Its host is being emptied; it will be moved to another one.",
+		{ "cloudctl host drain --show {host}", "cloudctl host drain --stop {host}" } },
 	{ "left-over", WHY_SERVER, left_over,
 		"It is well; what it left on host {other_host} is still to be cleared away by flow {other}.",
 		"It is well.", { "cloudctl why {other}", "cloudctl flow retry {other}" } },
+	{ "emptied", WHY_HOST, drained, "Host {host} is being emptied: {drain}. {reason}", NULL,
+		{ "cloudctl host drain --show {host}", "cloudctl host drain --stop {host}",
+			"cloudctl host enable {host}" } },
 	{ "draining", WHY_HOST, draining, "Host {host} gets no new servers: {reason}", NULL,
 		{ "cloudctl host enable {host}" } },
 	{ "disabled", WHY_HOST, disabled, "Host {host} is taken out of service: {reason}", NULL,
@@ -323,6 +407,32 @@ static const struct why_way ways[] = {
 	{ "host", "state", "up", WHY_END_REST, NULL, NULL },
 	{ "host", "state", "draining", WHY_END_COMMAND, "host enable", "cloudctl host enable {host}" },
 	{ "host", "state", "disabled", WHY_END_COMMAND, "host enable", "cloudctl host enable {host}" },
+	{ "host", "evidence", "connected", WHY_END_REST, NULL, NULL },
+	{ "host", "evidence", "doubtful", WHY_END_LOOK,
+		"the next connection, or the time until it is unreachable", "cloudctl host refresh {host}" },
+	{ "host", "evidence", "unreachable", WHY_END_LOOK, "the next connection, or a proof that it is down",
+		"cloudctl host fence {host}" },
+	{ "host", "evidence", "down", WHY_END_COMMAND, "host revive", "cloudctl host revive {host}" },
+	{ "host", "down_proof", "", WHY_END_REST, NULL, NULL },
+	{ "host", "down_proof", "fence", WHY_END_COMMAND, "host revive", "cloudctl host revive {host}" },
+	{ "host", "down_proof", "operator", WHY_END_COMMAND, "host revive", "cloudctl host revive {host}" },
+	{ "fence_attempt", "state", "running", WHY_END_TIME, "its deadline", NULL },
+	{ "fence_attempt", "state", "done", WHY_END_REST, NULL, NULL },
+	{ "fence_attempt", "state", "failed", WHY_END_REST, NULL, NULL },
+	{ "host_evacuation", "state", "running", WHY_END_REQUEST, "each of its servers, which goes or stays",
+		"cloudctl host evacuate {host} --stop" },
+	{ "host_evacuation", "state", "done", WHY_END_REST, NULL, NULL },
+	{ "host_evacuation", "state", "stopped", WHY_END_REST, NULL, NULL },
+	{ "drain", "state", "running", WHY_END_TIME, "the end of its moves, or when they are tried again",
+		"cloudctl host drain --stop {host}" },
+	{ "drain", "state", "stopped", WHY_END_COMMAND, "host drain", "cloudctl host drain {host}" },
+	{ "drain", "state", "partial", WHY_END_COMMAND, "host drain", "cloudctl host drain {host}" },
+	{ "drain", "state", "done", WHY_END_REST, NULL, "cloudctl host enable {host}" },
+	{ "drain_server", "state", "waiting", WHY_END_TIME, "its turn, room, or the time of the next try",
+		"cloudctl host drain {host}" },
+	{ "drain_server", "state", "moving", WHY_END_FLOW, "server_migrate_live", "cloudctl why {id}" },
+	{ "drain_server", "state", "moved", WHY_END_REST, NULL, NULL },
+	{ "drain_server", "state", "stays", WHY_END_COMMAND, "host drain", "cloudctl host drain {host}" },
 	{ "host_image", "state", "staging", WHY_END_FLOW, "image_stage", "cloudctl flow retry {flow}" },
 	{ "host_image", "state", "ready", WHY_END_REST, NULL, NULL },
 	{ "host_image", "state", "error", WHY_END_REQUEST, "the next server that needs it there", NULL },
@@ -351,7 +461,7 @@ static const struct why_way ways[] = {
 	{ "device", "health", "ok", WHY_END_REST, NULL, NULL },
 	{ "device", "health", "faulty", WHY_END_COMMAND, "gpu clear", "cloudctl gpu clear {gpu}" },
 	{ "device", "custody", "clean", WHY_END_REST, NULL, NULL },
-	{ "device", "custody", "reset", WHY_END_COMMAND, "gpu clear", "cloudctl gpu clear {gpu}" },
+	{ "device", "custody", "reset", WHY_END_FLOW, "gpu_reset", "cloudctl gpu clear {gpu}" },
 	{ "device", "custody", "quarantined", WHY_END_COMMAND, "gpu clear", "cloudctl gpu clear {gpu}" },
 	{ "block", "state", "planned", WHY_END_TIME, "its beginning", "cloudctl reservation cancel {block}" },
 	{ "block", "state", "clearing", WHY_END_TIME, "its end", "cloudctl reservation cancel {block}" },

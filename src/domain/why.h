@@ -26,9 +26,14 @@ enum why_flow {           /* how the flow on it stands */
 enum why_link {        /* how its host can be heard */
 	WHY_LINK_NONE, /* it is on none */
 	WHY_LINK_UP,
-	WHY_LINK_OPENING, /* not yet, since the start */
-	WHY_LINK_AWAY,
-	WHY_LINK_DEAD /* the operator says so */
+	WHY_LINK_OPENING,  /* not yet, since the start */
+	WHY_LINK_UNSTEADY, /* it is connected, but that comes and goes */
+	WHY_LINK_DOUBTFUL, /* something failed a short while ago */
+	WHY_LINK_AWAY,     /* unreachable */
+	WHY_LINK_FENCING,  /* its power is being cut */
+	WHY_LINK_DEAD,     /* that is proved */
+	WHY_LINK_DEAD_ANSWERS,
+	WHY_LINK_RETURNS /* it is connected, and what went elsewhere is being cleared away */
 };
 
 struct why_facts {
@@ -39,7 +44,9 @@ struct why_facts {
 	enum why_link link;
 	bool waits_for_room; /* a host is kept for it while others leave */
 	bool has_to_leave;   /* for another one, or a block */
+	bool drained;        /* it waits to leave its host, or to be left by those that wait */
 	bool left_over;      /* something of it is still to be cleared away elsewhere */
+	bool gpu_lost;       /* a GPU that it has is not on its host */
 	const char *state;   /* of a host or an image, by its row; NULL */
 };
 

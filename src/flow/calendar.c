@@ -5,6 +5,7 @@
 
 #include "base/util.h"
 #include "flow/claims.h"
+#include "flow/drain.h"
 #include "flow/preempt.h"
 #include "store/audit_notes.h"
 #include "store/event_rows.h"
@@ -90,6 +91,13 @@ static int let_go(
 	return 0;
 }
 
+static int empty(
+	struct flow_engine *e, struct db *db, const struct block *b, int64_t host_id, struct error *err)
+{
+	return flow_host_drain(e, db, host_id,
+		&(struct drain_want) { .reason = b->reason, .request_id = "", .now_us = engine_now(e) }, err);
+}
+
 /* A window drains the hosts that are up, and takes back no more than that. */
 static int drain(struct flow_engine *e, struct db *db, struct arena *a, const struct block *b, bool begin,
 	struct error *err)
@@ -108,7 +116,9 @@ static int drain(struct flow_engine *e, struct db *db, struct arena *a, const st
 			store_block_drained(db, b->id, h.id, begin && strcmp(h.state, from) == 0, err))
 			return -1;
 		if (strcmp(h.state, from) == 0 &&
-			flow_host_set_state(e, db, h.id, to, begin ? b->reason : "", err))
+			(begin && b->empties
+					? empty(e, db, b, h.id, err)
+					: flow_host_set_state(e, db, h.id, to, begin ? b->reason : "", err)))
 			return -1;
 	}
 	return 0;
@@ -302,6 +312,7 @@ int flow_block_make(struct flow_engine *e, struct db *db, struct arena *a, const
 		.reason = w.reason,
 		.created_us = now_us,
 		.updated_us = now_us,
+		.empties = w.empties,
 	};
 	if ((w.project_id ? add_gpus(e, db, a, &w, &b, err) : add_hosts(db, a, &w, &b, err)) ||
 		event_block_made(db, b.id, err))

@@ -22,6 +22,7 @@ struct block_want {
 	/* a maintenance window */
 	const int64_t *hosts;
 	size_t hosts_n;
+	bool empties; /* they are emptied when it begins */
 };
 /* project_id 0: a maintenance window. ERR_CONFLICT says what is in its way, and when there is nothing. */
 int flow_block_make(struct flow_engine *e, struct db *db, struct arena *a, const struct block_want *want,

@@ -7,6 +7,7 @@
 #include "base/util.h"
 #include "domain/flavor.h"
 #include "flow/claims.h"
+#include "flow/drain.h"
 #include "flow/expect.h"
 #include "flow/internal.h"
 #include "flow/preempt.h"
@@ -194,7 +195,7 @@ static enum placement_host_state placement_state(const struct host_row *h, bool 
 		return PLACEMENT_DISABLED;
 	if (strcmp(h->state, "draining") == 0)
 		return PLACEMENT_DRAINING;
-	return connected && !h->forced_down ? PLACEMENT_UP : PLACEMENT_DOWN;
+	return connected && !h->forced_down && !h->comes_back ? PLACEMENT_UP : PLACEMENT_DOWN;
 }
 
 static int host_set(struct db *db, struct placement *p, const struct host_row *h,
@@ -218,6 +219,8 @@ int capacity_host_set(
 	struct host_row h;
 	size_t n;
 
+	drain_changed(e);
+	drain_room(e);
 	if (store_host_load(db, &a, host_id, &h, err)) {
 		/* removed meanwhile: nothing to tell */
 		return err->code == ERR_NOT_FOUND ? 0 : -1;
@@ -307,7 +310,8 @@ int capacity_hosts_compare(
 	for (size_t i = 0; i < n; i++) {
 		const struct link *l = link_find(e, hosts[i].id);
 
-		if (!l || link_telling(l) || strcmp(hosts[i].state, "up") != 0 || hosts[i].forced_down)
+		if (!l || link_telling(l) || strcmp(hosts[i].state, "up") != 0 || hosts[i].forced_down ||
+			hosts[i].comes_back)
 			continue;
 		if (link_placed(l) != connected_in(verdicts, known, hosts[i].id))
 			found(ctx, "memory-hosts", hosts[i].name,

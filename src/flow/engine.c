@@ -8,7 +8,10 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "flow/calendar.h"
+#include "flow/custody.h"
 #include "flow/decisions.h"
+#include "flow/drain.h"
+#include "flow/fence.h"
 #include "flow/image_file.h"
 #include "flow/internal.h"
 #include "flow/move.h"
@@ -43,12 +46,14 @@ static const struct flow_kind *const kinds[] = {
 	&kind_leftover_remove,
 	&kind_image_stage,
 	&kind_image_unstage,
+	&kind_gpu_reset,
 };
 
 static const char *const subject_texts[] = {
 	[SUBJECT_SERVER] = "server",
 	[SUBJECT_HOST_IMAGE] = "host_image",
 	[SUBJECT_ALLOCATION] = "allocation",
+	[SUBJECT_DEVICE] = "device",
 };
 
 const struct flow_kind *flow_kind_at(size_t i)
@@ -252,6 +257,7 @@ static void member_settle(void *ctx, bool done)
 		image_files_done(e);
 		if (e->calendar.changed)
 			calendar_look(e);
+		drain_look(e);
 	}
 }
 
@@ -414,8 +420,12 @@ int flow_engine_create(const struct flow_config *config, struct flow_engine **ou
 	};
 
 	e->cfg = *config;
-	e->refs = 4; /* its timers */
+	e->cfg.moves_per_target = e->cfg.moves_per_target ? e->cfg.moves_per_target : MOVES_PER_TARGET;
+	e->cfg.moves_at_once = e->cfg.moves_at_once ? e->cfg.moves_at_once : MOVES_AT_ONCE;
+	e->refs = 7; /* its timers */
+	e->drain.open = e->drain.changed = true; /* until they were looked at */
 	links_create(e);
+	fences_create(e);
 	if (restored_create(e, store_ro(config->store), err) ||
 		capacity_create(e, store_ro(config->store), err) || flows_load(e, err)) {
 		flow_engine_destroy(e);
@@ -450,9 +460,12 @@ static void resume_one(struct flow *f)
 void flow_engine_start(struct flow_engine *e)
 {
 	e->started = true;
+	fences_start(e);
 	links_start(e);
+	evacuations_start(e);
 	shelf_start(e);
 	calendar_look(e);
+	drain_look(e);
 	console_history_start(e);
 	samples_start(e);
 	each_flow(e, resume_one);
@@ -489,7 +502,11 @@ void flow_engine_stop(struct flow_engine *e, unsigned grace_ms, void (*stopped)(
 	e->stopped_ctx = ctx;
 	loop_timer_stop(&e->timer);
 	loop_timer_stop(&e->shelf);
+	loop_timer_stop(&e->watch);
+	loop_timer_stop(&e->evacuate);
+	fences_stop(e);
 	loop_timer_stop(&e->calendar.timer);
+	loop_timer_stop(&e->drain.timer);
 	/* the report comes in a later turn, also when there is nothing to wait for */
 	loop_timer_set(e->cfg.loop, &e->grace, e->running || e->committing ? grace_ms : 0, grace_over);
 }
@@ -515,9 +532,24 @@ static void shelf_closed(struct loop_timer *t)
 	engine_unref(CONTAINER_OF(t, struct flow_engine, shelf));
 }
 
+static void evacuate_closed(struct loop_timer *t)
+{
+	engine_unref(CONTAINER_OF(t, struct flow_engine, evacuate));
+}
+
+static void watch_closed(struct loop_timer *t)
+{
+	engine_unref(CONTAINER_OF(t, struct flow_engine, watch));
+}
+
 static void calendar_closed(struct loop_timer *t)
 {
 	engine_unref(CONTAINER_OF(t, struct flow_engine, calendar.timer));
+}
+
+static void drain_closed(struct loop_timer *t)
+{
+	engine_unref(CONTAINER_OF(t, struct flow_engine, drain.timer));
 }
 
 static void grace_closed(struct loop_timer *t)
@@ -532,6 +564,8 @@ void flow_engine_destroy(struct flow_engine *e)
 	e->dead = e->destroyed = true;
 	console_history_destroy(e);
 	samples_destroy(e);
+	fences_destroy(e);
+	evacuations_destroy(e);
 	links_destroy(e);
 	notes_undo(e, 0);
 	while (e->strays)
@@ -542,7 +576,10 @@ void flow_engine_destroy(struct flow_engine *e)
 	loop_timer_close(&e->timer, timer_closed);
 	loop_timer_close(&e->grace, grace_closed);
 	loop_timer_close(&e->shelf, shelf_closed);
+	loop_timer_close(&e->watch, watch_closed);
+	loop_timer_close(&e->evacuate, evacuate_closed);
 	loop_timer_close(&e->calendar.timer, calendar_closed);
+	loop_timer_close(&e->drain.timer, drain_closed);
 }
 
 void flow_engine_hooks(struct flow_engine *e, const struct flow_hooks *hooks)

@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "domain/host_evidence.h"
 #include "domain/quota.h"
 #include "loop/lane.h"
 #include "loop/loop.h"
@@ -27,6 +28,10 @@ struct flow_gpu_model { /* configuration: what a vendor:product is called in fla
 	const char *name;
 	unsigned vendor_id, product_id;
 };
+
+/* What becomes of a GPU that a server had: it is given again at once; to nobody before an operator's word; or
+ * a flow resets and verifies it. */
+enum flow_gpu_reset { GPU_RESET_OFF, GPU_RESET_OPERATOR, GPU_RESET_AUTO };
 
 struct flow_config { /* strings are borrowed and live as long as the engine */
 	struct loop *loop;
@@ -44,15 +49,28 @@ struct flow_config { /* strings are borrowed and live as long as the engine */
 	unsigned retry_min_ms, retry_max_ms; /* back-off of steps and of connections */
 	unsigned connects_max;               /* connections being opened at once */
 	unsigned poll_ms;                    /* how often a connected host is looked over */
+	int64_t unreachable_s; /* after how long a silent host is called so */
+	int64_t steady_s;      /* how long a connection that came and went has to stand; 0: no time */
+	/* fence agents: where their programs are, what their passwords are sealed with; "" none */
+	const char *fence_command_dir, *fence_key;
+	int64_t fence_call_s, fence_deadline_s; /* for a call; until its power has to be as it should */
+	int64_t fence_auto_after_s; /* after how long a silent host is fenced by itself; 0: never */
+	int64_t fence_auto_max;     /* how many such at once */
+	bool fence_auto_evacuate;   /* and then evacuated */
+	int64_t evacuate_parallel;  /* servers of a dead host that are made anew at once */
 	struct history *history;             /* of consoles; NULL: none is kept */
 	unsigned console_poll_ms;            /* how often it is brought up to date */
 	struct samples *samples;             /* of what servers use; NULL: none are kept */
 	int64_t shelved_offload_s;           /* how long a shelved server stays on its host; -1: for ever */
 	bool resize_elsewhere;               /* a resize always goes to another host */
 	int64_t resize_confirm_s;            /* how long one waits for its confirmation; 0: for ever */
-	bool gpu_reset; /* a GPU that a server had is to be reset before anyone gets it */
+	enum flow_gpu_reset gpu_reset;
+	const char *gpu_verify_command; /* an absolute path; NULL or "": none */
+	unsigned gpu_verify_timeout_ms;
 	/* who makes way for others: told so long before, and out so long before a capacity block begins */
 	int64_t preempt_notice_s, preempt_lead_s;
+	/* moves under way at once, by drains: to one host, and in all; 0: 2 and 16 */
+	int64_t moves_per_target, moves_at_once;
 	int64_t preempt_wait_s; /* how long after that a server waits for those who make way for it */
 };
 
@@ -95,7 +113,7 @@ int flow_host_change(struct flow_engine *e, struct db *db, struct arena *a, cons
 	struct error *err);
 /* What the operator says of a GPU. The text is a reason, or how it is cut: "whole", "mdev" or a geometry's
  * name (ERR_CONFLICT while anything of it is held). One that is held stays with its server. */
-enum gpu_change { GPU_CUT, GPU_QUARANTINE, GPU_FAULT, GPU_CLEAR };
+enum gpu_change { GPU_CUT, GPU_QUARANTINE, GPU_FAULT, GPU_CLEAR, GPU_RESET };
 struct device_row;
 int flow_gpu_change(struct flow_engine *e, struct db *db, const struct device_row *d, enum gpu_change what,
 	const char *text, struct error *err);
@@ -104,7 +122,13 @@ int flow_host_set_state(struct flow_engine *e, struct db *db, int64_t host_id, c
 	const char *reason, struct error *err);
 /* The operator's word that the host is dead, or is not: a dead one gets no servers, and what was on it may be
  * made anew elsewhere. */
-int flow_host_force_down(struct flow_engine *e, struct db *db, int64_t host_id, bool down, struct error *err);
+struct host_proof { /* that it is down */
+	const char *proof; /* fence, operator */
+	const char *by, *reason;
+};
+/* proof NULL: it is not known to be down any more. */
+int flow_host_force_down(struct flow_engine *e, struct db *db, int64_t host_id,
+	const struct host_proof *proof, struct error *err);
 /* Refused (ERR_CONFLICT) while servers are there. */
 int flow_host_remove(struct flow_engine *e, struct db *db, int64_t host_id, struct error *err);
 /* Any time on the loop: reads inventory and domains again soon. */
@@ -117,6 +141,10 @@ struct host_link {                /* what memory knows of a host's connection */
 	int64_t epoch;            /* counts connections */
 	char error[256];          /* the last failure; "" none */
 	unsigned queued, running; /* host calls */
+	enum host_evidence known; /* of the host as a whole: by what, and since when */
+	const char *source;
+	int64_t known_us;
+	bool fencing; /* its power is being cut: nothing is sent to it */
 };
 bool flow_host_link(struct flow_engine *e, int64_t host_id, struct host_link *out);
 

@@ -5,6 +5,8 @@
 
 #include "base/util.h"
 #include "domain/names.h"
+#include "flow/custody.h"
+#include "flow/drain.h"
 #include "flow/internal.h"
 #include "flow/move.h"
 #include "store/calendar.h"
@@ -135,17 +137,8 @@ int flow_host_set_state(struct flow_engine *e, struct db *db, int64_t host_id, c
 		known |= str_eq(state, states[i]);
 	if (!known)
 		return error_set(err, ERR_BAD_REQUEST, "state must be up, draining or disabled");
-	if (store_host_set_state(db, host_id, state, reason, err))
-		return -1;
-	host_sync_later(e, host_id);
-	return capacity_host_set(e, db, host_id, l && link_placed(l), err);
-}
-
-int flow_host_force_down(struct flow_engine *e, struct db *db, int64_t host_id, bool down, struct error *err)
-{
-	struct link *l = link_find(e, host_id);
-
-	if (store_host_set_forced_down(db, host_id, down, err))
+	if (store_host_set_state(db, host_id, state, reason, err) ||
+		(strcmp(state, "up") == 0 && drain_end(e, db, host_id, err)))
 		return -1;
 	host_sync_later(e, host_id);
 	return capacity_host_set(e, db, host_id, l && link_placed(l), err);
@@ -183,7 +176,7 @@ int flow_host_remove(struct flow_engine *e, struct db *db, int64_t host_id, stru
 		return -1;
 	if (n)
 		return error_set(err, ERR_CONFLICT, "host %s has image copies under way", h.name);
-	if (store_host_remove(db, host_id, err))
+	if (custody_forget(e, db, host_id, err) || store_host_remove(db, host_id, err))
 		return -1;
 	if (!placement_host_remove(e->placement, host_id))
 		return error_set(err, ERR_CONFLICT, "host %s is in use", h.name);

@@ -15,7 +15,7 @@ struct act;
 
 /* ---- kinds and steps: const tables ---- */
 
-enum flow_subject { SUBJECT_SERVER, SUBJECT_HOST_IMAGE, SUBJECT_ALLOCATION };
+enum flow_subject { SUBJECT_SERVER, SUBJECT_HOST_IMAGE, SUBJECT_ALLOCATION, SUBJECT_DEVICE };
 
 enum flow_verdict {
 	FLOW_NEXT, /* on to the next step, or the end after the last */
@@ -162,7 +162,9 @@ struct flow_engine {
 	struct flow **heap;
 	size_t heap_n, heap_cap;
 	struct act *strays;
-	struct loop_timer timer, grace, shelf;
+	struct loop_timer timer, grace, shelf, watch, evacuate;
+	struct fence_set *fences;
+	struct setting_out *setting_out; /* host_evacuate.c */
 	struct { /* calendar_time.c */
 		struct loop_timer timer;
 		struct tick_unit unit;
@@ -170,6 +172,15 @@ struct flow_engine {
 		int64_t at, put_off; /* the block or server that the unit is at, and who failed it last */
 		int64_t stumbled;    /* who failed another unit when it was to be placed */
 	} calendar;
+	struct { /* drain.c */
+		struct loop_timer timer;
+		struct tick_unit unit;
+		bool open;             /* there may be a drain that is looked at */
+		bool busy, changed;    /* the unit is under way; there is reason for another */
+		bool room, had_room;   /* some was given back; to the unit under way */
+		bool soon, excused;    /* the timer is set for that; store_drain_excuse was done */
+		int64_t at, put_off;   /* the server that the unit is at, and who failed it last */
+	} drain;
 	struct tick_unit shelf_unit;
 	unsigned refs; /* timers, links: the memory goes with the last */
 	struct note *notes;

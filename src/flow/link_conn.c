@@ -7,8 +7,6 @@
 
 #include "base/util.h"
 
-enum { KEEPALIVE_S = 3, KEEPALIVE_COUNT = 3 };
-
 static void gate_open(struct flow_engine *e);
 
 /* ---- connections ---- */
@@ -132,6 +130,8 @@ static void connect_done(struct work *w, enum work_result res)
 	}
 	if (l->e->dead)
 		return;
+	if (!why && l->held)
+		why = "its power is being cut";
 	if (!why)
 		connected(s, c);
 	else if (s->id == LINK_OPS)

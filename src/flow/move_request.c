@@ -276,6 +276,21 @@ static bool others_leave(struct request *r, const struct error *why)
 	       r->plan->n;
 }
 
+/* Its own host, and those that the caller will not have. */
+static void avoid_more(struct request *r)
+{
+	size_t n = r->avoid_n + r->want->avoid_n;
+	int64_t *all = ARENA_ARRAY(r->a, int64_t, n + 1);
+
+	if (r->avoid_n)
+		memcpy(all, r->avoid, r->avoid_n * sizeof *all);
+	if (r->want->avoid_n)
+		memcpy(all + r->avoid_n, r->want->avoid, r->want->avoid_n * sizeof *all);
+	all[n] = r->s->host_id;
+	r->avoid = all;
+	r->avoid_n = n + 1;
+}
+
 /* 1: it waits for r->plan. */
 static int choose(struct request *r, struct error *err)
 {
@@ -284,9 +299,11 @@ static int choose(struct request *r, struct error *err)
 
 	if (r->want->kind == MOVE_RESIZE && !r->e->cfg.resize_elsewhere && fits_here(r, &why))
 		return 0;
-	r->avoid[r->avoid_n++] = r->s->host_id;
+	avoid_more(r);
 	if (r->want->host ? choose_named(r, err) : fill(r, NULL, err))
 		return -1;
+	if (r->want->drain && placement_choose(r->e->placement, &r->req, 1, &r->choice, &why))
+		return *err = why, -1;
 	if (decision_choose(r->e, r->db, &who, &r->req, 1, &r->choice, &why) == 0)
 		return 0;
 	return others_leave(r, &why) ? 1 : no_host(&why, err);
@@ -319,7 +336,11 @@ static void fill_move(struct request *r)
 		.other = r->flavor,
 		.old_flavor_id = r->want->old_flavor_id,
 		.new_flavor_id = r->want->new_flavor_id,
-		.was_off = r->s->vm_state == VM_STOPPED,
+		/* what was in its memory is lost with the host, and it did not run */
+		.was_off = r->s->vm_state == VM_STOPPED ||
+			   (r->want->kind == MOVE_EVACUATION &&
+				   (r->s->vm_state == VM_PAUSED || r->s->vm_state == VM_SUSPENDED)),
+		.direct = r->want->drain,
 		.user_uid = r->origin->user_uid,
 		.created_us = r->origin->now_us,
 		.updated_us = r->origin->now_us,
@@ -405,7 +426,7 @@ int flow_server_move(struct flow_engine *e, struct db *db, struct arena *a, stru
 	fill_move(&r);
 	if (begin(&r, err) == 0)
 		return 0;
-	if (want->action_id) /* rows were written: the unit of who waited has to fail, it may not give up */
+	if (want->action_id || want->drain) /* rows were written: the unit of who waited has to fail, it may not give up */
 		err->code = ERR_INTERNAL;
 	return -1;
 }

@@ -32,6 +32,8 @@ static int told_again(struct flow_engine *e, struct db *db, struct eviction *x, 
 	if (who.server_id) {
 		x->for_server_id = who.server_id;
 		x->for_block_id = 0;
+	} else if (!x->for_server_id && who.block_id) {
+		x->for_block_id = who.block_id;
 	}
 	if (!x->begun && leave_us < x->leave_us)
 		x->leave_us = leave_us;
@@ -45,7 +47,9 @@ static int note_notice(struct flow_engine *e, struct db *db, const struct evicti
 	char reason[96], when[TIME_TEXT];
 
 	snprintf(reason, sizeof reason, "it has to leave by %s, for %s", time_iso(x->leave_us, when),
-		x->for_server_id ? "another server" : "a reservation");
+		x->for_server_id  ? "another server"
+		: x->for_block_id ? "a reservation"
+				  : "the maintenance of its host");
 	return store_audit_server(db, x->server_id,
 		&(struct audit_note) { .at_us = engine_now(e),
 			.request_id = request_id,
@@ -113,6 +117,22 @@ int preempt_withdraw(struct flow_engine *e, struct db *db, struct preempt_for wh
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (!all[i].begun && stay(e, db, &all[i], err))
+			return -1;
+	return 0;
+}
+
+int preempt_undrain(struct flow_engine *e, struct db *db, int64_t host_id, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	const struct eviction_filter filter = { .host_id = host_id };
+	struct eviction *all;
+	size_t n;
+
+	if (store_eviction_list(db, &a, &filter, &all, &n, err))
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (!all[i].begun && !all[i].for_server_id && !all[i].for_block_id &&
+			stay(e, db, &all[i], err))
 			return -1;
 	return 0;
 }

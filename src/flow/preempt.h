@@ -22,7 +22,7 @@ struct preempt_plan { /* of one host; n 0: there is room as it is */
 	size_t n;
 };
 
-struct preempt_for { /* one of them is 0 */
+struct preempt_for { /* one of them is 0; both: its host is being emptied */
 	int64_t server_id, block_id;
 };
 /* Tells a server on that host that it has to leave by then. One that has to already leaves by the earlier
@@ -31,6 +31,8 @@ int preempt_notice(struct flow_engine *e, struct db *db, int64_t server_id, int6
 	struct preempt_for who, int64_t leave_us, const char *request_id, struct error *err);
 /* Those who have not been made to leave yet stay. */
 int preempt_withdraw(struct flow_engine *e, struct db *db, struct preempt_for who, struct error *err);
+/* Its host is not being emptied any more: nor are those who left for nobody else. */
+int preempt_undrain(struct flow_engine *e, struct db *db, int64_t host_id, struct error *err);
 /* The server has left its host, whatever the reason. */
 int preempt_left(struct flow_engine *e, struct db *db, int64_t server_id, struct error *err);
 /* It could not be made to: tried again later. */

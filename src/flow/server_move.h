@@ -15,6 +15,11 @@ struct server_move {
 	const char *host;                     /* NULL: any that fits; not for MOVE_RESIZE */
 	const char *admin_pass;               /* MOVE_EVACUATION: for the new disk's config drive */
 	int64_t action_id;                    /* of a request that waited for room; 0: it does so now */
+	/* For a drain, in a unit with more to do: not to those hosts; nobody has to confirm it, and no place
+	 * is no decision. An error other than ERR_INTERNAL has written nothing. */
+	bool drain;
+	const int64_t *avoid;
+	size_t avoid_n;
 };
 
 /* Resize, migrate, os-migrateLive, evacuate. ERR_CONFLICT by the server's state; ERR_BAD_REQUEST for what

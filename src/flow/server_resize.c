@@ -86,10 +86,24 @@ static int send_commit(struct flow_engine *e, struct db *db, struct act *act, en
 	return store_move_status(db, m.id, "post-migrating", false, act->now_us, err);
 }
 
+/* Nobody was asked to confirm it. */
+static int arrive(struct flow_engine *e, struct db *db, struct act *act, struct error *err)
+{
+	const struct server_facts *f = act->facts;
+	bool off = f->move->was_off;
+
+	if (move_close(e, db, &f->s, f->move, "confirmed", act->flow->request_id, act->now_us, err))
+		return -1;
+	return move_settle(
+		e, db, act, off ? VM_STOPPED : VM_ACTIVE, off ? POWER_SHUTDOWN : POWER_RUNNING, err);
+}
+
 static int resize_end(struct flow_engine *e, struct db *db, struct act *act, struct error *err)
 {
 	const struct server_facts *f = act->facts;
 
+	if (f->move->direct)
+		return arrive(e, db, act, err);
 	if (store_move_status(db, f->move->id, "finished", false, act->now_us, err))
 		return -1;
 	return move_settle(e, db, act, VM_RESIZED, f->move->was_off ? POWER_SHUTDOWN : POWER_RUNNING, err);

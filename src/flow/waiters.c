@@ -8,6 +8,7 @@
 #include "base/util.h"
 #include "flow/calendar.h"
 #include "flow/decisions.h"
+#include "flow/drain.h"
 #include "flow/resize_wait.h"
 #include "flow/server_parts.h"
 #include "flow/server_room.h"
@@ -272,6 +273,7 @@ int waiter_room(struct flow_engine *e, struct db *db, int64_t host_id, struct er
 	struct waiter w;
 	int rc = store_waiter_on(db, &a, host_id, &w, err);
 
+	drain_room(e);
 	if (rc <= 0 || w.leavers || w.server_id == e->calendar.stumbled)
 		return rc < 0 ? -1 : 0;
 	rc = place(e, db, &w, false, err);

@@ -13,8 +13,8 @@
 /* In the order of struct block. */
 #define SELECT                                                                                        \
 	"SELECT b.id, b.uid, b.name, b.project_id, p.uid, p.name, b.model, b.gpus, b.scope, "         \
-	"b.start_us, b.end_us, b.state, b.reason, b.created_us, b.updated_us FROM block b LEFT JOIN " \
-	"project p ON p.id = b.project_id "
+	"b.start_us, b.end_us, b.state, b.reason, b.created_us, b.updated_us, b.empties FROM block b " \
+	"LEFT JOIN project p ON p.id = b.project_id "
 
 /* Of an open block: when it changes next. ?1: how long before its beginning a capacity block's GPUs are
  * cleared. */
@@ -33,12 +33,12 @@ int store_block_insert(struct db *db, const struct block *b, struct error *err)
 {
 	static const char sql[] =
 		"INSERT INTO block (id, uid, kind, name, project_id, model, gpus, scope, start_us, end_us, "
-		"state, reason, created_us, updated_us) VALUES (?, ?, iif(?4 = 0, 'maintenance', "
-		"'capacity'), ?3, nullif(?4, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+		"state, reason, created_us, updated_us, empties) VALUES (?, ?, iif(?4 = 0, 'maintenance', "
+		"'capacity'), ?3, nullif(?4, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-	return db_run(db, err, sql, "issisisiissii", b->id, b->uid, b->name, b->project_id, b->model, b->gpus,
+	return db_run(db, err, sql, "issisisiissiii", b->id, b->uid, b->name, b->project_id, b->model, b->gpus,
 		       b->scope, b->start_us, b->end_us, b->state, b->reason, b->created_us,
-		       b->updated_us) < 0
+		       b->updated_us, (int64_t)b->empties) < 0
 		       ? -1
 		       : 0;
 }
@@ -114,6 +114,7 @@ static void block_read(sqlite3_stmt *st, struct arena *a, struct block *out)
 		.reason = db_dup(st, 12, a),
 		.created_us = db_int(st, 13),
 		.updated_us = db_int(st, 14),
+		.empties = db_int(st, 15) != 0,
 	};
 }
 

@@ -20,6 +20,7 @@ struct block {
 	const char *state; /* planned, clearing, active; ended, cancelled */
 	const char *reason;
 	int64_t created_us, updated_us;
+	bool empties; /* a maintenance window: its hosts are emptied when it begins */
 };
 bool block_is_open(const struct block *b);
 

@@ -61,8 +61,28 @@ static const struct check_rule checks[] = {
 			  "(SELECT 1 FROM server s WHERE s.id = f.subject_id AND s.deleted_us = 0)) "
 			  "OR (f.subject_kind = 'allocation' AND NOT EXISTS "
 			  "(SELECT 1 FROM allocation a WHERE a.id = f.subject_id)) "
+			  "OR (f.subject_kind = 'device' AND NOT EXISTS "
+			  "(SELECT 1 FROM device_custody c WHERE c.device_id = f.subject_id)) "
 			  "OR (f.subject_kind = 'host_image' AND NOT EXISTS "
 			  "(SELECT 1 FROM host_image h WHERE h.id = f.subject_id))" },
+	{ "gpu-reset-held",
+		"SELECT d.uid, 'is to be reset and held by a server' FROM device d WHERE d.custody = 'reset' "
+		"AND (EXISTS (SELECT 1 FROM allocation_device x WHERE x.device_id = d.id) OR EXISTS (SELECT "
+		"1 FROM allocation_part p WHERE p.device_id = d.id))" },
+	{ "gpu-reset-way",
+		"SELECT d.uid, iif(c.device_id, 'is on its way to the next server and is ' || d.custody, "
+		"'is to be reset and it is not known since when') FROM device d LEFT JOIN device_custody c "
+		"ON c.device_id = d.id WHERE (d.custody = 'reset') != (c.device_id IS NOT NULL)" },
+	{ "gpu-reset-flow",
+		"SELECT d.uid, 'is to be reset and nobody is at work on it' FROM device_custody c JOIN device "
+		"d ON d.id = c.device_id WHERE c.by_operator = 0 AND NOT EXISTS (SELECT 1 FROM flow f WHERE "
+		"f.subject_kind = 'device' AND f.subject_id = c.device_id)" },
+	{ "gpu-record",
+		"SELECT r.device_uid, 'its record ' || r.id || ' has its times in another order' FROM "
+		"custody_record r WHERE (r.reset_us != 0 AND r.reset_us < r.released_us) OR (r.verified_us "
+		"!= 0 AND (r.reset_us = 0 OR r.verified_us < r.reset_us)) OR r.ended_us < "
+		"max(r.released_us, r.reset_us, r.verified_us) OR (r.result = 'clean' AND r.verified_us = "
+		"0)" },
 	{ "image-staging",
 		"SELECT i.uid, 'is on its way to a host and no flow brings it' FROM host_image h "
 		"JOIN image i ON i.id = h.image_id WHERE h.state = 'staging' AND NOT EXISTS "
@@ -88,6 +108,14 @@ static const struct check_rule checks[] = {
 		"SELECT h.name, 'is drained by a maintenance that is over' FROM block_host x JOIN block "
 		"b ON b.id = x.block_id JOIN host h ON h.id = x.host_id WHERE x.drained = 1 AND "
 		"b.state != 'active'" },
+	{ "drain-host",
+		"SELECT h.name, 'is being emptied and is up' FROM drain d JOIN host h ON h.id = d.host_id "
+		"WHERE h.state = 'up'" },
+	{ "drain-over",
+		"SELECT h.name, 'is ' || d.state || ', and a server is ' || x.state FROM drain d JOIN host h "
+		"ON h.id = d.host_id JOIN drain_server x ON x.host_id = d.host_id WHERE (d.state = 'done' AND "
+		"x.state != 'moved') OR (d.state = 'partial' AND x.state IN ('waiting', 'moving')) OR "
+		"(d.ended_us IS NULL) != (d.state IN ('running', 'stopped'))" },
 	{ "eviction-host",
 		"SELECT s.uid, 'has to leave a host where it is not' FROM eviction e JOIN server s ON "
 		"s.id = e.server_id WHERE s.deleted_us != 0 OR s.host_id IS NOT e.host_id" },

@@ -68,14 +68,14 @@ int event_eviction(struct db *db, const struct eviction *e, struct error *err)
 {
 	static const char sql[] =
 		TELL "'eviction.notice', p.uid, s.uid, json_object('name', s.name, 'leave_at', " TIME(
-			"?4") ", 'for', iif(?5 = 0, 'reservation', 'server')), json_object('host', "
+			"?4") ", 'for', ?5), json_object('host', "
 			      "h.name) " OF_SERVER "AND NOT EXISTS (SELECT 1 FROM eviction v WHERE "
 			      "v.server_id = ?3 AND v.leave_us = "
 			      "?4)";
 
 	if (e->begun)
 		return 0;
-	return RUN(db, err, sql, "iii", e->server_id, e->leave_us, e->for_server_id);
+	return RUN(db, err, sql, "iis", e->server_id, e->leave_us, eviction_for(e));
 }
 
 /* ---- hosts ---- */
@@ -106,6 +106,19 @@ int event_host_state(struct db *db, int64_t id, const char *to, const char *reas
 	return RUN(db, err, sql, "iss", id, to, reason ? reason : "");
 }
 
+int event_drain(struct db *db, int64_t host_id, const char *to, struct error *err)
+{
+	static const char sql[] =
+		TELL "iif(?4 = 'running', 'host.drain_begun', iif(?4 = 'stopped', 'host.drain_stopped', "
+		     "'host.drain_ended')), '', h.name, json_object('id', h.uid, 'new', ?4, 'reason', "
+		     "h.state_reason, 'moved', (SELECT count(*) FROM drain_server x WHERE x.host_id = h.id AND "
+		     "x.state = 'moved'), 'stays', (SELECT count(*) FROM drain_server x WHERE x.host_id = h.id "
+		     "AND x.state = 'stays')), '{}' FROM host h WHERE h.id = ?3 AND NOT EXISTS (SELECT 1 FROM "
+		     "drain d WHERE d.host_id = h.id AND d.state = ?4)";
+
+	return RUN(db, err, sql, "is", host_id, to);
+}
+
 int event_host_forced_down(struct db *db, int64_t id, bool down, struct error *err)
 {
 	static const char sql[] =
@@ -115,14 +128,21 @@ int event_host_forced_down(struct db *db, int64_t id, bool down, struct error *e
 	return RUN(db, err, sql, "ii", id, (int64_t)down);
 }
 
-int event_host_link(struct db *db, int64_t id, bool connected, struct error *err)
+int event_host_evidence(struct db *db, int64_t id, const char *to, const char *source, struct error *err)
 {
 	static const char sql[] =
-		TELL "?4, '', name, json_object('id', uid), '{}' FROM host WHERE id = ?3 AND ?4 IS NOT "
-		     "(SELECT e.type FROM event e WHERE e.subject = host.name AND e.type IN "
-		     "('host.connected', 'host.unreachable', 'host.added') ORDER BY e.id DESC LIMIT 1)";
+		TELL "'host.' || ?4, '', name, json_object('id', uid, 'old', evidence, 'new', ?4, 'source', ?5), "
+		     "'{}' FROM host WHERE id = ?3 AND evidence != ?4";
 
-	return RUN(db, err, sql, "is", id, connected ? "host.connected" : "host.unreachable");
+	return RUN(db, err, sql, "iss", id, to, source);
+}
+
+int event_host_note(struct db *db, const char *type, int64_t id, const char *data, struct error *err)
+{
+	static const char sql[] = TELL "?4, '', name, json_patch(json_object('id', uid), ?5), '{}' FROM host "
+				       "WHERE id = ?3";
+
+	return RUN(db, err, sql, "iss", id, type, data);
 }
 
 /* ---- GPUs ---- */
@@ -157,6 +177,16 @@ int event_gpu_state(struct db *db, const struct device_row *to, struct error *er
 	return RUN(db, err, health, "is", to->id, to->health) < 0
 		       ? -1
 		       : RUN(db, err, custody, "iss", to->id, to->custody, to->custody_reason);
+}
+
+int event_gpu_custody(struct db *db, int64_t id, const char *to, const char *stage, const char *reason,
+	struct error *err)
+{
+	static const char sql[] =
+		TELL "'gpu.custody', '', d.uid, json_object(" GPU
+		     ", 'old', d.custody, 'new', ?4, 'stage', ?5, 'reason', ?6), '{}' " OF_GPU;
+
+	return RUN(db, err, sql, "isss", id, to, stage, reason);
 }
 
 /* ---- the calendar ---- */

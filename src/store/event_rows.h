@@ -24,14 +24,20 @@ int event_host_added(struct db *db, int64_t id, struct error *err);
 /* Before. */
 int event_host_removed(struct db *db, int64_t id, struct error *err);
 int event_host_state(struct db *db, int64_t id, const char *to, const char *reason, struct error *err);
+/* Before: its drain is in that state now. */
+int event_drain(struct db *db, int64_t host_id, const char *to, struct error *err);
 int event_host_forced_down(struct db *db, int64_t id, bool down, struct error *err);
 /* Whether it can be heard, if that is not what was told last. */
-int event_host_link(struct db *db, int64_t id, bool connected, struct error *err);
+int event_host_evidence(struct db *db, int64_t id, const char *to, const char *source, struct error *err);
+int event_host_note(struct db *db, const char *type, int64_t id, const char *data, struct error *err);
 
 int event_gpu_added(struct db *db, int64_t id, struct error *err);
 /* Before. */
 int event_gpu_present(struct db *db, int64_t id, bool present, struct error *err);
 int event_gpu_state(struct db *db, const struct device_row *to, struct error *err);
+/* A stage of a GPU's way from one server to the next. */
+int event_gpu_custody(struct db *db, int64_t id, const char *to, const char *stage, const char *reason,
+	struct error *err);
 
 /* With its hosts and GPUs. */
 int event_block_made(struct db *db, int64_t id, struct error *err);

@@ -26,6 +26,11 @@ static void *kept(struct arena *a, const struct buf *rows)
 
 /* ---- those who leave ---- */
 
+const char *eviction_for(const struct eviction *e)
+{
+	return e->for_server_id ? "server" : e->for_block_id ? "reservation" : "drain";
+}
+
 int store_eviction_put(struct db *db, const struct eviction *e, struct error *err)
 {
 	static const char sql[] =

@@ -12,7 +12,7 @@
 
 struct eviction {
 	int64_t server_id, host_id;
-	int64_t for_server_id, for_block_id; /* one of them is 0 */
+	int64_t for_server_id, for_block_id; /* one of them is 0; both: its host is being emptied */
 	int64_t action_id, notice_us, leave_us;
 	bool begun; /* it is being made to leave */
 	int64_t tries;
@@ -20,6 +20,8 @@ struct eviction {
 	const char *server_uid, *server_name, *project_uid, *host_name, *for_uid;
 };
 
+/* Who it leaves for: "server", "reservation", "drain". */
+const char *eviction_for(const struct eviction *e);
 /* Writes all of it anew. */
 int store_eviction_put(struct db *db, const struct eviction *e, struct error *err);
 int store_eviction_remove(struct db *db, int64_t server_id, struct error *err);

@@ -20,7 +20,8 @@
 	"ram_ratio_milli, disk_ratio_milli, ram_reserved_mib, created_us, inventory_us, hv_uuid, "          \
 	"hv_hostname, hv_type, arch, cpu_model, hv_version, vcpus, cpu_sockets, cpu_cores, cpu_threads, "   \
 	"ram_mib, disk_gib, disk_free_gib, kvm, forced_down, " EXCLUSIVE ", rack, fabric, dedicated_cpus, " \
-	"gpu_links, disk_reserved_gib, cpu_features, " TRAITS
+	"gpu_links, disk_reserved_gib, cpu_features, " TRAITS ", evidence, evidence_source, evidence_us, "  \
+	"link_epoch, down_proof, down_by, down_reason, down_us, comes_back"
 
 static void host_read(sqlite3_stmt *st, struct arena *a, struct host_row *out)
 {
@@ -63,6 +64,15 @@ static void host_read(sqlite3_stmt *st, struct arena *a, struct host_row *out)
 		.disk_reserved_gib = db_int(st, 35),
 		.cpu_features = db_dup(st, 36, a),
 		.traits = db_dup(st, 37, a),
+		.evidence = db_dup(st, 38, a),
+		.evidence_source = db_dup(st, 39, a),
+		.evidence_us = db_int(st, 40),
+		.link_epoch = db_int(st, 41),
+		.down_proof = db_dup(st, 42, a),
+		.down_by = db_dup(st, 43, a),
+		.down_reason = db_dup(st, 44, a),
+		.down_us = db_int(st, 45),
+		.comes_back = db_int(st, 46) != 0,
 	};
 }
 
@@ -70,8 +80,8 @@ int store_host_insert(struct db *db, const struct host_row *h, struct error *err
 {
 	static const char sql[] =
 		"INSERT INTO host (id, uid, name, uri, zone, pool, accel, state, vcpu_ratio_milli, "
-		"ram_ratio_milli, disk_ratio_milli, ram_reserved_mib, created_us) "
-		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+		"ram_ratio_milli, disk_ratio_milli, ram_reserved_mib, created_us, evidence, evidence_us) "
+		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?13, 'doubtful', ?13)";
 	int rc = db_run(db, err, sql, "isssssssiiiii", h->id, h->uid, h->name, h->uri, h->zone, h->pool,
 		h->accel, h->state, (int64_t)h->vcpu_ratio_milli, (int64_t)h->ram_ratio_milli,
 		(int64_t)h->disk_ratio_milli, h->ram_reserved_mib, h->created_us);
@@ -157,18 +167,41 @@ int store_host_set_state(struct db *db, int64_t id, const char *state, const cha
 	return rc < 0 ? -1 : 0;
 }
 
-int store_host_set_forced_down(struct db *db, int64_t id, bool down, struct error *err)
+int store_host_set_down(struct db *db, const struct host_row *h, struct error *err)
 {
 	int rc;
 
-	if (event_host_forced_down(db, id, down, err) < 0)
+	if (event_host_forced_down(db, h->id, h->forced_down, err) < 0)
 		return -1;
-	books_touch(db, BOOKS_HOST, id);
-	rc = db_run(db, err, "UPDATE host SET forced_down = ? WHERE id = ?", "ii", (int64_t)down, id);
-
+	books_touch(db, BOOKS_HOST, h->id);
+	rc = db_run(db, err,
+		"UPDATE host SET forced_down = ?, down_proof = ?, down_by = ?, down_reason = ?, down_us = ? "
+		"WHERE id = ?",
+		"isssii", (int64_t)h->forced_down, h->down_proof, h->down_by, h->down_reason, h->down_us,
+		h->id);
 	if (rc == 0)
 		return error_set(err, ERR_NOT_FOUND, "Host could not be found.");
 	return rc < 0 ? -1 : 0;
+}
+
+int store_host_set_evidence(struct db *db, const struct host_row *h, struct error *err)
+{
+	if (event_host_evidence(db, h->id, h->evidence, h->evidence_source, err) < 0)
+		return -1;
+	return db_run(db, err,
+		       "UPDATE host SET evidence = ?, evidence_source = ?, evidence_us = ?, link_epoch = "
+		       "max(link_epoch, ?) WHERE id = ?",
+		       "ssiii", h->evidence, h->evidence_source, h->evidence_us, h->link_epoch, h->id) < 0
+		       ? -1
+		       : 0;
+}
+
+int store_host_set_comes_back(struct db *db, int64_t id, bool comes_back, struct error *err)
+{
+	return db_run(db, err, "UPDATE host SET comes_back = ? WHERE id = ?", "ii", (int64_t)comes_back, id) <
+			       0
+		       ? -1
+		       : 0;
 }
 
 static int traits_set(struct db *db, const struct host_row *h, struct error *err)
@@ -190,10 +223,10 @@ int store_host_set_options(struct db *db, const struct host_row *h, struct error
 	static const char sql[] =
 		"UPDATE host SET rack = ?, fabric = ?, dedicated_cpus = ?, gpu_links = ?, "
 		"disk_reserved_gib = ?, ram_reserved_mib = ?, vcpu_ratio_milli = ?, ram_ratio_milli = ?, "
-		"disk_ratio_milli = ? WHERE id = ?";
-	int rc = db_run(db, err, sql, "ssssiiiiii", h->rack, h->fabric, h->dedicated_cpus, h->gpu_links,
+		"disk_ratio_milli = ?, hv_uuid = ? WHERE id = ?";
+	int rc = db_run(db, err, sql, "ssssiiiiisi", h->rack, h->fabric, h->dedicated_cpus, h->gpu_links,
 		h->disk_reserved_gib, h->ram_reserved_mib, (int64_t)h->vcpu_ratio_milli,
-		(int64_t)h->ram_ratio_milli, (int64_t)h->disk_ratio_milli, h->id);
+		(int64_t)h->ram_ratio_milli, (int64_t)h->disk_ratio_milli, h->hv_uuid, h->id);
 
 	if (rc == 0)
 		return error_set(err, ERR_NOT_FOUND, "Host could not be found.");
@@ -239,13 +272,20 @@ int store_host_remove(struct db *db, int64_t id, struct error *err)
 		"UPDATE migration SET source_host_id = NULL WHERE source_host_id = ? "
 		"AND (ended_us > 0 OR kind = 'evacuation')";
 	static const char *const parts[] = {
+		"DELETE FROM drain_server WHERE host_id = ?",
+		"DELETE FROM drain WHERE host_id = ?",
 		"DELETE FROM host_cell WHERE host_id = ?",
 		"DELETE FROM host_trait WHERE host_id = ?",
 		"DELETE FROM host_image WHERE host_id = ?",
 		"DELETE FROM block_device WHERE device_id IN (SELECT id FROM device WHERE host_id = ?)",
 		"DELETE FROM block_host WHERE host_id = ?",
+		"DELETE FROM device_custody WHERE device_id IN (SELECT id FROM device WHERE host_id = ?)",
 		"DELETE FROM device WHERE host_id = ?",
 		"DELETE FROM aggregate_host WHERE host_id = ?",
+		"DELETE FROM fence_agent WHERE host_id = ?",
+		"DELETE FROM fence_attempt WHERE host_id = ?",
+		"DELETE FROM host_evacuation_left WHERE host_id = ?",
+		"DELETE FROM host_evacuation WHERE host_id = ?",
 		"UPDATE server SET host_id = NULL WHERE host_id = ? AND deleted_us != 0",
 		forget_source,
 		"UPDATE migration SET dest_host_id = NULL WHERE dest_host_id = ? AND ended_us > 0",
@@ -304,4 +344,19 @@ int store_host_cells(struct db *db, struct arena *a, int64_t id, struct host_cel
 	*out = rows;
 	*out_n = n;
 	return rc < 0 ? -1 : 0;
+}
+
+int store_host_of_machine(struct db *db, struct arena *a, const char *hv_uuid, int64_t before_id,
+	const char **out_name, struct error *err)
+{
+	static const char sql[] = "SELECT name FROM host WHERE hv_uuid = ? AND id < ? ORDER BY id LIMIT 1";
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	int rc;
+
+	if (db_query(db, err, &st, sql, "si", hv_uuid, before_id))
+		return -1;
+	rc = db_row(st, err);
+	if (rc > 0)
+		*out_name = db_dup(st, 0, a);
+	return rc;
 }

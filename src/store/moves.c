@@ -14,13 +14,13 @@
 	"id, uid, server_id, kind, status, source_host_id, dest_host_id, source_host, dest_host, "       \
 	"flavor_uid, flavor_name, vcpus, ram_mib, disk_gib, ephemeral_gib, swap_mib, extra_specs, "      \
 	"old_flavor_id, new_flavor_id, was_off, cancel, user_uid, project_uid, created_us, updated_us, " \
-	"ended_us, switched, reason"
+	"ended_us, switched, reason, direct"
 #define SELECT_ROW                                                                                     \
 	"SELECT m.id, m.uid, m.server_id, m.kind, m.status, m.source_host_id, m.dest_host_id, "        \
 	"m.source_host, m.dest_host, m.flavor_uid, m.flavor_name, m.vcpus, m.ram_mib, m.disk_gib, "    \
 	"m.ephemeral_gib, m.swap_mib, m.extra_specs, m.old_flavor_id, m.new_flavor_id, m.was_off, "    \
 	"m.cancel, m.user_uid, m.project_uid, m.created_us, m.updated_us, m.ended_us, s.uid, "         \
-	"x.hv_hostname, y.hv_hostname, m.switched, m.reason FROM migration m JOIN server s ON s.id = " \
+	"x.hv_hostname, y.hv_hostname, m.switched, m.reason, m.direct FROM migration m JOIN server s ON s.id = " \
 	"m.server_id "                                                                                 \
 	"LEFT JOIN host x ON x.id = m.source_host_id LEFT JOIN host y ON y.id = m.dest_host_id "
 
@@ -53,15 +53,15 @@ struct move_flavor move_flavor_of(const struct server *s)
 int store_move_insert(struct db *db, const struct move *m, struct error *err)
 {
 	static const char sql[] = "INSERT INTO migration (" COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-				  "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0), ?, ?)";
+				  "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0), ?, ?, ?)";
 	const struct move_flavor *f = &m->other;
 
-	return db_run(db, err, sql, "isissiissssiiiiisiiiissiiiis", m->id, m->uid, m->server_id,
+	return db_run(db, err, sql, "isissiissssiiiiisiiiissiiiisi", m->id, m->uid, m->server_id,
 		       kind_texts[m->kind], m->status, m->source_host_id, m->dest_host_id, m->source_host,
 		       m->dest_host, f->uid, f->name, f->vcpus, f->ram_mib, f->disk_gib, f->ephemeral_gib,
 		       f->swap_mib, f->extra_specs, m->old_flavor_id, m->new_flavor_id, (int64_t)m->was_off,
 		       (int64_t)m->cancel, m->user_uid, m->project_uid, m->created_us, m->updated_us,
-		       m->ended_us, (int64_t)m->switched, m->reason ? m->reason : "") < 0
+		       m->ended_us, (int64_t)m->switched, m->reason ? m->reason : "", (int64_t)m->direct) < 0
 		       ? -1
 		       : 0;
 }
@@ -121,6 +121,7 @@ static int move_read(sqlite3_stmt *st, struct arena *a, struct move *out, struct
 		.dest_node = node_name(st, 28, 8, a),
 		.switched = db_int(st, 29) != 0,
 		.reason = db_dup(st, 30, a),
+		.direct = db_int(st, 31) != 0,
 	};
 	return kind_read(db_text(st, 3), &out->kind, err);
 }

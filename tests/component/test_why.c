@@ -42,10 +42,26 @@ static const struct {
 	{ "host-dead", { WHY_SERVER, VM_ACTIVE, .link = WHY_LINK_DEAD } },
 	{ "host-away", { WHY_SERVER, VM_ACTIVE, .link = WHY_LINK_AWAY } },
 	{ "host-away", { WHY_HOST, .link = WHY_LINK_AWAY, .state = "draining" } },
+	{ "host-doubtful", { WHY_SERVER, VM_ACTIVE, .link = WHY_LINK_DOUBTFUL } },
+	{ "host-doubtful", { WHY_HOST, .link = WHY_LINK_DOUBTFUL } },
+	{ "host-unsteady", { WHY_HOST, .link = WHY_LINK_UNSTEADY } },
+	{ "nothing", { WHY_SERVER, VM_ACTIVE, .link = WHY_LINK_UNSTEADY } },
+	{ "flow-host-away", { WHY_SERVER, .flow = WHY_FLOW_HOST, .link = WHY_LINK_DOUBTFUL } },
+	{ "flow-retries", { WHY_SERVER, VM_ACTIVE, .flow = WHY_FLOW_RETRIES, .link = WHY_LINK_RETURNS } },
+	{ "flow-host-fenced", { WHY_SERVER, .flow = WHY_FLOW_HOST, .link = WHY_LINK_FENCING } },
+	{ "host-fenced", { WHY_SERVER, VM_ACTIVE, .link = WHY_LINK_FENCING } },
+	{ "host-fenced", { WHY_HOST, .link = WHY_LINK_FENCING } },
+	{ "host-dead-answers", { WHY_HOST, .link = WHY_LINK_DEAD_ANSWERS } },
+	{ "host-dead-answers", { WHY_SERVER, VM_ACTIVE, .link = WHY_LINK_DEAD_ANSWERS } },
+	{ "host-returns", { WHY_HOST, .link = WHY_LINK_RETURNS } },
 	{ "host-opening", { WHY_HOST, .link = WHY_LINK_OPENING } },
+	{ "gpu-lost", { WHY_SERVER, VM_ERROR, .link = WHY_LINK_UP, .gpu_lost = true } },
+	{ "gpu-lost", { WHY_SERVER, VM_STOPPED, .link = WHY_LINK_UP, .gpu_lost = true } },
 	{ "failed", { WHY_SERVER, VM_ERROR, .link = WHY_LINK_UP } },
 	{ "resize-waits", { WHY_SERVER, VM_RESIZED, .link = WHY_LINK_UP, .left_over = true } },
 	{ "has-to-leave", { WHY_SERVER, VM_ACTIVE, .link = WHY_LINK_UP, .has_to_leave = true } },
+	{ "drain-waits", { WHY_SERVER, VM_ACTIVE, .link = WHY_LINK_UP, .drained = true } },
+	{ "emptied", { WHY_HOST, .link = WHY_LINK_UP, .state = "draining", .drained = true } },
 	{ "left-over", { WHY_SERVER, VM_ACTIVE, .link = WHY_LINK_UP, .left_over = true } },
 	{ "draining", { WHY_HOST, .link = WHY_LINK_UP, .state = "draining" } },
 	{ "disabled", { WHY_HOST, .link = WHY_LINK_UP, .state = "disabled" } },
@@ -273,7 +289,8 @@ static int check_column(const char *table, const char *sql, const char *column)
 
 static void test_rows(void **state)
 {
-	static const char *const columns[] = { "state", "status", "health", "custody", "phase" };
+	static const char *const columns[] = { "state", "status", "health", "custody", "phase", "evidence",
+		"down_proof" };
 	char dir[] = "/tmp/why-XXXXXX", path[64], command[96];
 	struct store_config config = { .path = path, .clock = &clock_system, .no_sync = true };
 	sqlite3_stmt *st = NULL;

@@ -84,8 +84,8 @@ jq -e '.hosts[0].gpus_total == 8' "$tmp/out" >/dev/null || fail "-o json is not 
 run 0 host show 'a/b c'
 grep -q '^cells:$' "$tmp/out" || fail "no cells"
 run 0 host drain h1
-out <<<'Host h1 gets no new servers.'
-grep -qx 'POST /cloud/v1/hosts/h1/action {"drain":null}' "$tmp/log" || fail "no drain"
+out <<<'Host h1 gets no new servers, and those on it leave: cloudctl host drain --show h1'
+grep -qx 'POST /cloud/v1/hosts/h1/action {"drain":{}}' "$tmp/log" || fail "no drain"
 run 1 host remove h1
 says 'host h1 has 2 servers'
 run 1 host show h9

@@ -61,6 +61,8 @@ static int write_block(struct api_call *c, const struct block *b, bool with_kind
 	if (b->project_id ? write_reservation(c, b, err) < 0 : 0)
 		return -1;
 	jw_kv_str(&c->out, "reason", b->reason);
+	if (!b->project_id)
+		jw_kv_bool(&c->out, "drain", b->empties);
 	/* where its GPUs are is not the tenant's business */
 	if (api_is_admin(c) && write_hosts(c, b, err) < 0)
 		return -1;
@@ -195,6 +197,7 @@ struct block_body {
 	const char *name, *reason, *start, *end, *project, *model, *within;
 	int64_t gpus;
 	struct bind_list hosts;
+	bool drain;
 };
 
 static const char *const scopes[] = { "host", "rack", "fabric", NULL };
@@ -230,6 +233,7 @@ static const struct bind_field maintenance_fields[] = {
 		.min = 1,
 		.max = HOSTS_MAX,
 		.items = &bind_item_text },
+	BIND(block_body, drain, "drain", BIND_BOOL, 0, 0, 0),
 };
 static const struct bind_field change_fields[] = { NAME, END(0) };
 
@@ -298,7 +302,7 @@ int maintenance_create(struct api_call *c, struct error *err)
 	const struct block_body *in = c->in;
 	const char *const *names = in->hosts.items;
 	int64_t *ids = ARENA_ARRAY(c->arena, int64_t, in->hosts.n);
-	struct block_want want = { .hosts = ids };
+	struct block_want want = { .hosts = ids, .empties = in->drain };
 	struct host_row h;
 
 	for (size_t i = 0; i < in->hosts.n; i++) {
@@ -367,7 +371,7 @@ static void write_eviction(struct api_call *c, const struct eviction *e)
 	operator_kv_time(c, "notice_at", e->notice_us);
 	operator_kv_time(c, "leave_at", e->leave_us);
 	jw_kv_bool(b, "leaving", e->begun);
-	jw_kv_str(b, "for", e->for_server_id ? "server" : "reservation");
+	jw_kv_str(b, "for", eviction_for(e));
 	if (api_is_admin(c)) {
 		jw_kv_str(b, "for_id", e->for_uid);
 		jw_kv_str(b, "host", e->host_name);

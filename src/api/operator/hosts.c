@@ -7,17 +7,40 @@
 #include "api/operator/operator.h"
 #include "base/util.h"
 #include "domain/cpu_traits.h"
+#include "flow/drain.h"
 #include "flow/flow.h"
 #include "flow/topology.h"
 #include "store/host_use.h"
 
 enum { RATIO_MAX = 1000 };
 
-static void write_link(struct api_call *c, int64_t host_id)
+/* What is known of it as a whole, by what, and since when. */
+static void write_evidence(struct api_call *c, const struct host_row *h, const struct host_link *link)
 {
-	struct host_link link = { .state = "unknown" };
+	struct buf *b = &c->out;
 
-	flow_host_link(c->api->flows, host_id, &link);
+	jw_key(b, "evidence");
+	jw_object(b);
+	jw_kv_str(b, "state", evidence_text(link->known));
+	jw_kv_str(b, "source", link->source);
+	jw_kv_str(b, "says", evidence_source_says(link->source));
+	operator_kv_time(c, "since", link->known_us);
+	jw_kv_int(b, "epoch", link->epoch);
+	jw_kv_str(b, "proof", h->forced_down ? h->down_proof : NULL);
+	operator_kv_time(c, "down_at", h->down_us);
+	jw_kv_str(b, "down_by", h->down_by);
+	jw_kv_str(b, "down_reason", h->down_reason);
+	jw_kv_bool(b, "comes_back", h->comes_back);
+	jw_kv_bool(b, "fencing", link->fencing);
+	jw_end_object(b);
+}
+
+static void write_link(struct api_call *c, const struct host_row *h)
+{
+	struct host_link link = { .state = "unknown", .known = EVIDENCE_DOUBTFUL, .source = "start" };
+
+	flow_host_link(c->api->flows, h->id, &link);
+	write_evidence(c, h, &link);
 	jw_kv_str(&c->out, "connection", link.state);
 	jw_kv_str(&c->out, "connection_error", link.error);
 	operator_kv_time(c, "connection_since", link.since_us);
@@ -79,7 +102,7 @@ static void write_host(struct api_call *c, const struct host_row *h)
 	jw_kv_str(b, "state", h->state);
 	jw_kv_str(b, "state_reason", h->state_reason);
 	jw_kv_bool(b, "forced_down", h->forced_down);
-	write_link(c, h->id);
+	write_link(c, h);
 	write_use(c, h->id);
 	kv_ratio(c, "vcpu_ratio", h->vcpu_ratio_milli);
 	kv_ratio(c, "ram_ratio", h->ram_ratio_milli);
@@ -95,6 +118,7 @@ static void write_host(struct api_call *c, const struct host_row *h)
 	jw_kv_str(b, "arch", h->arch);
 	jw_kv_str(b, "cpu_model", h->cpu_model);
 	jw_kv_str(b, "hostname", h->hv_hostname);
+	jw_kv_str(b, "machine", h->hv_uuid);
 	jw_kv_bool(b, "kvm", h->kvm);
 	jw_kv_int(b, "physical_cpus", h->vcpus);
 	jw_kv_int(b, "physical_ram_mib", h->ram_mib);
@@ -292,11 +316,12 @@ enum host_field {
 	HOST_DISK_RESERVED,
 	HOST_VCPU_RATIO,
 	HOST_RAM_RATIO,
-	HOST_DISK_RATIO
+	HOST_DISK_RATIO,
+	HOST_MACHINE
 };
 
 struct host_update_body {
-	const char *rack, *fabric, *dedicated_cpus, *gpu_links;
+	const char *rack, *fabric, *dedicated_cpus, *gpu_links, *machine;
 	struct bind_list traits;
 	int64_t ram_reserved_mib, disk_reserved_gib;
 	double vcpu_ratio, ram_ratio, disk_ratio;
@@ -320,6 +345,7 @@ static const struct bind_field host_update_fields[] = {
 		BIND(host_update_body, disk_reserved_gib, "disk_reserved_gib", BIND_INT, 0, 0, 1 << 30),
 	[HOST_VCPU_RATIO] = BIND(host_update_body, vcpu_ratio, "vcpu_ratio", BIND_NUM, 0, 0, RATIO_MAX),
 	[HOST_RAM_RATIO] = BIND(host_update_body, ram_ratio, "ram_ratio", BIND_NUM, 0, 0, RATIO_MAX),
+	[HOST_MACHINE] = BIND(host_update_body, machine, "machine", BIND_STR, 0, 0, 36),
 	[HOST_DISK_RATIO] = BIND(host_update_body, disk_ratio, "disk_ratio", BIND_NUM, 0, 0, RATIO_MAX),
 };
 
@@ -351,6 +377,7 @@ static int host_merge(struct api_call *c, struct host_row *h, struct error *err)
 		{ HOST_FABRIC, in->fabric, &h->fabric },
 		{ HOST_DEDICATED, in->dedicated_cpus, &h->dedicated_cpus },
 		{ HOST_LINKS, in->gpu_links, &h->gpu_links },
+		{ HOST_MACHINE, in->machine, &h->hv_uuid },
 	};
 	const struct {
 		enum host_field field;
@@ -395,7 +422,8 @@ int host_update(struct api_call *c, struct error *err)
 
 struct reason_body {
 	const char *reason;
-	bool confirm_dead;
+	bool confirm_dead, cold, stop;
+	int64_t parallel;
 };
 
 static const struct bind_field reason_fields[] = {
@@ -404,7 +432,17 @@ static const struct bind_field reason_fields[] = {
 
 static const struct bind_table reason_table = { BIND_TABLE(reason_body, reason_fields) };
 
+static const struct bind_field drain_fields[] = {
+	BIND(reason_body, reason, "reason", BIND_STR, 0, 0, 255),
+	BIND(reason_body, parallel, "parallel", BIND_INT, 0, 1, DRAIN_PARALLEL_MAX),
+	BIND(reason_body, cold, "cold", BIND_BOOL, 0, 0, 0),
+	BIND(reason_body, stop, "stop", BIND_BOOL, 0, 0, 0),
+};
+
+static const struct bind_table drain_table = { BIND_TABLE(reason_body, drain_fields) };
+
 static const struct bind_field down_fields[] = {
+	BIND(reason_body, reason, "reason", BIND_STR, 0, 0, 255),
 	BIND(reason_body, confirm_dead, "confirm_dead", BIND_BOOL, BIND_REQUIRED, 0, 0),
 };
 
@@ -424,7 +462,7 @@ static const struct {
 		{ .name = (key), .type = BIND_OBJ, .flags = BIND_NULL, .table = &reason_table }, state_ \
 	}
 	ACTION("enable", "up"),
-	ACTION("drain", "draining"),
+	{ { .name = "drain", .type = BIND_OBJ, .flags = BIND_NULL, .table = &drain_table }, NULL },
 	ACTION("disable", "disabled"),
 	ACTION("refresh", NULL),
 	ACTION("revive", NULL),
@@ -443,12 +481,29 @@ static void refresh_committed(struct api_call *c)
 		flow_host_refresh(c->api->flows, h.id);
 }
 
-/* Those that leave the state as it is. */
+static int drain(struct api_call *c, const struct host_row *h, struct error *err)
+{
+	const struct host_action_body *in = c->in;
+	struct drain_want want = { .reason = "", .request_id = c->request_id, .now_us = c->now_us };
+
+	if (in->args && in->args->stop)
+		return flow_host_drain_stop(c->api->flows, c->db, h->id, err);
+	if (in->args) {
+		want.reason = in->args->reason ? in->args->reason : "";
+		want.parallel = in->args->parallel;
+		want.cold = in->args->cold;
+	}
+	return flow_host_drain(c->api->flows, c->db, h->id, &want, err);
+}
+
+/* Those that are more than another state. */
 static int other_action(struct api_call *c, const char *name, const struct host_row *h, struct error *err)
 {
 	const struct host_action_body *in = c->in;
 	bool down = str_eq(name, "down");
 
+	if (str_eq(name, "drain"))
+		return drain(c, h, err);
 	if (str_eq(name, "refresh")) {
 		c->committed = refresh_committed;
 		return 0;
@@ -458,7 +513,8 @@ static int other_action(struct api_call *c, const char *name, const struct host_
 			"down.confirm_dead must be true: servers of a host that is declared dead may be made "
 			"anew "
 			"elsewhere, so make sure that the machine is off");
-	return flow_host_force_down(c->api->flows, c->db, h->id, down, err);
+	return flow_host_force_down(c->api->flows, c->db, h->id,
+		down ? &(struct host_proof) { "operator", api_who(c), in->args->reason } : NULL, err);
 }
 
 int host_action(struct api_call *c, struct error *err)

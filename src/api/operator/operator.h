@@ -35,10 +35,22 @@ int host_create(struct api_call *c, struct error *err);
 int host_action(struct api_call *c, struct error *err);
 int host_update(struct api_call *c, struct error *err);
 int host_delete(struct api_call *c, struct error *err);
+int host_drain_show(struct api_call *c, struct error *err);
 extern const struct bind_table host_update_body;
+
+int fence_agent_show(struct api_call *c, struct error *err);
+int fence_agent_set(struct api_call *c, struct error *err);
+int fence_agent_clear(struct api_call *c, struct error *err);
+int host_power_show(struct api_call *c, struct error *err);
+int host_power(struct api_call *c, struct error *err);
+int host_evacuation_show(struct api_call *c, struct error *err);
+int host_evacuate(struct api_call *c, struct error *err);
+int host_evacuation_stop(struct api_call *c, struct error *err);
+extern const struct bind_table fence_agent_body, host_power_body;
 
 int gpu_list(struct api_call *c, struct error *err);
 int gpu_show(struct api_call *c, struct error *err);
+int gpu_history(struct api_call *c, struct error *err);
 int gpu_action(struct api_call *c, struct error *err);
 extern const struct bind_table gpu_action_body;
 /* Writes the member "devices". */

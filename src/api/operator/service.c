@@ -35,6 +35,31 @@ static int connected_hosts(struct api_call *c, int64_t *out, struct error *err)
 	return 0;
 }
 
+/* Those that run short; and in one line, for people. */
+static void write_resources(struct api_call *c)
+{
+	CLEANUP(buf_finish) struct buf line = { 0 };
+	size_t n;
+	const struct resource *all = resources_all(c->api->resources, &n);
+
+	jw_key(&c->out, "resources");
+	jw_array(&c->out);
+	for (size_t i = 0; i < n; i++) {
+		if (!all[i].trouble)
+			continue;
+		buf_printf(&line, "%s%s: %s; %s", line.len ? "; " : "", all[i].name, all[i].why, all[i].means);
+		jw_object(&c->out);
+		jw_kv_str(&c->out, "name", all[i].name);
+		operator_kv_time(c, "since", all[i].since_us);
+		jw_kv_str(&c->out, "why", all[i].why);
+		jw_kv_str(&c->out, "meanwhile", all[i].means);
+		jw_kv_str(&c->out, "remedy", all[i].remedy);
+		jw_end_object(&c->out);
+	}
+	jw_end_array(&c->out);
+	jw_kv_str(&c->out, "short_of", line.len ? buf_text(&line) : NULL);
+}
+
 static void write_counters(struct api_call *c)
 {
 	struct buf *b = &c->out;
@@ -99,7 +124,7 @@ int operator_status(struct api_call *c, struct error *err)
 	jw_kv_int(b, "schema", store_schema_version(c->api->store));
 	jw_end_object(b);
 	backup_state_write(c);
-	resources_write(c);
+	write_resources(c);
 	write_counters(c);
 	jw_end_object(b);
 	return 0;

@@ -12,7 +12,9 @@
 #include "flow/flow.h"
 #include "flow/why.h"
 #include "store/allocations.h"
+#include "store/custody.h"
 #include "store/decisions.h"
+#include "store/drains.h"
 #include "store/evictions.h"
 #include "store/flows.h"
 #include "store/host_images.h"
@@ -100,6 +102,11 @@ static void host_words(struct why *w)
 	word(w, "since", time_text(w, w->link.since_us));
 	word(w, "seen", time_text(w, w->link.seen_us));
 	word(w, "reason", w->host.state_reason);
+	word(w, "evidence", evidence_text(w->link.known));
+	word(w, "down", time_text(w, w->host.down_us));
+	word(w, "proof",
+		str_eq(w->host.down_proof, "fence") ? "its power was read as off"
+						    : arena_printf(w->c->arena, "%s said so", w->host.down_by));
 	if (w->facts.flow != WHY_FLOW_RETRIES && w->facts.flow != WHY_FLOW_STUCK)
 		word(w, "error", w->link.error[0] ? w->link.error : "it was not tried yet");
 }
@@ -231,8 +238,27 @@ static int leavers(struct why *w, const struct server *s, struct error *err)
 		return rc;
 	w->facts.has_to_leave = true;
 	word(w, "until", time_text(w, own.leave_us));
-	word(w, "for", own.for_uid);
+	word(w, "for", own.for_uid ? own.for_uid : "the maintenance of its host");
 	step(w, own.notice_us, "eviction notice", own.begun ? "leaving" : "was told", NULL);
+	return 0;
+}
+
+/* Its host is being emptied, and it has not left yet. */
+static int leaves(struct why *w, const struct server *s, struct error *err)
+{
+	struct drain_server *all;
+	size_t n;
+
+	if (!s->host_id || store_drain_servers(w->c->db, w->c->arena, s->host_id, false, &all, &n, err) < 0)
+		return s->host_id ? -1 : 0;
+	for (size_t i = 0; i < n; i++)
+		if (all[i].server_id == s->id) {
+			w->facts.drained = true;
+			word(w, "drain",
+				arena_printf(w->c->arena, "is %s%s%s",
+					str_eq(all[i].state, "stays") ? "staying" : all[i].state,
+					*all[i].reason ? ": " : "", all[i].reason));
+		}
 	return 0;
 }
 
@@ -265,6 +291,21 @@ static int left_overs(struct why *w, const struct server *s, struct error *err)
 	return 0;
 }
 
+/* The first GPU of it that is not there. */
+static int gpus_lost(struct why *w, const struct server *s, struct error *err)
+{
+	struct custody_lost *all;
+	size_t n;
+
+	if (store_custody_lost(w->c->db, w->c->arena, 0, s->id, &all, &n, err))
+		return -1;
+	if (!n)
+		return 0;
+	w->facts.gpu_lost = true;
+	word(w, "gpu", arena_printf(w->c->arena, "%s:%s", all->host, all->address));
+	return 0;
+}
+
 static int why_server(struct why *w, const struct server *s, struct error *err)
 {
 	struct image_facts image = { 0 };
@@ -278,7 +319,8 @@ static int why_server(struct why *w, const struct server *s, struct error *err)
 	word(w, "task", w->task);
 	word(w, "fault", s->fault_message);
 	if (actions(w, s, err) < 0 || moves(w, s, err) < 0 || find_flow(w, "server", s->id, err) < 0 ||
-		leavers(w, s, err) < 0 || left_overs(w, s, err) < 0 || find_host(w, s->host_id, err) < 0 ||
+		leavers(w, s, err) < 0 || leaves(w, s, err) < 0 || left_overs(w, s, err) < 0 || gpus_lost(w, s, err) < 0 ||
+		find_host(w, s->host_id, err) < 0 ||
 		(w->inside && decisions(w, s, err) < 0))
 		return -1;
 	if (s->image_id && store_image_facts(w->c->db, w->c->arena, s->image_id, &image, err) > 0)
@@ -289,15 +331,31 @@ static int why_server(struct why *w, const struct server *s, struct error *err)
 
 /* ---- the others ---- */
 
+static int emptied(struct why *w, struct error *err)
+{
+	struct drain_counts n;
+	struct drain d;
+	int rc = store_drain_get(w->c->db, w->c->arena, w->host.id, &d, err);
+
+	if (rc <= 0 || str_eq(d.state, "done"))
+		return rc < 0 ? -1 : 0;
+	if (store_drain_counts(w->c->db, w->host.id, &n, err) < 0)
+		return -1;
+	w->facts.drained = true;
+	word(w, "drain",
+		arena_printf(w->c->arena, "%lld moved, %lld on the way, %lld wait, %lld stay",
+			(long long)n.moved, (long long)n.moving, (long long)n.waiting, (long long)n.stays));
+	return 0;
+}
+
 static int why_host(struct why *w, struct error *err)
 {
-	(void)err;
 	w->facts = (struct why_facts) { .subject = WHY_HOST, .state = w->host.state };
 	w->id = w->host.uid;
 	w->name = w->host.name;
 	w->state = w->host.state;
 	host_words(w);
-	return 0;
+	return emptied(w, err);
 }
 
 static int why_image(struct why *w, const struct image *i, struct error *err)
@@ -433,6 +491,9 @@ static void write_evidence(struct why *w)
 	jw_kv_str(b, "host", w->has_host ? w->host.name : NULL);
 	jw_kv_str(b, "host_state", w->has_host ? w->host.state : NULL);
 	jw_kv_str(b, "connection", w->has_host ? w->link.state : NULL);
+	jw_kv_str(b, "host_evidence", w->has_host ? evidence_text(w->link.known) : NULL);
+	jw_kv_str(b, "host_evidence_by", w->has_host ? w->link.source : NULL);
+	operator_kv_time(w->c, "host_evidence_since", w->has_host ? w->link.known_us : 0);
 	operator_kv_time(w->c, "connection_since", w->has_host ? w->link.since_us : 0);
 	operator_kv_time(w->c, "last_seen", w->has_host ? w->link.seen_us : 0);
 	jw_kv_str(b, "connection_error", w->has_host && w->link.error[0] ? w->link.error : NULL);
