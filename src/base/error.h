@@ -25,7 +25,8 @@ enum err {
 	ERR_HYPERVISOR,     /* a host refused or failed the call; trying again may help */
 	ERR_UNREACHABLE,    /* no connection to the host, or it was lost: what happened there is unknown */
 	ERR_TIMEOUT,        /* a deadline passed: what happened is unknown */
-	ERR_UNAVAILABLE,    /* cloudd cannot serve this now (disk full, stopping) */
+	ERR_UNAVAILABLE,    /* cloudd cannot serve this now (stopping, a database that is busy) */
+	ERR_NO_SPACE,       /* a disk of the controller's is full, or nearly: nothing was stored */
 	ERR_NOT_IMPLEMENTED,
 	ERR_INTERNAL,
 	ERR_MAX

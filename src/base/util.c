@@ -2,56 +2,10 @@
 #include "base/util.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
-
-static void *must(void *p)
-{
-	if (!p) {
-		static const char text[] = "cloudd: out of memory\n";
-		ssize_t ignored = write(STDERR_FILENO, text, sizeof text - 1);
-
-		(void)ignored;
-		abort();
-	}
-	return p;
-}
-
-void *xmalloc(size_t n)
-{
-	return must(malloc(n ? n : 1));
-}
-
-void *xcalloc(size_t n, size_t size)
-{
-	return must(calloc(n ? n : 1, size ? size : 1));
-}
-
-void *xrealloc(void *p, size_t n)
-{
-	return must(realloc(p, n ? n : 1));
-}
-
-char *xstrdup(const char *s)
-{
-	return must(strdup(s));
-}
-
-char *xasprintf(const char *fmt, ...)
-{
-	char *s = NULL;
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vasprintf(&s, fmt, ap);
-	va_end(ap);
-	return must(n < 0 ? NULL : s);
-}
 
 void free_ptr(void *p)
 {

@@ -292,7 +292,7 @@ const struct config_key config_keys[] = {
 		"what passwords of fence agents are sealed with in the database, made when the first is set; empty: "
 		"fencing.key in state_dir"),
 	INT("fencing", fence_call_s, "15", 1, 600, false, "for a call to a fence agent"),
-	INT("fencing", fence_deadline_s, "300", 5, 86400, false,
+	INT("fencing", fence_deadline_s, "300", 1, 86400, false,
 		"until a host's power has to be read as it was asked for"),
 	INT("fencing", auto_after_s, "0", 0, 604800, false,
 		"after how long a silent host is fenced without being asked; 0: never"),

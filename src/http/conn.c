@@ -129,12 +129,7 @@ void conn_close(struct conn *c)
 	turns_leave(s, c);
 	if (c->ws)
 		websocket_lost(c);
-	if (c->prev)
-		c->prev->next = c->next;
-	else
-		s->conns = c->next;
-	if (c->next)
-		c->next->prev = c->prev;
+	evict_leave(c);
 	uv_close((uv_handle_t *)&c->poll, on_poll_closed);
 	close(c->fd);
 	c->fd = -1;
@@ -344,10 +339,7 @@ void conn_accept(struct listener *l, int fd, const char *peer, uint32_t uid)
 		free(c);
 		return;
 	}
-	c->next = s->conns;
-	if (s->conns)
-		s->conns->prev = c;
-	s->conns = c;
+	evict_enter(c);
 	c->poll_open = true;
 	s->handles++;
 	s->memory++;

@@ -35,7 +35,8 @@ struct conn {
 	uv_poll_t poll;
 	int fd, armed; /* armed: what uv_poll waits for */
 	struct http_server *server;
-	struct conn *prev, *next; /* all that are not CLOSED */
+	struct conn *prev, *next; /* all that are not CLOSED; the last to fall idle comes first */
+	uint64_t idle_since;      /* uv_now when it did, or came */
 	struct fair_item turn;    /* in line for its turn */
 	struct fair_class *owner; /* in whose line it stands: the peer's, later the last request's */
 	SSL *ssl; /* NULL: a unix socket */
@@ -100,7 +101,7 @@ struct http_server {
 	struct http_limits limits;
 	struct http_handler handler;
 	struct listener *listeners;
-	struct conn *conns;
+	struct conn *conns, *last;
 	struct fair line;                  /* connections that have something to do */
 	struct fair_class *first, *excess; /* of the unix socket; of those that are turned away */
 	uint64_t direct_ms;                /* the turn of the loop in which */
@@ -205,6 +206,13 @@ void server_maybe_free(struct http_server *s);
 void server_timer_start(struct http_server *s);
 const char *server_date(struct http_server *s);
 void server_wake(struct http_server *s); /* somebody stands in line */
+
+/* evict.c: who makes room */
+void evict_enter(struct conn *c);
+void evict_leave(struct conn *c);
+void evict_idle(struct conn *c); /* it has been answered */
+/* False: there is none that idles. */
+bool evict_one(struct http_server *s);
 
 /* turns.c: whose turn it is */
 void turns_init(struct http_server *s);

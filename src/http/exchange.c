@@ -333,6 +333,7 @@ void exchange_next(struct conn *c)
 		buf_finish(&c->head);
 	c->gone = c->started = false;
 	c->phase = CONN_HEAD;
+	evict_idle(c);
 	c->deadline = now_of(c) + (conn_in_n(c) ? c->server->limits.header_ms : c->server->limits.idle_ms);
 }
 

@@ -121,7 +121,7 @@ struct http_limits {
 	size_t headers;        /* all header bytes (431) */
 	unsigned header_count; /* (431) */
 	size_t body;           /* collected bodies (413) */
-	unsigned connections;  /* accepted at once; more wait in the listen queue */
+	unsigned connections;  /* accepted at once; more take the place of idle ones, or wait in the listen queue */
 	unsigned header_ms; /* from the first byte to the end of the headers (408), also the TLS handshake */
 	unsigned idle_ms;   /* keep-alive without a request */
 	unsigned body_ms;   /* a body (or a reader of our response) must move at least min_rate bytes/s over
@@ -162,6 +162,8 @@ void http_server_destroy(struct http_server *s);
 struct http_stats {
 	uint64_t accepted, requests, responses_by_class[6], bytes_in, bytes_out;
 	unsigned open;
+	uint64_t evicted; /* idle ones that made room for new ones */
+	uint64_t starved; /* times that no descriptor was left for a new one */
 	unsigned waiting, owners; /* connections in line, and of how many owners */
 	uint64_t bodies;          /* bytes of collected bodies */
 	uint64_t turned_excess, turned_overload;

@@ -60,6 +60,14 @@ static void accepted(struct listener *l, int fd, const union address *a)
 	conn_accept(l, fd, peer, l->ctx ? UINT32_MAX : cred.uid);
 }
 
+/* Nothing but waiting helps: a connection that ends tries again, or the timer. */
+static void wait_for_room(struct http_server *s)
+{
+	s->starved = true;
+	listener_arm(s);
+	server_timer_start(s);
+}
+
 static void on_connection(uv_poll_t *h, int status, int events)
 {
 	struct listener *l = CONTAINER_OF(h, struct listener, poll);
@@ -70,16 +78,20 @@ static void on_connection(uv_poll_t *h, int status, int events)
 	for (int i = 0; i < ACCEPTS_PER_RUN && l->armed; i++) {
 		union address a = { 0 };
 		socklen_t n = sizeof a;
-		int fd = accept4(l->fd, &a.any, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd;
 
+		if (s->memory >= s->limits.connections && !evict_one(s)) {
+			wait_for_room(s);
+			return;
+		}
+		fd = accept4(l->fd, &a.any, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
 			accepted(l, fd, &a);
 			listener_arm(s);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			/* Without a descriptor to spare, waiting is all that helps: the timer tries again. */
-			s->starved = true;
-			listener_arm(s);
-			server_timer_start(s);
+			s->stats.starved++;
+			if (!evict_one(s))
+				wait_for_room(s);
 		} else if (errno != ECONNABORTED && errno != EINTR) {
 			return;
 		}
@@ -88,7 +100,7 @@ static void on_connection(uv_poll_t *h, int status, int events)
 
 void listener_arm(struct http_server *s)
 {
-	bool want = !s->starved && !s->draining && s->memory < s->limits.connections;
+	bool want = !s->starved && !s->draining;
 
 	for (struct listener *l = s->listeners; l; l = l->next) {
 		if (!l->open || l->armed == want)

@@ -22,6 +22,21 @@ struct stmt {
 
 /* ---- errors ---- */
 
+/* What the machine is short of, and nobody's mistake: it passes. The extended codes come first. */
+static const struct {
+	int rc;
+	enum err code;
+	const char *says;
+} shortages[] = {
+	{ SQLITE_IOERR_NOMEM, ERR_UNAVAILABLE, "The cloud's controller is short of memory: try again." },
+	{ SQLITE_NOMEM, ERR_UNAVAILABLE, "The cloud's controller is short of memory: try again." },
+	{ SQLITE_FULL, ERR_NO_SPACE, "The cloud's controller has no disk space left." },
+	{ SQLITE_IOERR_SHMSIZE, ERR_NO_SPACE, "The cloud's controller has no disk space left." },
+	{ SQLITE_BUSY, ERR_UNAVAILABLE, "The cloud's database is busy: another program holds it." },
+	{ SQLITE_IOERR, ERR_UNAVAILABLE, "The disk of the cloud's controller has failed." },
+	{ SQLITE_CANTOPEN, ERR_UNAVAILABLE, "The cloud's database cannot be opened now." },
+};
+
 int db_error(sqlite3 *h, int rc, struct error *err)
 {
 	const char *text = h ? sqlite3_errmsg(h) : sqlite3_errstr(rc);
@@ -35,16 +50,15 @@ int db_error(sqlite3 *h, int rc, struct error *err)
 		error_set(err, ERR_CONFLICT, "The request conflicts with what is there.");
 		return error_detail(err, "%s", text);
 	}
-	switch (rc & 0xff) {
-	case SQLITE_FULL:
-		error_set(err, ERR_UNAVAILABLE, "The controller's disk is full.");
-		return error_detail(err, "%s (%s)", text, sqlite3_errstr(rc));
-	case SQLITE_BUSY:
-		error_set(err, ERR_UNAVAILABLE, "The database is busy.");
-		return error_detail(err, "%s: another program holds the write lock", text);
-	default:
-		return error_internal(err, "sqlite %d: %s (%s)", rc, text, sqlite3_errstr(rc));
+	for (size_t i = 0; i < ARRAY_LEN(shortages); i++) {
+		if (shortages[i].rc != rc && shortages[i].rc != (rc & 0xff))
+			continue;
+		error_set(err, shortages[i].code, "%s", shortages[i].says);
+		return error_detail(err, "sqlite %d: %s (%s)%s%s", rc, text, sqlite3_errstr(rc),
+			h && sqlite3_system_errno(h) ? ": " : "",
+			h && sqlite3_system_errno(h) ? strerror(sqlite3_system_errno(h)) : "");
 	}
+	return error_internal(err, "sqlite %d: %s (%s)", rc, text, sqlite3_errstr(rc));
 }
 
 /* ---- open connections ---- */
@@ -113,7 +127,7 @@ int db_open(struct db *db, struct store *s, const char *path, bool writable, str
 		db_error(db->h, rc, err);
 		sqlite3_close(db->h);
 		db->h = NULL;
-		return error_wrap(err, "%s", path);
+		return -1;
 	}
 	db->store = s;
 	db->writable = writable;

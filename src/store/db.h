@@ -85,7 +85,8 @@ struct store *db_store(struct db *db);
  * A statement's text is a string literal: it is prepared once and kept. */
 
 /* Runs a statement without rows. Returns the number of rows changed, or -1. A broken UNIQUE or CHECK is
- * ERR_CONFLICT (sqlite's text in detail); a full disk ERR_UNAVAILABLE; anything else ERR_INTERNAL. */
+ * ERR_CONFLICT (sqlite's text in detail); a full disk ERR_NO_SPACE; no memory, a lock or a disk that fails
+ * ERR_UNAVAILABLE; anything else ERR_INTERNAL. */
 int db_run(struct db *db, struct error *err, const char *sql, const char *fmt, ...);
 
 /* A query:	CLEANUP(db_done) sqlite3_stmt *st = NULL;

@@ -28,6 +28,7 @@ void member_init(struct store *s)
 {
 	s->checkpoint_at = CHECKPOINT_PAGES;
 	sqlite3_wal_hook(s->rw.h, wal_committed, s);
+	sqlite3_busy_timeout(s->rw.h, 0); /* the tick waits, not the loop */
 }
 
 /* The transaction of this tick is lost, whatever comes; the first reason is the one to tell. */
@@ -73,8 +74,11 @@ int store_tick_begin(void *store, struct error *err)
 	s->broken = s->wrote = false;
 	s->changes_begin = sqlite3_total_changes64(s->rw.h);
 	s->changes_undone = 0;
-	if (db_control(&s->rw, "BEGIN IMMEDIATE", err))
+	if (db_control(&s->rw, "BEGIN IMMEDIATE", err)) {
+		if (sqlite3_errcode(s->rw.h) == SQLITE_BUSY)
+			err->code = ERR_BUSY; /* the tick tries again */
 		return -1;
+	}
 	if (!books_begin(s, err))
 		return 0;
 	leave_transaction(s);

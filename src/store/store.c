@@ -15,6 +15,8 @@
 #include "store/internal.h"
 #include "store/migrate.h"
 
+enum { START_BUSY_MS = 5000 };
+
 /* Values of `meta`'s key 'clean': whether the last owner closed the file in order. */
 #define MARK_OPEN "UPDATE meta SET value = '0' WHERE key = 'clean'"
 #define MARK_CLEAN "INSERT INTO meta VALUES ('clean', '1') ON CONFLICT (key) DO UPDATE SET value = '1'"
@@ -85,7 +87,7 @@ static int configure(struct store *s, const struct store_config *config, struct 
 	const char *sync = config->no_sync ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL";
 	char mode[16] = "";
 
-	sqlite3_busy_timeout(s->rw.h, 200); /* an operator's shell that writes, against the advice */
+	sqlite3_busy_timeout(s->rw.h, START_BUSY_MS); /* an operator's shell that writes, against the advice */
 	if (text_query(&s->rw, "PRAGMA journal_mode = WAL", mode, sizeof mode, err))
 		return -1;
 	if (!str_eq(mode, "wal"))
@@ -152,9 +154,10 @@ static int load(struct store *s, struct error *err)
 
 static int open_all(struct store *s, const struct store_config *config, struct error *err)
 {
-	if (store_lock_take(s->path, &s->lock_fd, err) || refuse_half_restored(s, err) || make_file(s, err) ||
-		db_open(&s->rw, s, s->path, true, err))
+	if (store_lock_take(s->path, &s->lock_fd, err) || refuse_half_restored(s, err) || make_file(s, err))
 		return -1;
+	if (db_open(&s->rw, s, s->path, true, err))
+		return error_wrap(err, "%s", s->path);
 	if (configure(s, config, err))
 		return error_wrap(err, "%s", s->path);
 	if (migrate_refuse_newer(s->rw.h, migrations, migrations_count, err) ||

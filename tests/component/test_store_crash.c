@@ -164,7 +164,7 @@ static void write_fails(struct store_fixture *f, int rc)
 			break;
 		}
 		assert_int_equal(bad.outcome, TICK_REFUSED);
-		assert_int_equal(bad.err.code, rc == SQLITE_FULL ? ERR_UNAVAILABLE : ERR_INTERNAL);
+		assert_int_equal(bad.err.code, rc == SQLITE_FULL ? ERR_NO_SPACE : ERR_UNAVAILABLE);
 		assert_false(present(f, 10 + place));
 		run_one(f, &good);
 		assert_int_equal(good.outcome, TICK_DONE);

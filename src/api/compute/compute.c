@@ -115,13 +115,13 @@ static const struct api_route routes[] = {
 	{ "POST", FLAVOR "/action", compute_flavor_action, ROLE_ADMIN, 0, 0, 0, "flavor.action", &compute_flavor_action_body },
 
 	{ "GET", "/os-keypairs", compute_keypair_list, ROLE_READER, 0, 0, 0, "keypair.list" },
-	{ "POST", "/os-keypairs", compute_keypair_create, ROLE_MEMBER, 0, 0, OWN, "keypair.create", &compute_keypair_body },
+	{ "POST", "/os-keypairs", compute_keypair_create, ROLE_MEMBER, 0, 0, OWN | ROUTE_GROWS, "keypair.create", &compute_keypair_body },
 	{ "GET", "/os-keypairs/{name}", compute_keypair_show, ROLE_READER, 0, 0, 0, "keypair.show" },
 	{ "DELETE", "/os-keypairs/{name}", compute_keypair_delete, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY, "keypair.delete" },
 
 	{ "GET", "/servers", compute_server_list, ROLE_READER, 0, 0, 0, "server.list" },
 	{ "GET", "/servers/detail", compute_server_detail, ROLE_READER, 0, 0, 0, "server.detail" },
-	{ "POST", "/servers", compute_server_create, ROLE_MEMBER, 0, 0, 0, "server.create",
+	{ "POST", "/servers", compute_server_create, ROLE_MEMBER, 0, 0, ROUTE_GROWS, "server.create",
 		&compute_server_create_body },
 	{ "GET", SERVER, compute_server_show, ROLE_READER, 0, 0, 0, "server.show" },
 	{ "PUT", SERVER, compute_server_update, ROLE_MEMBER, 0, 0, 0, "server.update", &compute_server_update_body },
@@ -198,7 +198,7 @@ static const struct api_route routes[] = {
 	{ "GET", "/os-hosts/{host_name}/reboot", compute_os_host_power, ROLE_ADMIN, 0, 42, 0, "os_host.reboot" },
 
 	{ "GET", "/os-server-groups", compute_server_group_list, ROLE_READER, 0, 0, 0, "server_group.list" },
-	{ "POST", "/os-server-groups", compute_server_group_create, ROLE_MEMBER, 0, 0, 0, "server_group.create",
+	{ "POST", "/os-server-groups", compute_server_group_create, ROLE_MEMBER, 0, 0, ROUTE_GROWS, "server_group.create",
 		&compute_server_group_body },
 	{ "GET", "/os-server-groups/{group_id}", compute_server_group_show, ROLE_READER, 0, 0, 0, "server_group.show" },
 	{ "DELETE", "/os-server-groups/{group_id}", compute_server_group_delete, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY,

@@ -6,6 +6,7 @@
 #include "api/compute/server_act.h"
 #include "api/compute/server_body.h"
 #include "api/image/internal.h"
+#include "api/resources.h"
 #include "base/util.h"
 #include "store/guardrails.h"
 #include "store/snapshots.h"
@@ -20,7 +21,8 @@ int server_snapshot_make(struct api_call *c, const struct server *s, int64_t pro
 			return error_set(err, ERR_BAD_REQUEST,
 				"metadata.%.64s: an image has an attribute of that name; set it on the image",
 				snapshot->extra[i].key);
-	if (image_quota(c->api, c->db, project_id, 1, 0, NULL, err) < 0)
+	if (resources_room(c->api->resources, true, err) < 0 ||
+		image_quota(c->api, c->db, project_id, 1, 0, NULL, err) < 0)
 		return -1;
 	snapshot->user_uid = c->who->user.uid ? c->who->user.uid : "";
 	return server_snapshot_insert(

@@ -103,13 +103,13 @@ static void error_body(struct api_call *c, const struct error *err)
 
 static const struct api_route routes[] = {
 	{ "GET", "/images", image_list, ROLE_READER, 0, 0, 0, "image.list" },
-	{ "POST", "/images", image_create, ROLE_MEMBER, 0, 0, 0, "image.create", &image_create_body },
+	{ "POST", "/images", image_create, ROLE_MEMBER, 0, 0, ROUTE_GROWS, "image.create", &image_create_body },
 	{ "GET", IMAGE, image_show, ROLE_READER, 0, 0, 0, "image.show" },
 	{ "PATCH", IMAGE, image_patch, ROLE_MEMBER, 0, 0, ROUTE_RAW_BODY, "image.update" },
 	{ "DELETE", IMAGE, image_delete, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY, "image.delete" },
-	{ "PUT", IMAGE "/file", image_upload, ROLE_MEMBER, 0, 0, ROUTE_OWN | ROUTE_STREAM, "image.upload" },
-	{ "PUT", IMAGE "/stage", image_stage, ROLE_MEMBER, 0, 0, ROUTE_OWN | ROUTE_STREAM, "image.stage" },
-	{ "POST", IMAGE "/import", image_import, ROLE_MEMBER, 0, 0, 0, "image.import", &image_import_body },
+	{ "PUT", IMAGE "/file", image_upload, ROLE_MEMBER, 0, 0, ROUTE_OWN | ROUTE_STREAM | ROUTE_IMAGES, "image.upload" },
+	{ "PUT", IMAGE "/stage", image_stage, ROLE_MEMBER, 0, 0, ROUTE_OWN | ROUTE_STREAM | ROUTE_IMAGES, "image.stage" },
+	{ "POST", IMAGE "/import", image_import, ROLE_MEMBER, 0, 0, ROUTE_IMAGES, "image.import", &image_import_body },
 	{ "GET", IMAGE "/tasks", image_tasks_of, ROLE_READER, 0, 0, 0, "image.tasks" },
 	{ "GET", "/tasks", image_task_list, ROLE_READER, 0, 0, 0, "image_task.list" },
 	{ "GET", "/tasks/{task_id}", image_task_show, ROLE_READER, 0, 0, 0, "image_task.show" },

@@ -38,14 +38,14 @@ static void hash_end(struct writer *w)
 	hex_encode(md, n, w->sha512);
 }
 
-/* Better to hear now that it cannot fit than after hours. */
-static int check_space(struct writer *w)
+/* Better to hear now that `more` bytes cannot fit than after hours; and others need what is set aside. */
+static int check_space(struct writer *w, int64_t more)
 {
 	struct statvfs fs;
 
-	if (w->announced < 0 || fstatvfs(w->fd, &fs) < 0)
+	if (fstatvfs(w->fd, &fs) < 0)
 		return 0;
-	if ((uint64_t)w->announced / fs.f_frsize >= fs.f_bavail)
+	if ((uint64_t)(more + w->reserve) / fs.f_frsize >= fs.f_bavail)
 		return disk_error(&w->err, ENOSPC, "space for", w->part);
 	return 0;
 }
@@ -58,7 +58,7 @@ static int open_part(struct writer *w)
 	w->fd = open(w->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (w->fd < 0)
 		return disk_error(&w->err, errno, "open", w->part);
-	return check_space(w);
+	return check_space(w, w->announced > 0 ? w->announced : 0);
 }
 
 static int append(struct writer *w)
@@ -83,6 +83,7 @@ static int append(struct writer *w)
 	if (w->size - w->flushed >= FLUSH_BYTES) {
 		sync_file_range(w->fd, w->flushed, w->size - w->flushed, SYNC_FILE_RANGE_WRITE);
 		w->flushed = w->size;
+		return check_space(w, 0);
 	}
 	return 0;
 }
@@ -137,6 +138,7 @@ struct writer *writer_create(const struct api *api, const char *uid, int64_t ann
 
 	w->fd = -1;
 	w->announced = announced;
+	w->reserve = api->config.disk_reserve;
 	w->dir = xstrdup(api->config.image_dir);
 	w->path = disk_path(api, uid);
 	w->part = disk_part_path(api, uid);

@@ -20,6 +20,7 @@ struct writer {
 	enum writer_act act;
 	struct buf data;
 	int64_t announced; /* bytes that will come; -1 unknown */
+	int64_t reserve;   /* that the disk is to have left */
 	/* from the thread */
 	struct error err;
 	int64_t size;
