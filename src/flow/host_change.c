@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the operator says of hosts and their GPUs after they were added: labels, traits, dedicated CPUs,
- * links, ratios; how a GPU is cut, and whether it may be given. */
+/* What the operator says of hosts after they were added: labels, traits, dedicated CPUs, links, ratios. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cpuset.h"
+#include "base/crypto.h"
 #include "base/util.h"
 #include "domain/cpu_traits.h"
 #include "domain/gpu_products.h"
@@ -15,7 +15,7 @@
 #include "flow/topology.h"
 #include "store/host_use.h"
 
-enum { TRAITS_MAX = 64, REASON_MAX = 255, NAMED_MAX = 5 };
+enum { TRAITS_MAX = 64, NAMED_MAX = 5 };
 
 /* ---- hosts ---- */
 
@@ -146,6 +146,14 @@ static int amounts(const struct host_row *h, struct error *err)
 		       : 0;
 }
 
+static int machine(const struct host_row *h, struct error *err)
+{
+	if (!h->hv_uuid[0] || uuid_valid(h->hv_uuid))
+		return 0;
+	return error_set(err, ERR_BAD_REQUEST,
+		"machine must be the UUID that the host's libvirt tells, or empty: any");
+}
+
 static int told(struct flow_engine *e, struct db *db, int64_t host_id, struct error *err)
 {
 	const struct link *l = link_find(e, host_id);
@@ -159,68 +167,8 @@ int flow_host_change(
 	struct host_row h = *want;
 
 	if (label("rack", h.rack, err) || label("fabric", h.fabric, err) || amounts(&h, err) ||
-		traits(a, h.traits, &h.traits, err) || dedicated(db, a, &h, err) || gpu_links(db, a, &h, err))
+		traits(a, h.traits, &h.traits, err) || machine(&h, err) || dedicated(db, a, &h, err) ||
+		gpu_links(db, a, &h, err))
 		return -1;
 	return store_host_set_options(db, &h, err) ? -1 : told(e, db, h.id, err);
-}
-
-/* ---- GPUs ---- */
-
-static int cut_check(const struct device_row *d, const char *cut, struct error *err)
-{
-	const struct gpu_product *p = gpu_product_find(d->vendor_id, d->product_id);
-	const struct gpu_geometry *g = gpu_geometry_find(cut);
-	bool mdev = strcmp(cut, GPU_CUT_MDEV) == 0;
-
-	if (strcmp(cut, GPU_CUT_WHOLE) == 0)
-		return 0;
-	if (!g && !mdev)
-		return error_set(err, ERR_BAD_REQUEST,
-			"'%.60s' is no way to cut a GPU: whole, mdev, or a geometry", cut);
-	if (g && p && (!p->geometry || strcmp(p->geometry, cut) != 0))
-		return error_set(err, ERR_BAD_REQUEST, "%s can be cut as %s, not as %s", p->model,
-			p->geometry ? p->geometry : "mdev at most", cut);
-	if (mdev ? !*d->mdev_types : !gpu_geometry_offered(g, d->mdev_types))
-		return error_set(err, ERR_BAD_REQUEST,
-			"the host offers no mediated devices of GPU %s that are cut so: its driver, MIG and "
-			"virtual "
-			"functions are set up there first",
-			d->address);
-	return 0;
-}
-
-int flow_gpu_change(struct flow_engine *e, struct db *db, const struct device_row *d, enum gpu_change what,
-	const char *text, struct error *err)
-{
-	struct device_row to = *d;
-
-	text = text ? text : "";
-	if (strlen(text) > REASON_MAX)
-		return error_set(err, ERR_BAD_REQUEST, "a reason has at most %d bytes", REASON_MAX);
-	switch (what) {
-	case GPU_CUT:
-		if (cut_check(d, text, err))
-			return -1;
-		if (d->server_id || d->parts)
-			return error_set(err, ERR_CONFLICT,
-				"GPU %s is in use; it can be cut when nothing of it is", d->address);
-		to.cut = text;
-		break;
-	case GPU_QUARANTINE:
-		to.custody = "quarantined";
-		to.custody_reason = text;
-		break;
-	case GPU_FAULT:
-		to.health = "faulty";
-		to.custody_reason = text;
-		break;
-	case GPU_CLEAR:
-		to.health = "ok";
-		to.custody = "clean";
-		to.custody_reason = "";
-		break;
-	}
-	if (store_device_set_state(db, &to, err) || told(e, db, d->host_id, err))
-		return -1;
-	return what == GPU_CLEAR ? waiter_room(e, db, d->host_id, err) : 0;
 }

@@ -4,8 +4,7 @@
 
 #include "base/util.h"
 #include "domain/gpu_products.h"
-#include "flow/internal.h"
-#include "store/devices.h"
+#include "flow/custody.h"
 #include "store/hosts.h"
 
 /* The operator's name for it, else that of the product. */
@@ -100,6 +99,7 @@ static int devices_apply(struct flow_engine *e, struct db *db, int64_t host_id,
 	const struct hv_inventory *inv, bool *changed, struct error *err)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
+	int64_t now_us = engine_now(e);
 	struct device_row *have;
 	size_t n;
 
@@ -114,7 +114,8 @@ static int devices_apply(struct flow_engine *e, struct db *db, int64_t host_id,
 				old = &have[j];
 		if (old)
 			want.mdev_types = types_kept(&a, want.mdev_types, old);
-		if (device_write(e, db, &want, old, changed, err))
+		if (device_write(e, db, &want, old, changed, err) ||
+			(old && custody_seen(e, db, old, now_us, changed, err)))
 			return -1;
 	}
 	for (size_t j = 0; j < n; j++) {
@@ -223,5 +224,32 @@ int inventory_apply(struct flow_engine *e, struct db *db, const struct host_look
 	if (host_apply(db, &h, &changed, err) || cells_apply(db, h.id, inv, &changed, err) ||
 		devices_apply(e, db, h.id, inv, &changed, err))
 		return -1;
-	return changed || !look->placed ? capacity_host_set(e, db, h.id, true, err) : 0;
+	return changed || !look->placed ? capacity_host_set(e, db, h.id, look->up, err) : 0;
+}
+
+/* Of two hosts that are one machine, which each would count for itself, the older one stays. */
+int inventory_machine(struct db *ro, const struct host_look *look, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	const char *uuid = look->inventory.uuid, *other;
+	struct host_row h;
+	int64_t servers;
+	int rc;
+
+	if (!uuid[0]) /* it does not say */
+		return 0;
+	if (store_host_load(ro, &a, look->host_id, &h, err) ||
+		store_host_servers(ro, look->host_id, &servers, err) ||
+		(rc = store_host_of_machine(ro, &a, uuid, h.id, &other, err)) < 0)
+		return -1;
+	if (rc > 0)
+		return error_set(err, ERR_CONFLICT, "it is the same machine as host %s (UUID %s): remove one",
+			other, uuid);
+	if (servers && h.hv_uuid[0] && strcmp(h.hv_uuid, uuid) != 0)
+		return error_set(err, ERR_CONFLICT,
+			"another machine answers (UUID %s) than the one with its servers (%s); if that one "
+			"was "
+			"replaced: cloudctl host set %s --machine %s",
+			uuid, h.hv_uuid, h.name, uuid);
+	return 0;
 }

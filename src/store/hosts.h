@@ -29,6 +29,13 @@ struct host_row {
 	const char *cpu_features; /* names with blanks between */
 	bool forced_down;         /* the operator's word that it is dead */
 	bool exclusive;           /* an aggregate says so: one server at a time */
+	/* what is known of it as a whole (domain/host_evidence.h), as it was told last */
+	const char *evidence, *evidence_source;
+	int64_t evidence_us, link_epoch; /* connections so far */
+	/* of forced_down: fence or operator, whose word or wish, and why; "" */
+	const char *down_proof, *down_by, *down_reason;
+	int64_t down_us;
+	bool comes_back; /* it was down; what went elsewhere may still have something there */
 };
 
 /* The zone of a row of host: that of an aggregate it is in, else the one it was added with. */
@@ -52,13 +59,20 @@ int store_host_get(
 /* All, by name. */
 int store_host_list(struct db *db, struct arena *a, struct host_row **out, size_t *out_n, struct error *err);
 int store_host_set_state(struct db *db, int64_t id, const char *state, const char *reason, struct error *err);
-int store_host_set_forced_down(struct db *db, int64_t id, bool down, struct error *err);
+/* h: forced_down and what is known of that. */
+int store_host_set_down(struct db *db, const struct host_row *h, struct error *err);
+/* h: evidence and what belongs to it; an event tells of a new one. */
+int store_host_set_evidence(struct db *db, const struct host_row *h, struct error *err);
+int store_host_set_comes_back(struct db *db, int64_t id, bool comes_back, struct error *err);
 /* Writes what the operator may change: labels, traits, CPUs, links, ratios, reserves. */
 int store_host_set_options(struct db *db, const struct host_row *h, struct error *err);
 /* Writes the columns that were read from the host. */
 int store_host_set_inventory(struct db *db, const struct host_row *h, struct error *err);
 /* How many servers live there, or still hold something there. */
 int store_host_servers(struct db *db, int64_t id, int64_t *out_n, struct error *err);
+/* The oldest host before that one whose machine has this UUID: 1, or 0 for none. */
+int store_host_of_machine(struct db *db, struct arena *a, const char *hv_uuid, int64_t before_id,
+	const char **out_name, struct error *err);
 /* How many flows there are on its image copies. */
 int store_host_flows(struct db *db, int64_t id, int64_t *out_n, struct error *err);
 /* The row, its cells, devices and staged images; servers that were there (all deleted) lose their host. */

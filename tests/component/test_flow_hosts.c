@@ -3,6 +3,7 @@
 #include "flow_fixture.h"
 
 #include "base/log.h"
+#include "store/hosts.h"
 
 #define HOST "vcpus=16&ram_gib=64&disk_gib=500&gpus=2&gpu=10de:2330"
 
@@ -383,6 +384,84 @@ static void test_drain_and_remove(void **state)
 	cloud_clean(c);
 }
 
+static bool link_says(struct cloud *c, unsigned host, const char *what)
+{
+	struct host_link l;
+
+	return flow_host_link(c->e, c->hosts[host], &l) && strstr(l.error, what);
+}
+
+static bool second_refused(struct cloud *c, void *arg)
+{
+	(void)arg;
+	return link_says(c, 2, "same machine as host host0");
+}
+
+static bool first_refused(struct cloud *c, void *arg)
+{
+	(void)arg;
+	return link_says(c, 0, "another machine answers");
+}
+
+static int do_add_again(struct cloud *c, struct db *db, void *arg, struct error *err)
+{
+	return add_host(c, db, arg, err);
+}
+
+/* Its GPUs would be counted, and given, twice. */
+static void test_one_machine_is_one_host(void **state)
+{
+	struct cloud *c = *state;
+	char uri[160];
+	unsigned two = 2;
+
+	snprintf(uri, sizeof uri, "sim://%s?gpu=10de:2330&gpus=2&vcpus=16&ram_gib=64&disk_gib=500",
+		c->worlds[0]);
+	cloud_ok(c, do_add_again, uri);
+	c->hosts_n++;
+	cloud_until(c, second_refused, NULL);
+	assert_int_equal(cloud_count(c, "SELECT count(*) FROM device"), 4);
+	cloud_ok(c, do_remove, &two);
+	cloud_until(c, link_gone, &two);
+	c->hosts_n--;
+	cloud_clean(c);
+}
+
+static int do_machine(struct cloud *c, struct db *db, void *arg, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct host_row h;
+
+	if (store_host_load(db, &a, c->hosts[0], &h, err))
+		return -1;
+	h.hv_uuid = arg;
+	return flow_host_change(c->e, db, &a, &h, err);
+}
+
+/* What another machine has says nothing about the servers of this one, before the operator says that it took
+ * its place. */
+static void test_another_machine_answers(void **state)
+{
+	struct cloud *c = *state;
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct want w = { 0 };
+	struct host_row h;
+	unsigned zero = 0;
+
+	make_on(c, &w, "host0");
+	assert_int_equal(store_host_load(store_ro(c->store), &a, c->hosts[0], &h, &c->err), 0);
+	cloud_ok(c, do_machine, "6a5c3fb0-0000-4000-8000-0123456789ab");
+	sim_drop(c->worlds[0], "cable");
+	cloud_until(c, first_refused, NULL);
+	cloud_until_server(c, w.uid[0], VM_ACTIVE);
+	assert_int_equal(cloud_do(c, do_machine, "a machine"), -1);
+	assert_int_equal(c->err.code, ERR_BAD_REQUEST);
+	cloud_ok(c, do_machine, (void *)(uintptr_t)h.hv_uuid);
+	cloud_until(c, host_connected, &zero);
+	assert_int_equal(power(c, 0, w.uid[0]), HV_POWER_RUNNING);
+	cloud_clean(c);
+}
+
 static int do_add_bad(struct cloud *c, struct db *db, void *arg, struct error *err)
 {
 	int64_t id;
@@ -487,6 +566,8 @@ int main(void)
 		TEST(test_domain_gone, setup),
 		TEST(test_failed_look, setup),
 		TEST(test_drain_and_remove, setup),
+		TEST(test_one_machine_is_one_host, setup),
+		TEST(test_another_machine_answers, setup),
 		TEST(test_add_refused, setup),
 		TEST(test_console, setup),
 	};
