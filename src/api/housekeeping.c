@@ -12,6 +12,7 @@
 #include "base/util.h"
 #include "flow/expect.h"
 #include "store/audit.h"
+#include "store/custody.h"
 #include "store/decisions.h"
 #include "store/events.h"
 #include "store/idempotency.h"
@@ -135,6 +136,13 @@ static int purge_decisions(struct housekeeping *h, struct db *db, int64_t now_us
 	return keep_us ? store_decision_purge(db, now_us - keep_us, PURGE_ROWS, err) : 0;
 }
 
+static int purge_custody(struct housekeeping *h, struct db *db, int64_t now_us, struct error *err)
+{
+	int64_t keep_us = h->api->config.custody_keep_us;
+
+	return keep_us ? store_custody_purge(db, now_us - keep_us, PURGE_ROWS, err) : 0;
+}
+
 static int purge_events(struct housekeeping *h, struct db *db, int64_t now_us, struct error *err)
 {
 	const struct api_config *c = &h->api->config;
@@ -149,18 +157,19 @@ static int run(struct tick_unit *u, struct error *err)
 	struct housekeeping *h = CONTAINER_OF(u, struct housekeeping, unit);
 	struct db *db = store_rw(h->api->store);
 	int64_t now_us = clock_wall(h->api->loop->clock);
-	int requests, tokens, tasks, decisions, events;
+	int requests, tokens, tasks, decisions, custody, events;
 
 	if ((requests = store_request_purge(db, now_us, PURGE_ROWS, err)) < 0 ||
 		(tokens = store_token_purge(db, now_us, PURGE_ROWS, err)) < 0 ||
 		(tasks = store_image_task_purge(db, now_us, PURGE_ROWS, err)) < 0 ||
 		(decisions = purge_decisions(h, db, now_us, err)) < 0 ||
+		(custody = purge_custody(h, db, now_us, err)) < 0 ||
 		(events = purge_events(h, db, now_us, err)) < 0 ||
 		(h->api->webhooks && webhooks_note(h->api->webhooks, db, err) < 0) ||
 		(h->api->flows && flow_expect(h->api->flows, db, err) < 0))
 		return -1;
 	h->more = requests == PURGE_ROWS || tokens == PURGE_ROWS || tasks == PURGE_ROWS ||
-		  decisions == PURGE_ROWS || events == PURGE_ROWS;
+		  decisions == PURGE_ROWS || custody == PURGE_ROWS || events == PURGE_ROWS;
 	return write_tallies(h, db, err);
 }
 

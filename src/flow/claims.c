@@ -2,7 +2,7 @@
 #include "flow/claims.h"
 
 #include "base/util.h"
-#include "store/devices.h"
+#include "flow/custody.h"
 
 /* ---- to rows ---- */
 
@@ -166,13 +166,22 @@ int claim_take_row(struct flow_engine *e, struct db *db, struct arena *a, const 
 
 int claim_reset(struct flow_engine *e, struct db *db, int64_t id, struct error *err)
 {
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	int64_t now_us = engine_now(e);
+	struct custody_held *held;
+	struct allocation_row row;
 	const struct link *l;
-	int64_t host_id = 0;
+	size_t n;
+	int rc = store_allocation_get(db, &a, id, &row, err);
 
-	if (!e->cfg.gpu_reset)
-		return 0;
-	if (store_device_to_reset(db, id, &host_id, err))
+	if (rc <= 0 || (!row.devices_n && !row.parts_n))
+		return rc < 0 ? -1 : 0;
+	if (store_custody_held(db, &a, id, &held, &n, err) ||
+		(e->cfg.gpu_reset != GPU_RESET_OFF && store_custody_parts(db, id, now_us, err)))
 		return -1;
-	l = host_id ? link_find(e, host_id) : NULL;
-	return host_id ? capacity_host_set(e, db, host_id, l && link_placed(l), err) : 0;
+	for (size_t i = 0; i < n; i++)
+		if (custody_given_back(e, db, &held[i], now_us, err))
+			return -1;
+	l = link_find(e, row.host_id);
+	return n ? capacity_host_set(e, db, row.host_id, l && link_placed(l), err) : 0;
 }

@@ -21,8 +21,8 @@ bool claim_is_plain(const struct allocation_row *row);
 /* Takes for a server, under the key, what was chosen: in memory and in rows. Inside a unit. */
 int claim_take(struct flow_engine *e, struct db *db, struct arena *a, int64_t id, int64_t server_id,
 	const struct placement_request *req, const struct placement_choice *c, struct error *err);
-/* Before it is given back for good: where the operator wants it, its whole GPUs are given to nobody until
- * they are cleared. */
+/* Before it is given back for good, when its guest is proved gone: its whole GPUs are reset and verified
+ * before anyone gets them, and its parts leave a record (custody.h). */
 int claim_reset(struct flow_engine *e, struct db *db, int64_t id, struct error *err);
 /* The same of a row that was made already, by force: beside what the server holds on that host. */
 int claim_take_row(struct flow_engine *e, struct db *db, struct arena *a, const struct allocation_row *row,

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "flow/drift_set.h"
+#include "store/custody.h"
 #include "store/drift.h"
 #include "store/server_power.h"
 
@@ -54,6 +55,8 @@ static const struct drift_kind kinds[DRIFT_WHATS] = {
 	[DRIFT_COPY_MISSING] = { "copy-missing", "An image's copy is not in the pool, though its row is.",
 		REPORTED, "nothing: servers that stand on it cannot start", "cloudctl host drain {host}",
 		true },
+	[DRIFT_GPU_ABSENT] = { "gpu-absent", "A GPU that a server has is not on its host.", REPORTED,
+		"nothing; a server that ran is shown in ERROR", "cloudctl why {object}" },
 };
 
 const struct drift_kind *drift_kind(enum drift_what what)
@@ -276,12 +279,27 @@ int drift_domains(struct drift_set *d, struct db *ro, const struct host_look *lo
 	return 0;
 }
 
+/* By the rows, which the last look at the inventory wrote. */
+static int drift_gpus(struct drift_set *d, struct db *ro, int64_t host_id, struct error *err)
+{
+	CLEANUP(arena_finish) struct arena a = { 0 };
+	struct custody_lost *all;
+	size_t n;
+
+	if (store_custody_lost(ro, &a, host_id, 0, &all, &n, err))
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		drift_add(d, DRIFT_GPU_ABSENT, all[i].server_uid, "device %s is not there", all[i].address);
+	return 0;
+}
+
 void drift_look(struct link *l, const struct host_look *look)
 {
 	struct drift_set *d = drift_set_of(l);
 	struct error err;
 
 	drift_begin(d, look->started_us);
-	if (drift_domains(d, store_ro(l->e->cfg.store), look, &err) == 0)
+	if (drift_domains(d, store_ro(l->e->cfg.store), look, &err) == 0 &&
+		drift_gpus(d, store_ro(l->e->cfg.store), look->host_id, &err) == 0)
 		drift_end(d, false);
 }

@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
-#include "flow/internal.h"
+#include "flow/custody.h"
 #include "flow/move.h"
 #include "flow/restored.h"
 #include "flow/server_parts.h"
@@ -237,17 +237,17 @@ static void stray_clear(struct flow_engine *e, int64_t host_id, const struct hv_
 	tick_submit(e->cfg.tick, &y->unit);
 }
 
-/* A server that is deleted has no domain; one that lives elsewhere and holds nothing here has none here, and
+/* True: its server does not live there. A server that is deleted has no domain; one that lives elsewhere and holds nothing here has none here, and
  * what carries an older epoch came late. A domain whose server is not known at all, or that is newer than its
  * row, is left for the operator: the rows may be older than the domain. */
-static void orphan(struct flow_engine *e, int64_t host_id, const struct hv_seen *seen)
+static bool orphan(struct flow_engine *e, int64_t host_id, const struct hv_seen *seen)
 {
 	struct server_elsewhere s;
 	struct error err;
 	int rc = store_server_elsewhere(store_ro(e->cfg.store), seen->uuid, host_id, &s, &err);
 
 	if (rc < 0 || !link_find(e, host_id))
-		return;
+		return false;
 	if (rc == 0) {
 		restored_keeps(e, host_id, seen, "unknown");
 		log_event(LOG_WARNING, "a domain with our mark belongs to no known server", "domain",
@@ -261,30 +261,34 @@ static void orphan(struct flow_engine *e, int64_t host_id, const struct hv_seen 
 	else if (!s.holds)
 		log_event(LOG_WARNING, "a server has a domain where it does not live", "server", seen->uuid,
 			NULL);
+	return rc > 0;
 }
 
-void observe_orphans(struct flow_engine *e, const struct host_look *look)
+size_t observe_orphans(struct flow_engine *e, const struct host_look *look)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
 	struct server_power *rows;
 	struct error err;
-	size_t n, i = 0;
+	size_t n, i = 0, stale = 0;
 
 	if (store_server_powers(store_ro(e->cfg.store), &a, look->host_id, NULL, &rows, &n, &err))
-		return;
+		return SIZE_MAX;
 	restored_look(e, look->host_id);
 	/* both are sorted */
 	for (size_t k = 0; k < look->seen_n; k++) {
 		while (i < n && strcmp(rows[i].uid, look->seen[k].uuid) < 0)
 			i++;
 		if (look->seen[k].ours && (i == n || strcmp(rows[i].uid, look->seen[k].uuid) != 0))
-			orphan(e, look->host_id, &look->seen[k]);
+			stale += orphan(e, look->host_id, &look->seen[k]);
 	}
+	return stale;
 }
 
 int observe_apply(struct flow_engine *e, struct db *db, const struct host_look *look, struct error *err)
 {
 	if (look->has_inventory && inventory_apply(e, db, look, err))
 		return -1;
-	return servers_compare(db, look, engine_now(e), true, err) < 0 ? -1 : 0;
+	if (servers_compare(db, look, engine_now(e), true, err) < 0)
+		return -1;
+	return look->has_inventory ? custody_lost(e, db, look, err) : 0;
 }

@@ -7,6 +7,7 @@
  *reboot does not show reboot hard  cut --> spawn pause, unpause
  */
 #include "base/util.h"
+#include "flow/custody.h"
 #include "flow/samples.h"
 #include "flow/server.h"
 #include "flow/server_parts.h"
@@ -131,9 +132,13 @@ static int end_suspended(struct flow_engine *e, struct db *db, struct act *act, 
 	{                                                        \
 		name, load, act, NULL, task, LINK_OPS, TIME_CALL \
 	}
+#define LONG(name, load, act, task, time)                   \
+	{                                                   \
+		name, load, act, NULL, task, LINK_OPS, time \
+	}
 
 static const struct flow_step start_steps[] = {
-	STEP("spawn", server_load_domain, server_spawn_act, TASK_POWERING_ON),
+	LONG("spawn", server_load_domain, server_spawn_act, TASK_POWERING_ON, TIME_START),
 };
 static const struct flow_step stop_steps[] = {
 	STEP("shutdown", server_load_row, server_shutdown_act, TASK_POWERING_OFF),
@@ -142,11 +147,11 @@ static const struct flow_step stop_steps[] = {
 static const struct flow_step soft_steps[] = {
 	STEP("shutdown", server_load_row, server_shutdown_act, TASK_REBOOTING),
 	STEP("off", server_load_row, server_off_act, TASK_REBOOT_PENDING),
-	STEP("spawn", server_load_domain, server_spawn_act, TASK_REBOOT_STARTED),
+	LONG("spawn", server_load_domain, server_spawn_act, TASK_REBOOT_STARTED, TIME_START),
 };
 static const struct flow_step hard_steps[] = {
 	STEP("cut", server_load_row, cut_act, TASK_REBOOTING_HARD),
-	STEP("spawn", server_load_domain, server_spawn_act, TASK_REBOOT_STARTED_HARD),
+	LONG("spawn", server_load_domain, server_spawn_act, TASK_REBOOT_STARTED_HARD, TIME_START),
 };
 static const struct flow_step pause_steps[] = {
 	STEP("pause", server_load_row, pause_act, TASK_PAUSING),
@@ -156,13 +161,14 @@ static const struct flow_step unpause_steps[] = {
 };
 
 static const struct flow_step suspend_steps[] = {
-	STEP("save", server_load_row, suspend_act, TASK_SUSPENDING),
+	LONG("save", server_load_row, suspend_act, TASK_SUSPENDING, TIME_SAVE),
 };
 static const struct flow_step resume_steps[] = {
-	STEP("start", server_load_row, resume_act, TASK_RESUMING),
+	LONG("start", server_load_row, resume_act, TASK_RESUMING, TIME_SAVE),
 };
 
 #undef STEP
+#undef LONG
 #define KIND(kind_name, kind_steps, kind_end, kind_fail)                                                     \
 	{                                                                                                    \
 		.name = (kind_name), .subject = SUBJECT_SERVER, .steps = (kind_steps),                       \
@@ -216,6 +222,8 @@ int flow_server_act(struct flow_engine *e, struct db *db, struct server *s, enum
 	const struct server_start start = { .action = ops[op].action, .kind = ops[op].kind };
 
 	if (server_may(s, ops[op].action, is_admin, err) || (op == SERVER_SUSPEND && check_suspend(s, err)))
+		return -1;
+	if (ops[op].starts && custody_complete(e, db, s, err))
 		return -1;
 	s->epoch += ops[op].starts;
 	return server_start(e, db, s, &start, origin, err);

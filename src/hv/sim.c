@@ -69,6 +69,8 @@ const struct hv_driver hv_sim_driver = {
 	.domain_remove = sim_domain_remove,
 	.mdev_ensure = sim_mdev_ensure,
 	.mdev_remove = sim_mdev_remove,
+	.device_reset = sim_device_reset,
+	.device_look = sim_device_look,
 	.domain_look = sim_domain_look,
 	.domain_list = sim_domain_list,
 	.console_read = sim_console_read,
@@ -91,4 +93,5 @@ const struct hv_driver hv_sim_driver = {
 	.migrate_look = sim_migrate_look,
 	.migrate_cancel = sim_migrate_cancel,
 	.migrate_force = sim_migrate_force,
+	.migrate_undo = sim_migrate_undo,
 };

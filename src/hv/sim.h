@@ -4,7 +4,7 @@
  * cell) &features=avx2.avx512f; GPUs: &gpus=0&gpu=10de:20b0&iommu=1 (GPUs in one IOMMU group) &audio=0 (1: a
  * second function each) &mdev=nvidia-474:7:A100-1-5C,nvidia-475:3 (types of mediated devices).
  * &state=/path/file: what the host holds survives this process; &off=/path/file: while that is there nothing
- * reaches the host. A world is known by its NAME and outlives the connections to it, as a real host does.
+ * reaches the host, and when it is not empty its guests are off; &lost=/path/file: GPUs whose addresses are in it, each on a line, are not there. A world is known by its NAME and outlives the connections to it, as a real host does.
  * This header is for tests and benches: it makes a host fail, hang, lie by omission or die, and looks at what
  * it holds. All functions may be called from any thread. */
 #ifndef HV_SIM_H
@@ -36,6 +36,8 @@ enum sim_op {
 	SIM_DOMAIN_REMOVE,
 	SIM_MDEV_ENSURE,
 	SIM_MDEV_REMOVE,
+	SIM_DEVICE_RESET,
+	SIM_DEVICE_LOOK,
 	SIM_DOMAIN_LOOK,
 	SIM_DOMAIN_LIST,
 	SIM_CONSOLE_READ,
@@ -80,6 +82,15 @@ void sim_release(const char *world);
 void sim_delay(const char *world, unsigned delay_ms);
 /* A live move away from this world takes so long, unless it is cancelled, forced or released. */
 void sim_move_time(const char *world, unsigned move_ms);
+/* The next live move away from this world ends between two of its phases, as when its controller dies: nobody
+ * is told, and the guest is paused here. */
+enum sim_cut {
+	SIM_CUT_NOT,
+	SIM_CUT_PERFORMED, /* all of it was sent; the other host gave up what had come */
+	SIM_CUT_WAITING,   /* the other host waits for the word to let it go on */
+	SIM_CUT_FINISHED   /* it got that, and runs there */
+};
+void sim_move_cut(const char *world, enum sim_cut where);
 /* How many calls of op began, how many hang now. */
 uint64_t sim_calls(const char *world, enum sim_op op);
 unsigned sim_hanging(const char *world);
@@ -107,6 +118,16 @@ bool sim_domain_has(const char *world, const char *uuid, struct arena *a, struct
 /* Mediated devices that there are. */
 size_t sim_mdev_count(const char *world);
 bool sim_mdev_exists(const char *world, const char *uuid);
+
+/* The nth GPU (0: the first) falls off the bus, or is there again; a guest that has it goes on. */
+void sim_gpu_lose(const char *world, unsigned nth, bool lost);
+/* Each of its resets from now on turns it into another product (0: it stays what it is). */
+void sim_gpu_turns_into(const char *world, unsigned nth, uint16_t product_id);
+unsigned sim_gpu_resets(const char *world, unsigned nth);
+/* How often one went from a project's domain to another's without a reset between them. */
+unsigned sim_gpus_unclean(const char *world);
+/* The host cannot reset devices at all. */
+void sim_no_resets(const char *world, bool none);
 
 /* What guests and administrators do behind our back. -1 when there is no such domain. */
 int sim_guest_shutdown(const char *world, const char *uuid);

@@ -88,7 +88,7 @@ static int can_start(struct sim_world *w, const struct sim_dom *d, struct error 
 	for (size_t i = 0; i < d->has.hostdevs_n; i++) {
 		const struct sim_gpu *g = sim_world_gpu(w, d->has.hostdevs[i].address);
 
-		if (!g)
+		if (!g || sim_gpu_lost(w, g))
 			return sim_no(err, "there is no such PCI device");
 		if ((g->holder && g->holder != d) || sim_world_cut(w, g->address))
 			return sim_no(err, "the PCI device is in use by another domain");
@@ -214,6 +214,7 @@ static void seen_of(const struct sim_dom *d, struct hv_seen *out)
 {
 	str_copy(out->uuid, sizeof out->uuid, d->node.key);
 	out->power = d->power;
+	out->halted = d->power == HV_POWER_PAUSED && (d->halted || d->incoming);
 	out->ours = ours(d);
 	out->epoch = out->ours ? d->epoch : 0;
 }

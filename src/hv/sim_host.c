@@ -43,6 +43,8 @@ static const struct {
 	}
 	TEXT(state),
 	TEXT(off),
+	TEXT(hang),
+	TEXT(lost),
 	TEXT(features),
 	TEXT(mdev),
 #undef TEXT
@@ -108,7 +110,7 @@ int sim_params_read(const char *query, struct sim_params *out, struct error *err
 			return error_set(err, ERR_BAD_REQUEST,
 				"sim://: %.32s is not one of vcpus, cells, threads, ram_gib, disk_gib, "
 				"pages_2m, pages_1g, features, gpus, gpu, iommu, audio, mdev, delay_ms, "
-				"move_ms, state, off with a valid value",
+				"move_ms, state, off, hang, lost with a valid value",
 				pair);
 	}
 	replace(p.features, '.', ' ', false);
@@ -120,41 +122,13 @@ int sim_params_read(const char *query, struct sim_params *out, struct error *err
 
 /* --- inventory ------------------------------------------------------------------------------------------ */
 
-static const struct {
-	uint16_t vendor, product;
-	const char *vendor_name, *product_name;
-} known_gpus[] = {
-	{ 0x10de, 0x20b0, "NVIDIA Corporation", "GA100 [A100 SXM4 40GB]" },
-	{ 0x10de, 0x20b2, "NVIDIA Corporation", "GA100 [A100 SXM4 80GB]" },
-	{ 0x10de, 0x2330, "NVIDIA Corporation", "GH100 [H100 SXM5 80GB]" },
-	{ 0x10de, 0x2321, "NVIDIA Corporation", "GH100 [H100L 94GB]" },
-	{ 0x10de, 0x2335, "NVIDIA Corporation", "GH100 [H200 SXM 141GB]" },
-	{ 0x10de, 0x26b9, "NVIDIA Corporation", "AD102GL [L40S]" },
-	{ 0x1002, 0x74a1, "Advanced Micro Devices, Inc. [AMD/ATI]", "Aqua Vanjaram [Instinct MI300X]" },
-	{ 0, 0, "Simulated", "GPU" },
-};
-
-static void fill_gpu(struct hv_device *d, const struct sim_world *w, int i, struct arena *a)
+static void fill_gpu(struct hv_device *d, const struct sim_world *w, const struct sim_gpu *g, struct arena *a)
 {
-	const struct sim_params *p = &w->params;
-	const char *address = w->gpus[i].address;
-	size_t k = 0;
-
-	while (known_gpus[k].vendor &&
-		(known_gpus[k].vendor != p->gpu_vendor || known_gpus[k].product != p->gpu_product))
-		k++;
-	str_copy(d->address, sizeof d->address, address);
-	d->vendor_id = p->gpu_vendor;
-	d->product_id = p->gpu_product;
-	str_copy(d->vendor, sizeof d->vendor, known_gpus[k].vendor_name);
-	str_copy(d->product, sizeof d->product, known_gpus[k].product_name);
-	d->numa_cell = (int)(i * p->cells / p->gpus);
-	d->iommu_group = (int)(10 + i / p->iommu);
-	str_copy(d->driver, sizeof d->driver, "vfio-pci");
+	sim_gpu_describe(w, g, d);
 	d->companions = "";
-	if (p->audio)
-		d->companions = arena_printf(a, "%.*s.1", (int)strcspn(address, "."), address);
-	d->mdev_types = arena_strdup(a, p->mdev);
+	if (w->params.audio)
+		d->companions = arena_printf(a, "%.*s.1", (int)strcspn(g->address, "."), g->address);
+	d->mdev_types = arena_strdup(a, w->params.mdev);
 }
 
 /* Cores are spread over the cells in order. Threads are numbered as Linux does: first one of each core, then
@@ -197,7 +171,8 @@ static void fill_inventory(const struct sim_world *w, struct arena *a, struct hv
 	for (int i = 0; i < p->cells; i++)
 		fill_cell(&cells[i], p, i, a);
 	for (int i = 0; i < p->gpus; i++)
-		fill_gpu(&devices[i], w, i, a);
+		if (!sim_gpu_lost(w, &w->gpus[i]))
+			fill_gpu(&devices[inv->devices_n++], w, &w->gpus[i], a);
 	fill_uuid(w->node.key, inv->uuid);
 	inv->hostname = arena_strdup(a, w->node.key);
 	inv->type = "SIM";
@@ -214,7 +189,6 @@ static void fill_inventory(const struct sim_world *w, struct arena *a, struct hv
 	inv->cells = cells;
 	inv->cells_n = (size_t)p->cells;
 	inv->devices = devices;
-	inv->devices_n = (size_t)p->gpus;
 	inv->kvm = true;
 	inv->pool_capacity_gib = p->disk_gib;
 	inv->pool_free_gib = used_gib > p->disk_gib ? 0 : p->disk_gib - used_gib;

@@ -26,6 +26,8 @@ static const char *const op_names[] = {
 	[SIM_DOMAIN_REMOVE] = "domain_remove",
 	[SIM_MDEV_ENSURE] = "mdev_ensure",
 	[SIM_MDEV_REMOVE] = "mdev_remove",
+	[SIM_DEVICE_RESET] = "device_reset",
+	[SIM_DEVICE_LOOK] = "device_look",
 	[SIM_DOMAIN_LOOK] = "domain_look",
 	[SIM_DOMAIN_LIST] = "domain_list",
 	[SIM_CONSOLE_READ] = "console_read",
@@ -120,6 +122,14 @@ void sim_move_time(const char *world, unsigned move_ms)
 	unlock(w);
 }
 
+void sim_move_cut(const char *world, enum sim_cut where)
+{
+	struct sim_world *w = locked(world);
+
+	w->cut = where;
+	unlock(w);
+}
+
 uint64_t sim_calls(const char *world, enum sim_op op)
 {
 	struct sim_world *w = locked(world);
@@ -161,11 +171,8 @@ void sim_set_down(const char *world, bool down)
 	unlock(w);
 }
 
-void sim_crash(const char *world)
+void sim_world_power_off(struct sim_world *w)
 {
-	struct sim_world *w = locked(world);
-
-	sim_world_drop(w, "the host lost power");
 	sim_world_mdevs_clear(w);
 	for (struct sim_node *n = sim_table_next(&w->doms, NULL); n; n = sim_table_next(&w->doms, n)) {
 		struct sim_dom *d = (struct sim_dom *)(void *)n;
@@ -173,6 +180,14 @@ void sim_crash(const char *world)
 		if (sim_power_on(d->power))
 			sim_world_power(w, d, HV_POWER_SHUTOFF, false);
 	}
+}
+
+void sim_crash(const char *world)
+{
+	struct sim_world *w = locked(world);
+
+	sim_world_drop(w, "the host lost power");
+	sim_world_power_off(w);
 	unlock(w);
 }
 

@@ -236,7 +236,7 @@ static int can_make(struct sim_world *w, const struct hv_mdev *m, struct error *
 
 	if (!uuid_valid(m->uuid) || strpbrk(m->type, "\t\n") || !*m->type)
 		return error_set(err, ERR_BAD_REQUEST, "not a mediated device");
-	if (!g)
+	if (!g || sim_gpu_lost(w, g))
 		return sim_no(err, "there is no such PCI device");
 	return g->holder ? sim_no(err, "the PCI device is in use by a domain") : 0;
 }

@@ -254,8 +254,11 @@ static void gpus_hold(struct sim_world *w, struct sim_dom *d, bool hold)
 	for (size_t i = 0; i < d->has.hostdevs_n; i++) {
 		struct sim_gpu *g = sim_world_gpu(w, d->has.hostdevs[i].address);
 
-		if (g && (!g->holder || g->holder == d))
+		if (g && (!g->holder || g->holder == d)) {
 			g->holder = hold ? d : NULL;
+			if (hold)
+				sim_gpu_taken(w, g, d);
+		}
 	}
 }
 
@@ -532,8 +535,10 @@ static int world_make(struct sim_world *w, const struct sim_params *p, struct er
 {
 	w->params = *p;
 	w->gpus = xcalloc((size_t)p->gpus, sizeof *w->gpus);
-	for (int i = 0; i < p->gpus; i++)
+	for (int i = 0; i < p->gpus; i++) {
 		snprintf(w->gpus[i].address, sizeof w->gpus[i].address, "0000:%02x:00.0", (0x10 + i) & 0xff);
+		w->gpus[i].product_id = p->gpu_product;
+	}
 	if (*p->state && journal_open(w, p->state, err) < 0) {
 		free(w->gpus);
 		w->gpus = NULL;

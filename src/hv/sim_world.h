@@ -72,6 +72,7 @@ struct sim_dom {
 	char password[256];      /* "user:password", set last */
 	struct sim_move *move;   /* on its way to another world */
 	bool incoming;           /* on its way here: not in the file of changes */
+	bool halted;             /* by a move that was cut off */
 	struct buf log, old_log; /* of its console; not in the file of changes */
 	unsigned logged;         /* starts that are in it */
 	bool rotated;            /* there is an old one */
@@ -80,6 +81,10 @@ struct sim_dom {
 struct sim_gpu {
 	char address[16];
 	struct sim_dom *holder; /* the domain that is on and has it */
+	uint16_t product_id, turns_into; /* turns_into: at its next reset; 0: it stays */
+	unsigned resets;
+	bool lost;
+	char had[64]; /* the project that had it since it was reset last; "" none, or not known */
 };
 
 struct sim_params {
@@ -90,7 +95,7 @@ struct sim_params {
 	int64_t audio;              /* 1: each GPU has a second function */
 	int64_t delay_ms, move_ms;
 	uint16_t gpu_vendor, gpu_product;
-	char state[256], off[256], features[256];
+	char state[256], off[256], hang[256], lost[256], features[256];
 	char mdev[512]; /* as in struct hv_device */
 };
 
@@ -114,10 +119,12 @@ struct sim_world {
 	struct hv_conn *conns;
 	struct hv_console *consoles; /* open ones */
 	struct sim_fault_row *faults;
+	struct sim_move *moves; /* calls that move a guest away */
+	enum sim_cut cut;       /* the next of them */
 	uint64_t calls[SIM_OP_MAX];
 	int64_t used_bytes;
-	unsigned hanging, releases;
-	bool down, lose_events, repeat_events;
+	unsigned hanging, releases, unclean;
+	bool down, lose_events, repeat_events, no_resets;
 	int journal; /* descriptor, -1 none */
 };
 
@@ -172,7 +179,18 @@ bool sim_world_cut(const struct sim_world *w, const char *address);
 void sim_world_mdev_add(struct sim_world *w, const char *uuid, const char *parent, const char *type);
 void sim_world_mdev_remove(struct sim_world *w, const char *uuid);
 void sim_world_mdevs_clear(struct sim_world *w);
+/* Every guest is off. */
+void sim_world_power_off(struct sim_world *w);
 void sim_mdev_line(struct buf *b, const struct sim_mdev *m);
+
+/* --- sim_device.c: the GPUs as they are now. Under the world's lock. */
+
+/* It fell off the bus. */
+bool sim_gpu_lost(const struct sim_world *w, const struct sim_gpu *g);
+/* A domain begins to use it. */
+void sim_gpu_taken(struct sim_world *w, struct sim_gpu *g, const struct sim_dom *d);
+/* All of it but companions and types. */
+void sim_gpu_describe(const struct sim_world *w, const struct sim_gpu *g, struct hv_device *out);
 
 /* What it has of its host, in the arena. */
 struct hv_domain sim_dom_read(struct arena *a, const struct sim_dom *s);
@@ -261,6 +279,9 @@ int sim_domain_describe(
 int sim_domain_remove(struct hv_conn *c, const char *uuid, struct error *err);
 int sim_mdev_ensure(struct hv_conn *c, const struct hv_mdev *m, struct error *err);
 int sim_mdev_remove(struct hv_conn *c, const char *uuid, struct error *err);
+int sim_device_reset(struct hv_conn *c, const char *address, struct error *err);
+int sim_device_look(
+	struct hv_conn *c, const char *address, struct hv_device_seen *out, struct error *err);
 int sim_domain_look(struct hv_conn *c, const char *uuid, struct hv_seen *out, struct error *err);
 int sim_domain_list(
 	struct hv_conn *c, struct arena *a, struct hv_seen **out, size_t *out_n, struct error *err);
@@ -283,5 +304,6 @@ int sim_domain_migrate(struct hv_conn *c, const char *uuid, const struct hv_migr
 int sim_migrate_look(struct hv_conn *c, const char *uuid, struct hv_progress *out, struct error *err);
 int sim_migrate_cancel(struct hv_conn *c, const char *uuid, struct error *err);
 int sim_migrate_force(struct hv_conn *c, const char *uuid, struct error *err);
+int sim_migrate_undo(struct hv_conn *c, const char *uuid, struct error *err);
 
 #endif

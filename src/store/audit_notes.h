@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Audit records of what cloudd decides and does by itself about servers and blocks: nobody's request, or the
+/* Audit records of what cloudd decides and does by itself about servers, blocks and GPUs: nobody's request, or the
  * consequence of one. All in the savepoint of what they tell of. */
 #ifndef STORE_AUDIT_NOTES_H
 #define STORE_AUDIT_NOTES_H
@@ -10,6 +10,9 @@
 int store_audit_server(struct db *db, int64_t server_id, const struct audit_note *n, struct error *err);
 /* The same of a capacity block or a maintenance window. */
 int store_audit_block(struct db *db, int64_t block_id, const struct audit_note *n, struct error *err);
+
+/* The same of a GPU, which is no project's. */
+int store_audit_device(struct db *db, int64_t device_id, const struct audit_note *n, struct error *err);
 
 struct audit_choice {
 	int64_t server_id;

@@ -13,9 +13,10 @@
 	"d.vendor_id, d.product_id, d.numa_cell, d.iommu_group, d.present, d.memory_mib, "            \
 	"d.companions, d.mdev_types, d.health, d.custody, d.custody_reason, d.cut, a.server_id, "     \
 	"s.uid, (SELECT count(*) FROM allocation_part p WHERE p.device_id = d.id), b.id, b.state != " \
-	"'planned' FROM device d LEFT JOIN block b ON b.id = (SELECT k.block_id FROM block_device k " \
+	"'planned', c.released_us, c.reset_us, c.by_operator FROM device d LEFT JOIN block b ON b.id = (SELECT k.block_id FROM block_device k " \
 	"JOIN block o ON o.id = k.block_id WHERE k.device_id = d.id AND o.state IN ('planned', "      \
 	"'clearing', 'active') ORDER BY o.start_us LIMIT 1) "                                         \
+	"LEFT JOIN device_custody c ON c.device_id = d.id "                                           \
 	"LEFT JOIN allocation_device x ON x.device_id = d.id "                                        \
 	"LEFT JOIN allocation a ON a.id = x.allocation_id LEFT JOIN server s ON s.id = a.server_id "
 
@@ -47,6 +48,9 @@ static void device_read(sqlite3_stmt *st, struct arena *a, struct device_row *ou
 		.parts = db_int(st, 22),
 		.block_id = db_int(st, 23),
 		.block_begun = db_int(st, 24) != 0,
+		.released_us = db_int(st, 25),
+		.reset_us = db_int(st, 26),
+		.by_operator = db_int(st, 27) != 0,
 	};
 }
 
@@ -98,6 +102,20 @@ int store_device_get(
 	if (rc > 0)
 		device_read(st, a, out);
 	return rc < 0 ? -1 : 0;
+}
+
+int store_device_load(
+	struct db *db, struct arena *a, int64_t id, struct device_row *out, struct error *err)
+{
+	CLEANUP(db_done) sqlite3_stmt *st = NULL;
+	int rc;
+
+	if (db_query(db, err, &st, SELECT "WHERE d.id = ?", "i", id))
+		return -1;
+	rc = db_row(st, err);
+	if (rc > 0)
+		device_read(st, a, out);
+	return rc;
 }
 
 int store_device_parts(struct db *db, struct arena *a, int64_t id, struct device_part **out, size_t *out_n,
@@ -166,47 +184,6 @@ int store_device_set_state(struct db *db, const struct device_row *d, struct err
 	return db_run(db, err,
 		       "UPDATE device SET health = ?, custody = ?, custody_reason = ?, cut = ? WHERE id = ?",
 		       "ssssi", d->health, d->custody, d->custody_reason, d->cut, d->id) < 0
-		       ? -1
-		       : 0;
-}
-
-/* Each of those that will be reset is told. */
-static int tell_resets(struct db *db, int64_t allocation_id, struct error *err)
-{
-	static const char sql[] =
-		"SELECT d.id, d.health FROM device d JOIN allocation_device x ON x.device_id = "
-		"d.id WHERE x.allocation_id = ? AND d.custody = 'clean'";
-	CLEANUP(db_done) sqlite3_stmt *st = NULL;
-	int rc;
-
-	if (db_query(db, err, &st, sql, "i", allocation_id))
-		return -1;
-	while ((rc = db_row(st, err)) > 0) {
-		const struct device_row d = { .id = db_int(st, 0),
-			.health = db_text(st, 1),
-			.custody = "reset",
-			.custody_reason = "" };
-
-		if (event_gpu_state(db, &d, err) < 0)
-			return -1;
-	}
-	return rc;
-}
-
-int store_device_to_reset(struct db *db, int64_t allocation_id, int64_t *out_host_id, struct error *err)
-{
-	static const char sql[] = "UPDATE device SET custody = 'reset' WHERE custody = 'clean' AND id IN "
-				  "(SELECT device_id FROM allocation_device WHERE allocation_id = ?)";
-	int n;
-
-	*out_host_id = 0;
-	if (tell_resets(db, allocation_id, err) < 0)
-		return -1;
-	n = db_run(db, err, sql, "i", allocation_id);
-	if (n <= 0)
-		return n;
-	return db_int_query(db, err, out_host_id, "SELECT host_id FROM allocation WHERE id = ?", "i",
-		       allocation_id) < 0
 		       ? -1
 		       : 0;
 }

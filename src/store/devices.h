@@ -29,6 +29,10 @@ struct device_row {
 	 * cleared, or has begun */
 	int64_t block_id;
 	bool block_begun;
+	/* read only: of one whose custody is reset, when it was given back and reset (0: not yet), and
+	 * whether that is the operator's to do */
+	int64_t released_us, reset_us;
+	bool by_operator;
 };
 
 /* Of a host (0: all), by host and address. */
@@ -40,6 +44,9 @@ int store_device_update(struct db *db, const struct device_row *d, struct error 
 /* By uid, or HOST:ADDRESS ("node7:0000:65:00.0"). ERR_NOT_FOUND. */
 int store_device_get(
 	struct db *db, struct arena *a, const char *uid_or_place, struct device_row *out, struct error *err);
+/* By row id: 1, 0 none, -1. */
+int store_device_load(
+	struct db *db, struct arena *a, int64_t id, struct device_row *out, struct error *err);
 /* What is held of one that is cut, by slot. */
 struct device_part {
 	const char *profile, *server_uid;
@@ -47,9 +54,6 @@ struct device_part {
 };
 int store_device_parts(struct db *db, struct arena *a, int64_t id, struct device_part **out, size_t *out_n,
 	struct error *err);
-/* Clean ones that the allocation holds whole are to be reset. *out_host_id: where they are; 0: there are
- * none. */
-int store_device_to_reset(struct db *db, int64_t allocation_id, int64_t *out_host_id, struct error *err);
 /* What the operator and flows say of it: health, custody with its reason, cut; by row id. */
 int store_device_set_state(struct db *db, const struct device_row *d, struct error *err);
 

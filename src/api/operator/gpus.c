@@ -8,6 +8,8 @@
 #include "domain/gpu_products.h"
 #include "flow/flow.h"
 #include "flow/topology.h"
+#include "store/custody.h"
+#include "store/flows.h"
 
 /* ---- views ---- */
 
@@ -24,8 +26,16 @@ static const char *gpu_state(const struct device_row *d)
 	if (d->parts)
 		return "partly";
 	if (strcmp(d->custody, "clean") != 0)
-		return "to be reset";
+		return d->by_operator ? "to be reset" : d->reset_us ? "being verified" : "being reset";
 	return d->model[0] ? "free" : "unknown";
+}
+
+/* How far it is on its way from one server to the next. */
+static const char *gpu_stage(const struct device_row *d)
+{
+	if (strcmp(d->custody, "reset") == 0)
+		return d->reset_us ? "reset" : "released";
+	return d->server_id || d->parts ? "held" : d->custody;
 }
 
 static void write_ids(struct api_call *c, const struct device_row *d)
@@ -136,6 +146,9 @@ static void write_gpu(struct api_call *c, const struct host_row *h, const struct
 	jw_kv_str(b, "health", d->health);
 	jw_kv_str(b, "custody", d->custody);
 	jw_kv_str(b, "reason", d->custody_reason);
+	jw_kv_str(b, "stage", gpu_stage(d));
+	if (d->released_us)
+		operator_kv_time(c, "stage_since", d->reset_us ? d->reset_us : d->released_us);
 	write_cuts(c, d);
 	jw_kv_int(b, "parts_used", d->parts);
 	jw_kv_str(b, "server_id", d->server_id ? d->server_uid : NULL);
@@ -226,6 +239,26 @@ static int write_parts(struct api_call *c, const struct device_row *d, struct er
 	return 0;
 }
 
+/* Of one that is on no way the last record says since when; the flow of one that is says what it waits for. */
+static int write_way(struct api_call *c, const struct device_row *d, struct error *err)
+{
+	const struct custody_filter f = { .device_uid = d->uid, .limit = 1 };
+	struct custody_record *last;
+	struct flow_row flow;
+	size_t n;
+	int rc = store_flow_find(c->db, c->arena, "device", d->id, &flow, err);
+
+	if (rc < 0 || store_custody_records(c->db, c->arena, &f, &last, &n, err) < 0)
+		return -1;
+	if (n && !d->released_us && !d->server_id && !d->parts)
+		operator_kv_time(c, "stage_since", last->ended_us);
+	if (rc > 0) {
+		jw_kv_int(&c->out, "flow", flow.id);
+		jw_kv_str(&c->out, "waits_for", flow.last_error);
+	}
+	return 0;
+}
+
 static int reply_gpu(struct api_call *c, const struct device_row *d, struct error *err)
 {
 	uint64_t links[PLACEMENT_LINKS_MAX];
@@ -245,7 +278,7 @@ static int reply_gpu(struct api_call *c, const struct device_row *d, struct erro
 	jw_key(&c->out, "gpu");
 	write_gpu(c, &h, &devices[index], index, topology_links(&h, devices, n, links), links);
 	write_mdev_types(c, &devices[index]);
-	if (write_parts(c, d, err) < 0)
+	if (write_parts(c, d, err) < 0 || write_way(c, &devices[index], err) < 0)
 		return -1;
 	jw_end_object(&c->out);
 	jw_end_object(&c->out);
@@ -259,6 +292,75 @@ int gpu_show(struct api_call *c, struct error *err)
 	return store_device_get(c->db, c->arena, api_param(c, "gpu"), &d, err) < 0 ? -1
 										   : reply_gpu(c, &d, err);
 }
+
+/* ---- who had it ---- */
+
+enum { HISTORY_PAGE = 100, HISTORY_MAX = 1000 };
+
+static void write_record(struct api_call *c, const struct custody_record *r)
+{
+	struct buf *b = &c->out;
+
+	jw_object(b);
+	jw_kv_int(b, "id", r->id);
+	jw_kv_str(b, "gpu", r->device_uid);
+	jw_kv_str(b, "host", r->host);
+	jw_kv_str(b, "address", r->address);
+	jw_kv_str(b, "model", r->model);
+	jw_kv_str(b, "part", *r->part ? r->part : NULL);
+	jw_kv_str(b, "server_id", *r->server_uid ? r->server_uid : NULL);
+	jw_kv_str(b, "project_id", *r->project_uid ? r->project_uid : NULL);
+	operator_kv_time(c, "released_at", r->released_us);
+	operator_kv_time(c, "reset_at", r->reset_us);
+	operator_kv_time(c, "verified_at", r->verified_us);
+	operator_kv_time(c, "ended_at", r->ended_us);
+	jw_kv_str(b, "result", r->result);
+	jw_kv_str(b, "words", r->words);
+	jw_end_object(b);
+}
+
+static int read_filter(struct api_call *c, struct custody_filter *f, struct error *err)
+{
+	const char *limit_text = api_query(c, "limit"), *before_text = api_query(c, "before");
+	int64_t limit = HISTORY_PAGE;
+
+	if (limit_text && !str_int64(limit_text, 1, HISTORY_MAX, &limit))
+		return error_set(err, ERR_BAD_REQUEST, "limit must be an integer from 1 to %d", HISTORY_MAX);
+	if (before_text && !str_int64(before_text, 1, INT64_MAX, &f->before))
+		return error_set(err, ERR_BAD_REQUEST, "before must be the id of a record");
+	f->limit = (size_t)limit;
+	f->server_uid = api_query(c, "server_id");
+	return 0;
+}
+
+/* Records outlive their devices: one that is gone is known by its id. */
+int gpu_history(struct api_call *c, struct error *err)
+{
+	struct custody_filter f = { .device_uid = api_param(c, "gpu") };
+	struct custody_record *all;
+	struct device_row d;
+	size_t n;
+	bool known = store_device_get(c->db, c->arena, f.device_uid, &d, err) == 0;
+
+	if (!known && err->code != ERR_NOT_FOUND)
+		return -1;
+	f.device_uid = known ? d.uid : f.device_uid;
+	if (read_filter(c, &f, err) < 0 ||
+		store_custody_records(c->db, c->arena, &f, &all, &n, err) < 0)
+		return -1;
+	if (!known && !n)
+		return error_set(err, ERR_NOT_FOUND, "GPU %.120s could not be found.", f.device_uid);
+	jw_object(&c->out);
+	jw_key(&c->out, "history");
+	jw_array(&c->out);
+	for (size_t i = 0; i < n; i++)
+		write_record(c, &all[i]);
+	jw_end_array(&c->out);
+	jw_end_object(&c->out);
+	return 0;
+}
+
+/* ---- actions ---- */
 
 struct gpu_args {
 	const char *text;
@@ -289,6 +391,7 @@ static const struct {
 	ACTION("quarantine", BIND_NULL, reason_table, GPU_QUARANTINE),
 	ACTION("fault", BIND_NULL, reason_table, GPU_FAULT),
 	ACTION("clear", BIND_NULL, reason_table, GPU_CLEAR),
+	ACTION("reset", BIND_NULL, reason_table, GPU_RESET),
 	ACTION("cut", 0, cut_table, GPU_CUT),
 #undef ACTION
 };
