@@ -33,6 +33,7 @@ static const struct command *const tables[] = {
 	backup_commands,
 	recovery_commands,
 	host_commands,
+	fence_commands,
 	gpu_commands,
 	identity_commands,
 	flavor_commands,

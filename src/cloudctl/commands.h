@@ -22,6 +22,7 @@ extern const struct command cloud_commands[];
 extern const struct command backup_commands[];
 extern const struct command recovery_commands[];
 extern const struct command host_commands[];
+extern const struct command fence_commands[];
 extern const struct command gpu_commands[];
 extern const struct command identity_commands[];
 extern const struct command flavor_commands[];

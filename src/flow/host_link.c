@@ -211,8 +211,6 @@ struct hv_target link_target(const struct link *l, struct arena *a)
 		.pool = arena_strdup(a, l->pool),
 		.accel = l->accel,
 		.connect_timeout_ms = cfg->connect_timeout_ms,
-		.keepalive_interval_s = KEEPALIVE_S,
-		.keepalive_count = KEEPALIVE_COUNT,
 	};
 }
 

@@ -26,7 +26,19 @@ enum flow_verdict {
 	FLOW_FAIL  /* went wrong for good */
 };
 
-enum flow_time { TIME_CALL, TIME_STAGE };
+/* How long an act may take before it is given up and the host is asked what it did: step_time.c. */
+enum flow_time {
+	TIME_CALL,
+	TIME_START, /* a guest with devices: all of its memory is pinned, and each device set up */
+	TIME_SAVE,  /* its memory, to disk and back */
+	TIME_STAGE, /* a disk or an image */
+	TIME_MOVE,  /* memory and disks, between hosts */
+	TIMES
+};
+
+struct step_size { /* of what an act works on */
+	int64_t ram_mib, disk_gib, gpus;
+};
 
 struct flow_step {
 	const char *name; /* a landed name is kept */
@@ -91,6 +103,7 @@ struct act {
 		int64_t now_us, boot_us, offset_us; /* when the act was made */
 	} books;
 	bool want_delete; /* set by load */
+	struct step_size size; /* the same; 0: it does not count */
 	bool twice;       /* a test's wish */
 	int64_t since_us; /* when the step began: some have a patience of their own */
 	enum flow_verdict verdict;
@@ -165,6 +178,7 @@ struct flow_engine {
 	struct loop_timer timer, grace, shelf, watch, evacuate;
 	struct fence_set *fences;
 	struct setting_out *setting_out; /* host_evacuate.c */
+	bool watching;                   /* the timer `watch` is set */
 	struct { /* calendar_time.c */
 		struct loop_timer timer;
 		struct tick_unit unit;
@@ -226,6 +240,10 @@ struct flow *flow_find(const struct flow_engine *e, int64_t subject_id);
 bool flow_is_busy(const struct flow *f);
 const struct flow_kind *flow_kind_find(const char *name);
 const struct flow_kind *flow_kind_at(size_t i); /* NULL behind the last */
+
+/* ---- step_time.c ---- */
+
+unsigned flow_step_ms(const struct flow_config *cfg, enum flow_time time, const struct step_size *size);
 
 /* ---- engine.c: on the loop ---- */
 

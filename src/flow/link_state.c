@@ -6,55 +6,8 @@
 
 #include "base/log.h"
 #include "base/util.h"
-#include "store/event_rows.h"
 
 static void link_timer(struct loop_timer *t);
-
-struct down {
-	struct tick_unit unit;
-	struct flow_engine *e;
-	int64_t host_id;
-};
-
-static int down_run(struct tick_unit *u, struct error *err)
-{
-	struct down *d = CONTAINER_OF(u, struct down, unit);
-
-	if (d->e->dead)
-		return error_set(err, ERR_UNAVAILABLE, "the engine has stopped");
-	if (event_host_link(store_rw(d->e->cfg.store), d->host_id, false, err))
-		return -1;
-	return capacity_host_set(d->e, store_rw(d->e->cfg.store), d->host_id, false, err);
-}
-
-static void down_finish(struct tick_unit *u, enum tick_outcome outcome, const struct error *err)
-{
-	struct down *d = CONTAINER_OF(u, struct down, unit);
-	struct link *l = d->e->dead ? NULL : link_find(d->e, d->host_id);
-
-	(void)err;
-	if (l)
-		l->telling--;
-	if (l && outcome != TICK_DONE)
-		l->down_told = false; /* the next failure tells again */
-	free(d);
-}
-
-/* Placement gives it no new servers: memory that follows the tick, so in a unit of its own. */
-static void tell_down(struct link *l)
-{
-	struct down *d;
-
-	if (l->down_told || l->e->stopping)
-		return;
-	l->down_told = true;
-	l->telling++;
-	d = xcalloc(1, sizeof *d);
-	d->unit = (struct tick_unit) { .run = down_run, .finish = down_finish };
-	d->e = l->e;
-	d->host_id = l->host_id;
-	tick_submit(l->e->cfg.tick, &d->unit);
-}
 
 void link_close(struct link *l, const char *why)
 {
@@ -70,6 +23,8 @@ void link_close(struct link *l, const char *why)
 
 void link_begin(struct link *l)
 {
+	if (l->held)
+		return;
 	l->state = LINK_CONNECTING;
 	link_gate_enter(&l->slots[LINK_OPS]);
 }
@@ -81,6 +36,7 @@ void link_up(struct link *l)
 	l->fails = 0;
 	l->error[0] = 0;
 	log_event(LOG_INFO, "host connected", "host", l->name, NULL);
+	evidence_stands(l);
 	link_wake_parked(l);
 	loop_timer_set(l->e->cfg.loop, &l->timer, engine_backoff_ms(l->e, 0) + l->e->cfg.poll_ms, link_timer);
 }
@@ -89,6 +45,7 @@ void link_wait(struct link *l, const char *why)
 {
 	struct flow_engine *e = l->e;
 	char reason[sizeof l->error];
+	bool stood = l->state == LINK_CONNECTED;
 
 	str_copy(reason, sizeof reason, why); /* may be in what is closed */
 	if (l->state != LINK_WAITING || !l->error[0]) {
@@ -97,8 +54,8 @@ void link_wait(struct link *l, const char *why)
 	}
 	str_copy(l->error, sizeof l->error, reason);
 	link_close(l, reason);
-	tell_down(l);
-	if (!e->stopping && !l->closing)
+	evidence_failed(l, stood);
+	if (!e->stopping && !l->closing && !l->held)
 		loop_timer_set(e->cfg.loop, &l->timer,
 			(uint64_t)engine_backoff_ms(e, l->fails) * (1 + l->tally->stuck), link_timer);
 	l->fails++;
@@ -108,6 +65,17 @@ void link_retry(struct link *l)
 {
 	l->fails = 0;
 	loop_timer_set(l->e->cfg.loop, &l->timer, 0, link_timer);
+}
+
+void link_hold(struct link *l, bool held)
+{
+	l->held = held;
+	if (held) {
+		link_wait(l, "its power is being cut");
+		loop_timer_stop(&l->timer);
+	} else if (l->drv && l->e->started && !l->e->stopping && l->state == LINK_WAITING) {
+		link_retry(l);
+	}
 }
 
 static void link_timer(struct loop_timer *t)

@@ -3,6 +3,7 @@
  * made anew from its image at the new place. Its old disk is lost; what is left of it is cleared away when
  * the host comes back. */
 #include "base/util.h"
+#include "flow/fence.h"
 #include "flow/move.h"
 
 static enum flow_verdict disks_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
@@ -32,6 +33,7 @@ static int evacuate_end(struct flow_engine *e, struct db *db, struct act *act, s
 
 	if (move_close(e, db, &f->s, f->move, "done", act->flow->request_id, act->now_us, err))
 		return -1;
+	evacuations_look(e);
 	return move_settle(
 		e, db, act, off ? VM_STOPPED : VM_ACTIVE, off ? POWER_SHUTDOWN : POWER_RUNNING, err);
 }
@@ -53,7 +55,7 @@ static int evacuate_fail(
 static const struct flow_step evacuate_steps[] = {
 	{ "disks", disks_load, server_disks_act, NULL, TASK_REBUILD_BLOCK_DEVICE_MAPPING, LINK_OPS,
 		TIME_CALL },
-	{ "spawn", move_load_home, spawn_act, NULL, TASK_REBUILD_SPAWNING, LINK_OPS, TIME_CALL },
+	{ "spawn", move_load_home, spawn_act, NULL, TASK_REBUILD_SPAWNING, LINK_OPS, TIME_START },
 };
 
 const struct flow_kind kind_server_evacuate = {

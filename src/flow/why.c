@@ -49,19 +49,33 @@ struct flow_stands flow_stands(const struct flow_engine *e, const struct flow_ro
 	return out;
 }
 
+static const struct {
+	const char *source; /* of what is known of it: domain/host_evidence.c */
+	enum why_link link;
+} by_source[] = {
+	{ "start", WHY_LINK_OPENING },
+	{ "failure", WHY_LINK_DOUBTFUL },
+	{ "silence", WHY_LINK_AWAY },
+	{ "unsteady", WHY_LINK_UNSTEADY },
+	{ "return", WHY_LINK_RETURNS },
+};
+
 enum why_link flow_host_stands(struct flow_engine *e, const struct host_row *h)
 {
 	struct host_link l;
 
 	if (!h)
 		return WHY_LINK_NONE;
-	if (h->forced_down)
-		return WHY_LINK_DEAD;
 	if (!flow_host_link(e, h->id, &l)) /* its row was just written */
-		return WHY_LINK_OPENING;
-	return str_eq(l.state, "connected")    ? WHY_LINK_UP
-	       : str_eq(l.state, "connecting") ? WHY_LINK_OPENING
-					       : WHY_LINK_AWAY;
+		return h->forced_down ? WHY_LINK_DEAD : WHY_LINK_OPENING;
+	if (h->forced_down)
+		return str_eq(l.state, "connected") ? WHY_LINK_DEAD_ANSWERS : WHY_LINK_DEAD;
+	if (l.fencing)
+		return WHY_LINK_FENCING;
+	for (size_t i = 0; i < ARRAY_LEN(by_source); i++)
+		if (str_eq(by_source[i].source, l.source))
+			return by_source[i].link;
+	return WHY_LINK_UP;
 }
 
 int64_t flow_resize_confirms_us(const struct flow_engine *e, int64_t finished_us)

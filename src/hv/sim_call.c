@@ -4,6 +4,7 @@
  * loop. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -166,6 +167,20 @@ static bool is_cut(const struct sim_world *w)
 	return w->params.off[0] && access(w->params.off, F_OK) == 0;
 }
 
+/* The file is not empty: it is off, and its guests with it. */
+static bool has_no_power(const struct sim_world *w)
+{
+	struct stat st;
+
+	return stat(w->params.off, &st) == 0 && st.st_size > 0;
+}
+
+/* Somebody outside holds it up, by another file: nothing is answered until that is gone. */
+static bool is_hung(const struct sim_world *w)
+{
+	return w->params.hang[0] && access(w->params.hang, F_OK) == 0;
+}
+
 /* Meets what comes before the effect. -1: the call is over, the lock is not held. */
 int sim_meet(struct sim_call *k, enum sim_op op, struct error *err)
 {
@@ -175,12 +190,17 @@ int sim_meet(struct sim_call *k, enum sim_op op, struct error *err)
 	k->fault = take_fault(k->w, op);
 	if (k->w->params.delay_ms || k->fault == SIM_DELAY)
 		wait_locked(k->w, k->w->params.delay_ms ? k->w->params.delay_ms : 10);
+	while (is_hung(k->w) && !(k->c && k->c->dead))
+		wait_locked(k->w, 20);
 	if (k->fault == SIM_HANG)
 		hang_locked(k->w, k->c);
 	if (k->fault == SIM_DROP && k->c)
 		drop_conn(k->c, "dropped");
-	if (is_cut(k->w))
+	if (is_cut(k->w)) {
 		sim_world_drop(k->w, "cut off");
+		if (has_no_power(k->w))
+			sim_world_power_off(k->w);
+	}
 	if (k->fault == SIM_FAIL)
 		rc = refused(err);
 	else if (k->w->down || is_cut(k->w) || (k->c && k->c->dead) || k->fault == SIM_DROP)

@@ -68,6 +68,8 @@ int store_allocation_remove(struct db *db, int64_t id, struct error *err);
 int store_allocation_list(struct db *db, struct arena *a, int64_t server_id, struct allocation_row **out,
 	size_t *out_n, struct error *err);
 /* Keys of what is left on a host by servers that do not live there, and of no open move. */
+/* How many are being cleared away there, behind servers that went elsewhere. */
+int store_allocation_leaving(struct db *db, int64_t host_id, int64_t *out_n, struct error *err);
 int store_allocation_left(
 	struct db *db, struct arena *a, int64_t host_id, int64_t **out, size_t *out_n, struct error *err);
 

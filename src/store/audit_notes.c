@@ -36,6 +36,11 @@ int store_audit_block(struct db *db, int64_t block_id, const struct audit_note *
 		block_id, n, err);
 }
 
+int store_audit_device(struct db *db, int64_t device_id, const struct audit_note *n, struct error *err)
+{
+	return note_of(db, "SELECT uid, NULL FROM device WHERE id = ?", device_id, n, err);
+}
+
 static int host_name(struct db *db, const struct audit_choice *c, char out[HOST_ID_TEXT], struct error *err)
 {
 	sqlite3_stmt *st CLEANUP(db_done) = NULL;

@@ -23,6 +23,11 @@ int store_flow_subject(struct db *db, struct arena *a, const char *subject_kind,
 			       "SELECT s.uid, h.name FROM allocation x JOIN server s ON s.id = x.server_id "
 			       "JOIN host h ON h.id = x.host_id WHERE x.id = ?",
 			       "i", subject_id)
+	     : strcmp(subject_kind, "device") == 0
+		     ? db_query(db, err, &st,
+			       "SELECT d.uid, h.name FROM device d JOIN host h ON h.id = d.host_id "
+			       "WHERE d.id = ?",
+			       "i", subject_id)
 		     : db_query(db, err, &st,
 			       "SELECT i.uid, h.name FROM host_image x JOIN image i ON i.id = x.image_id "
 			       "JOIN host h ON h.id = "

@@ -473,6 +473,13 @@ static void block(int64_t id, bool maintenance, const char *state)
 		OK(store_block_device_add(db, id, GPU, &err));
 }
 
+static int set_down(bool down)
+{
+	const struct host_row h = { .id = HOST, .forced_down = down, .down_proof = "", .down_by = "", .down_reason = "" };
+
+	return store_host_set_down(db, &h, &err);
+}
+
 /* What no tenant holds is faulty, in maintenance, reserved or idle, in this order. */
 static void test_precedence(void **state)
 {
@@ -486,9 +493,9 @@ static void test_precedence(void **state)
 	TICK(32 * S, OK(store_block_state(db, 801, "ended", 1, &err)));
 	TICK(64 * S, health("ok", "clean"));
 	TICK(128 * S, OK(store_host_set_state(db, HOST, "draining", "why", &err)));
-	TICK(256 * S, OK(store_host_set_forced_down(db, HOST, true, &err)));
+	TICK(256 * S, OK(set_down(true)));
 	TICK(512 * S, {
-		OK(store_host_set_forced_down(db, HOST, false, &err));
+		OK(set_down(false));
 		OK(store_host_set_state(db, HOST, "up", "", &err));
 	});
 	TICK(1024 * S, OK(store_block_state(db, 800, "ended", 1, &err)));

@@ -518,7 +518,9 @@ static void test_reset(void **state)
 
 static int do_down(struct cloud *c, struct db *db, void *arg, struct error *err)
 {
-	return flow_host_force_down(c->e, db, c->hosts[*(unsigned *)arg], true, err);
+	const struct host_proof word = { .proof = "operator" };
+
+	return flow_host_force_down(c->e, db, c->hosts[*(unsigned *)arg], &word, err);
 }
 
 /* The host dies: who waits for it goes elsewhere when there is room, or gives up in time. */

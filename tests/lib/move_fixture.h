@@ -97,7 +97,8 @@ static inline int do_force_down(struct cloud *c, struct db *db, void *arg, struc
 {
 	int host = *(int *)arg;
 
-	return flow_host_force_down(c->e, db, c->hosts[host < 0 ? -host - 1 : host], host >= 0, err);
+	return flow_host_force_down(c->e, db, c->hosts[host < 0 ? -host - 1 : host],
+		host >= 0 ? &(struct host_proof) { .proof = "operator" } : NULL, err);
 }
 
 static inline int files_left(struct cloud *c)

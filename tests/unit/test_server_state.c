@@ -201,7 +201,7 @@ static const struct {
 	{ ACTION_RESET_STATE, NULL, true, true },
 	{ ACTION_MIGRATE, "active stopped", false, false },
 	{ ACTION_MIGRATE_LIVE, "active paused", false, false },
-	{ ACTION_EVACUATE, "active stopped error", true, true },
+	{ ACTION_EVACUATE, "building active stopped paused suspended rescued resized error", true, true },
 	{ ACTION_CRASH_DUMP, "active paused rescued resized error", false, false },
 	{ ACTION_INJECT_NETWORK, NULL, false, false },
 	{ ACTION_DELETE, NULL, false, true },

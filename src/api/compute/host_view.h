@@ -7,7 +7,7 @@
 #include "api/compute/compute.h"
 #include "store/hosts.h"
 
-/* Connected, and not declared dead. out_seen_us (may be NULL): its last answer, 0 never. */
+/* It is known to be connected. out_seen_us (may be NULL): its last answer, 0 never. */
 bool host_is_up(const struct api_call *c, const struct host_row *h, int64_t *out_seen_us);
 /* Takes new servers while it is up. */
 bool host_is_enabled(const struct host_row *h);

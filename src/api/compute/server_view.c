@@ -256,11 +256,11 @@ static int put_host_status(struct view *v, struct error *err)
 			text = "DOWN";
 		else if (strcmp(v->r->host_state, "up") != 0)
 			text = "MAINTENANCE";
-		else if (!flow_host_link(v->c->api->flows, v->r->s.host_id, &link) ||
-			 strcmp(link.state, "connecting") == 0)
-			text = "UNKNOWN";
-		else
-			text = strcmp(link.state, "connected") == 0 ? "UP" : "DOWN";
+		else /* that it is silent is no proof that it is down */
+			text = flow_host_link(v->c->api->flows, v->r->s.host_id, &link) &&
+					       link.known == EVIDENCE_CONNECTED
+				       ? "UP"
+				       : "UNKNOWN";
 	}
 	jw_str(&v->c->out, text);
 	return 0;

@@ -161,7 +161,8 @@ static void old_view(struct api_call *c, const struct host_row *h, enum old_acti
 static int force_down(struct api_call *c, struct host_row *h, bool down, struct error *err)
 {
 	c->action = down ? "service.force_down" : "service.force_up";
-	if (flow_host_force_down(c->api->flows, c->db, h->id, down, err) < 0)
+	if (flow_host_force_down(c->api->flows, c->db, h->id,
+		    down ? &(struct host_proof) { "operator", api_who(c), "os-services" } : NULL, err) < 0)
 		return -1;
 	h->forced_down = down;
 	return 0;
