@@ -32,6 +32,9 @@ int move_abandon(struct flow_engine *e, struct db *db, const struct server *s, c
  * keys are held already are held as they are now. */
 int move_hold(struct flow_engine *e, struct db *db, const struct allocation_row *a, struct error *err);
 int move_unhold(struct flow_engine *e, struct db *db, int64_t allocation_id, struct error *err);
+/* The same is held under another key: nothing is given back. */
+int move_hold_as(struct flow_engine *e, struct db *db, int64_t allocation_id, const struct allocation_row *a,
+	struct error *err);
 int move_rehold(struct flow_engine *e, struct db *db, const struct allocation_row *a,
 	const struct allocation_row *b, struct error *err);
 /* A move begins: the project's quota counts the larger of the server's flavor and the other. */

@@ -105,6 +105,12 @@ int move_unhold(struct flow_engine *e, struct db *db, int64_t allocation_id, str
 	return claim_reset(e, db, allocation_id, err) ? -1 : take_away(e, db, allocation_id, err);
 }
 
+int move_hold_as(struct flow_engine *e, struct db *db, int64_t allocation_id, const struct allocation_row *a,
+	struct error *err)
+{
+	return take_away(e, db, allocation_id, err) ? -1 : move_hold(e, db, a, err);
+}
+
 int move_rehold(struct flow_engine *e, struct db *db, const struct allocation_row *a,
 	const struct allocation_row *b, struct error *err)
 {

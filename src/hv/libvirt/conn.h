@@ -31,6 +31,7 @@ struct lv_link {
 	bool test, shared, opening;
 	bool dead; /* closed by the peer or by keepalive: under conn.c's lock */
 	int lifecycle_id;
+	int watch; /* of its socket; 0: it has none */
 	struct hv_conn *members;
 	/* Short calls take turns: libvirt hands a connection from waiting thread to waiting thread at three
 	 * times the cost of the call itself. */
@@ -61,6 +62,8 @@ void conn_turn_end(struct hv_conn *c);
 /* Turns libvirt's last error on this thread into ours. `what` is for the tenant ("start the server"),
  * libvirt's words go into the detail. Always -1. */
 int conn_fail(struct hv_conn *c, const char *what, struct error *err);
+/* Every call over it ends soon, wherever it stands: its socket is shut. Any thread. */
+void conn_cut(struct hv_conn *c);
 /* The peer or keepalive has ended the connection. */
 bool conn_dead(const struct hv_conn *c);
 /* The code of libvirt's last error on this thread. */
@@ -98,6 +101,8 @@ int lv_domain_describe(
 int lv_domain_remove(struct hv_conn *c, const char *uuid, struct error *err);
 int lv_mdev_ensure(struct hv_conn *c, const struct hv_mdev *m, struct error *err);
 int lv_mdev_remove(struct hv_conn *c, const char *uuid, struct error *err);
+int lv_device_reset(struct hv_conn *c, const char *address, struct error *err);
+int lv_device_look(struct hv_conn *c, const char *address, struct hv_device_seen *out, struct error *err);
 int lv_domain_look(struct hv_conn *c, const char *uuid, struct hv_seen *out, struct error *err);
 int lv_domain_list(
 	struct hv_conn *c, struct arena *a, struct hv_seen **out, size_t *out_n, struct error *err);
@@ -124,6 +129,7 @@ int lv_domain_migrate(struct hv_conn *c, const char *uuid, const struct hv_migra
 int lv_migrate_look(struct hv_conn *c, const char *uuid, struct hv_progress *out, struct error *err);
 int lv_migrate_cancel(struct hv_conn *c, const char *uuid, struct error *err);
 int lv_migrate_force(struct hv_conn *c, const char *uuid, struct error *err);
+int lv_migrate_undo(struct hv_conn *c, const char *uuid, struct error *err);
 
 /* domain.c. Fills seen->ours and ->epoch. A domain that is gone meanwhile gives ERR_NOT_FOUND. */
 int lv_read_mark(struct hv_conn *c, virDomainPtr dom, struct hv_seen *seen, struct error *err);

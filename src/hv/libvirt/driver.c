@@ -77,6 +77,10 @@ CALL(domain_describe, false,
 CALL_UUID(domain_remove)
 CALL(mdev_ensure, false, (struct hv_conn * c, const struct hv_mdev *m, struct error *err), (c, m, err))
 CALL_UUID(mdev_remove)
+CALL(device_reset, false, (struct hv_conn * c, const char *address, struct error *err), (c, address, err))
+CALL(device_look, false,
+	(struct hv_conn * c, const char *address, struct hv_device_seen *out, struct error *err),
+	(c, address, out, err))
 CALL(domain_look, true, (struct hv_conn * c, const char *uuid, struct hv_seen *out, struct error *err),
 	(c, uuid, out, err))
 CALL(domain_list, true,
@@ -124,6 +128,7 @@ CALL(migrate_look, false, (struct hv_conn * c, const char *uuid, struct hv_progr
 	(c, uuid, out, err))
 CALL_UUID(migrate_cancel)
 CALL_UUID(migrate_force)
+CALL_UUID(migrate_undo)
 #undef CALL
 #undef CALL_UUID
 
@@ -149,6 +154,8 @@ const struct hv_driver hv_libvirt_driver = {
 	.domain_remove = call_domain_remove,
 	.mdev_ensure = call_mdev_ensure,
 	.mdev_remove = call_mdev_remove,
+	.device_reset = call_device_reset,
+	.device_look = call_device_look,
 	.domain_look = call_domain_look,
 	.domain_list = call_domain_list,
 	.console_read = call_console_read,
@@ -171,4 +178,5 @@ const struct hv_driver hv_libvirt_driver = {
 	.migrate_look = call_migrate_look,
 	.migrate_cancel = call_migrate_cancel,
 	.migrate_force = call_migrate_force,
+	.migrate_undo = call_migrate_undo,
 };
