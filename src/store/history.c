@@ -213,7 +213,8 @@ int history_open(const struct history_config *config, struct history **out, stru
 	atomic_store(&h->refs, 1);
 	pthread_mutex_init(&h->lock, NULL);
 	rc = open_file(h, err);
-	if (rc < 0 && err->code != ERR_CONFLICT) {
+	/* only what is broken: a full disk, a busy or a newer file has other codes */
+	if (rc < 0 && err->code == ERR_INTERNAL) {
 		close_file(h);
 		put_aside(h, err);
 		rc = open_file(h, err);

@@ -230,7 +230,8 @@ int samples_open(const struct samples_config *config, struct samples **out, stru
 	pthread_mutex_init(&s->write_lock, NULL);
 	pthread_mutex_init(&s->read_lock, NULL);
 	rc = open_file(s, err);
-	if (rc < 0 && err->code != ERR_CONFLICT) {
+	/* only what is broken: a full disk, a busy or a newer file has other codes */
+	if (rc < 0 && err->code == ERR_INTERNAL) {
 		close_file(s);
 		put_aside(s, err);
 		rc = open_file(s, err);

@@ -2,12 +2,14 @@
 /* The file of what consoles printed: order, marks, bounds by age, by server and in all, a restart, a broken
  * file. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -260,6 +262,27 @@ static void test_bounds(void **state)
 	assert_string_equal(read_all(A, 300, 300, 10, 100), "300:goes on");
 }
 
+/* A disk without room is no broken file: what is in it stays. */
+static void test_full_disk(void **state)
+{
+	struct history_config c = { .path = path, .keep_us = 1, .server_bytes = 1000, .total_bytes = 1000 };
+	struct rlimit was, none;
+
+	(void)state;
+	append(A, 1, "kept", 10);
+	history_unref(h);
+	h = NULL;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	none = was;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	assert_int_equal(history_open(&c, &h, &err), -1);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	open_with(INT64_MAX / 4, 1 << 20, 1 << 20);
+	assert_string_equal(read_all(A, 10, 10, 10, 100), "10:kept");
+}
+
 static void test_broken_file(void **state)
 {
 	char aside[128];
@@ -291,6 +314,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_age, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_broken_file, setup, teardown),
 	};
 

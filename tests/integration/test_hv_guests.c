@@ -246,6 +246,8 @@ static void test_memory_is_kept(void **state)
 	OK(drv->domain_save(c, A, &err));
 	OK(drv->domain_forget(c, A, &err));
 	assert_int_equal(power(c, A), HV_POWER_SHUTOFF);
+	FAILS(drv->migrate_look(c, A, &(struct hv_progress) { 0 }, &err),
+		ERR_NOT_FOUND); /* nor is it on its way */
 	OK(drv->domain_start(c, A, &err));
 	console_until(c, "a", INT_MAX, 2);
 	finish(c);

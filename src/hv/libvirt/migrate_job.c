@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hv/libvirt/migrate_job.h"
 
+#include <libvirt/virterror.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
@@ -89,7 +90,9 @@ int lv_migrate_look(struct hv_conn *c, const char *uuid, struct hv_progress *out
 
 	if (lv_find_ours(c, uuid, &dom, &seen, err) < 0)
 		return -1;
-	if (dom && !c->link->test && virDomainGetJobStats(dom, &type, &p.list, &p.n, 0) < 0)
+	/* one that does not run is not on its way: libvirt does not tell of jobs then */
+	if (dom && !c->link->test && virDomainGetJobStats(dom, &type, &p.list, &p.n, 0) < 0 &&
+		conn_last() != VIR_ERR_OPERATION_INVALID)
 		return conn_fail(c, "tell how far the move is", err);
 	pthread_mutex_lock(&moves.lock);
 	known = move_find_locked(uuid) != NULL;
