@@ -10,6 +10,7 @@
 
 enum {
 	HOSTS = 3,
+	GPUS = 4, /* of a host */
 	TENANTS = 3,
 	SERVERS_MAX = 96,
 	STEPS_MAX = 192,
@@ -122,6 +123,7 @@ struct profile {     /* what may go wrong in a seed; chances in thousandths */
 	unsigned scarce; /* disk, descriptors, memory of the controller's */
 	unsigned lives, requests;
 	bool spurious;
+	bool unclean;  /* GPUs are given again as they are */
 	bool confirms; /* resizes are confirmed by themselves */
 };
 
@@ -146,7 +148,7 @@ struct run {
 	size_t servers_n;
 	struct late late[LATE_MAX];
 	char in_flight[64][64]; /* steps that act now */
-	unsigned host_boots[HOSTS];
+	char gpu_had[HOSTS][GPUS][64]; /* the project that had it since its last reset */
 	bool host_dead[HOSTS];
 	unsigned requests_left;
 	char admin[512], tokens[TENANTS][512], projects[TENANTS][40], groups[TENANTS][40], image[40],

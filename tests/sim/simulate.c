@@ -242,14 +242,15 @@ static void write_config(bool drawn)
 	      "[network public]\nsource = network:sim\ncidr = 10.64.0.0/12\ngateway = 10.64.0.1\n"
 	      "[gpu a100]\nvendor = 10de\nproduct = 20b0\n"
 	      "[audit]\naudit_witness = witness\n"
+	      "[consoles]\nconsole_poll_s = 300\n"
 	      "[compute]\nkeypair_type = ed25519\n",
 		f);
 	if (drawn)
 		fprintf(f,
-			"shelved_offload_s = %d\ngpu_reset = %s\nresize_to_same_host = %s\nresize_confirm_s "
-			"= %d\n",
-			offloads[dice(4)], dice(3) ? "true" : "false", dice(2) ? "true" : "false",
-			run->profile.confirms ? 120 : 0);
+			"shelved_offload_s = %d\nresize_to_same_host = %s\nresize_confirm_s = %d\n"
+			"gpu_reset = %s\ngpu_verify_command = %s\n",
+			offloads[dice(4)], dice(2) ? "true" : "false", run->profile.confirms ? 120 : 0,
+			run->profile.unclean ? "off" : "auto", dice(2) ? "/bin/true" : "");
 	fclose(f);
 	mkdir("state", 0700);
 }
@@ -392,8 +393,9 @@ static void draw_profile(void)
 	*p = (struct profile) { .switch_mean = means[dice(8)], .spurious = chance(300) };
 	p->strict = chance(400);
 	p->confirms = chance(250);
+	p->unclean = chance(150);
 	p->lives = 1 + dice(5);
-	p->requests = 15 + dice(50);
+	p->requests = 12 + dice(40);
 	if (chance(700)) {
 		unsigned rate = 1 + dice(40);
 
@@ -403,7 +405,7 @@ static void draw_profile(void)
 	p->request_drop = chance(500) ? dice(100) : 0;
 	p->request_slow = chance(500) ? dice(100) : 0;
 	p->request_twice = chance(500) ? dice(300) : 0;
-	p->chaos = chance(700) ? dice(400) : 0;
+	p->chaos = chance(700) ? dice(600) : 0;
 	p->clock = chance(300) ? 200 : 0;
 	p->scarce = chance(200) ? 200 : 0;
 }
@@ -416,6 +418,10 @@ static void draw_death(void)
 	if (cover || chance(600)) {
 		run->death = run->death == DEATH_STOP ? DEATH_KILL : run->death;
 		aim_set(cover ? (run->seed + run->life * 7919) % aims_n() : dice((uint32_t)aims_n()));
+		if (aim_is("server_evacuate")) { /* nothing of it without dead hosts */
+			run->profile.strict = false;
+			run->profile.chaos += 50;
+		}
 		return;
 	}
 	run->death_at = chance(500) ? AT_STEP : (enum death_at)dice(DEATH_ATS);

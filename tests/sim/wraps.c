@@ -78,6 +78,9 @@ void wraps_worlds(void)
 	for (int i = 0; i < HOSTS; i++) {
 		snprintf(name, sizeof name, "host%d", i + 1);
 		worlds[i] = sim_world_get(name);
+		worlds[i]->unclean = 0;
+		for (int k = 0; k < GPUS; k++)
+			str_copy(worlds[i]->gpus[k].had, sizeof worlds[i]->gpus[k].had, run->gpu_had[i][k]);
 	}
 }
 
@@ -121,6 +124,11 @@ static void look_around(void)
 		struct sim_world *w = worlds[i];
 		struct sim_node *n = sim_table_next(&w->doms, NULL);
 
+		if (w->unclean && !run->profile.unclean)
+			problem("host%d: a GPU went from one project to another without a reset", i + 1);
+		w->unclean = 0;
+		for (int k = 0; k < GPUS; k++)
+			memcpy(run->gpu_had[i][k], w->gpus[k].had, sizeof run->gpu_had[i][k]);
 		for (; n; n = sim_table_next(&w->doms, n))
 			if (runs((struct sim_dom *)(void *)n))
 				look_at(i, (struct sim_dom *)(void *)n);
