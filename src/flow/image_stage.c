@@ -35,6 +35,7 @@ static enum flow_verdict stage_load(struct flow_engine *e, struct db *ro, struct
 		return FLOW_FAIL;
 	act->call.owner = fair_project(image.project_id);
 	f->path = arena_printf(&act->arena, "%s/%s", e->cfg.image_dir, f->row.image_uid);
+	act->size.disk_gib = f->row.size >> 30;
 	return FLOW_NEXT;
 }
 

@@ -439,6 +439,15 @@ static void park_host(struct flow *f, struct link *l)
 	park(f, PHASE_HOST, link_parked(l));
 }
 
+/* What is big may take longer than its flow would have. */
+static void outlast(struct flow *f, unsigned ms)
+{
+	int64_t us = engine_now(f->e) + 2000 * (int64_t)ms;
+
+	if (f->deadline_us < us)
+		f->deadline_us = us;
+}
+
 static void start_act(struct flow *f)
 {
 	struct flow_engine *e = f->e;
@@ -467,8 +476,8 @@ static void start_act(struct flow *f)
 	act->call.run = act_run;
 	act->call.done = act_done;
 	act->call.destroy = act_destroy;
-	act->call.timeout_ms =
-		act->step->time == TIME_STAGE ? e->cfg.stage_timeout_ms : e->cfg.call_timeout_ms;
+	act->call.timeout_ms = flow_step_ms(&e->cfg, act->step->time, &act->size);
+	outlast(f, act->call.timeout_ms);
 	act->refs++;
 	f->phase = PHASE_ACT;
 	e->running++;

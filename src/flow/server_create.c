@@ -66,7 +66,7 @@ int server_fail_disks(
 
 static const struct flow_step create_steps[] = {
 	{ "disks", disks_load, server_disks_act, NULL, TASK_BLOCK_DEVICE_MAPPING, LINK_OPS, TIME_CALL },
-	{ "spawn", server_load_domain, server_spawn_act, NULL, TASK_SPAWNING, LINK_OPS, TIME_CALL },
+	{ "spawn", server_load_domain, server_spawn_act, NULL, TASK_SPAWNING, LINK_OPS, TIME_START },
 };
 
 const struct flow_kind kind_server_create = {

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Live migration: the guest goes on running.
  *
- *	check --> migrate --> here --> there --> (lives there, or stays)
+ *	check --> migrate --> here --> there --+--> lives there
+ *	                                       +--> back --> stays
  *
  * How the move itself ended decides nothing: both hosts are asked. It runs here: it stays, and what the other
  * host has of it is cleared away. It is not here: it moved, if it is there; else its domain is gone. It is
- *here and does not run, or its host is dead: it moved if it runs there, since it goes on there only when all
- *of it has arrived, and what is left here is older. */
+ *here and does not run, or its host is dead: it moved if it came to life there, since it goes on there only
+ *when all of it has arrived, and what is left here is older. A move that was cut off between its phases
+ *leaves it paused here, whole, and perhaps there, never let go on: then nothing of it may be there before it
+ *goes on here. A move that takes too long is cancelled at its source; that ends nothing by itself. */
 #include "flow/move.h"
 #include "flow/samples.h"
 
@@ -22,6 +25,8 @@ struct live { /* first of what a step's facts point to */
 	struct hv_domain promise; /* the other host's */
 	struct error broken;      /* how it does not keep that; no code: it does */
 	bool tried;               /* an earlier try came to no end that was heard */
+	bool late;                /* the step has taken its time */
+	bool source_dead;         /* the operator says so: it was not asked */
 	char reason[256];         /* why it did not move; "": not known that it did not */
 };
 
@@ -30,25 +35,31 @@ static struct live *live_of(const struct act *act)
 	return ((struct server_facts *)act->facts)->live;
 }
 
-static enum flow_verdict with_live(struct act *act, enum flow_verdict v)
+static enum flow_verdict with_live(struct flow_engine *e, struct db *ro, struct act *act, enum flow_verdict v)
 {
-	if (v == FLOW_NEXT)
-		((struct server_facts *)act->facts)->live = ARENA_NEW(&act->arena, struct live);
+	struct server_facts *f = act->facts;
+	int64_t ms = flow_step_ms(&e->cfg, act->step->time, &act->size);
+
+	if (v != FLOW_NEXT)
+		return v;
+	f->live = ARENA_NEW(&act->arena, struct live);
+	f->live->late = act->now_us - act->since_us >= ms * 1000;
+	f->live->source_dead = host_is_dead(e, ro, f->move->source_host_id);
 	return v;
 }
 
 /* A host that the operator declared dead is not asked. */
 static enum flow_verdict source_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
 {
-	enum flow_verdict v = with_live(act, move_load_source(e, ro, act, err));
+	enum flow_verdict v = with_live(e, ro, act, move_load_source(e, ro, act, err));
 
-	return v == FLOW_NEXT && host_is_dead(e, ro, act->host_id) ? FLOW_DONE : v;
+	return v == FLOW_NEXT && live_of(act)->source_dead ? FLOW_DONE : v;
 }
 
 /* Nor is the other one, unless the guest can be nowhere else. */
 static enum flow_verdict dest_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
 {
-	enum flow_verdict v = with_live(act, move_load_dest(e, ro, act, err));
+	enum flow_verdict v = with_live(e, ro, act, move_load_dest(e, ro, act, err));
 	const struct server_facts *f = act->facts;
 
 	return v == FLOW_NEXT && strcmp(f->move->status, "post-migrating") != 0 &&
@@ -67,6 +78,18 @@ static enum flow_verdict there_load(struct flow_engine *e, struct db *ro, struct
 	return server_promise_load(ro, &act->arena, &f->s, f->move->id, &live_of(act)->promise, err)
 		       ? FLOW_FAIL
 		       : FLOW_NEXT;
+}
+
+/* A guest that its owner paused is as it was. */
+static enum flow_verdict back_load(struct flow_engine *e, struct db *ro, struct act *act, struct error *err)
+{
+	enum flow_verdict v = source_load(e, ro, act, err);
+	const struct server_facts *f = act->facts;
+
+	return v == FLOW_NEXT &&
+			       (strcmp(f->move->status, "post-migrating") == 0 || f->s.vm_state != VM_ACTIVE)
+		       ? FLOW_DONE
+		       : v;
 }
 
 /* ---- acts ---- */
@@ -142,6 +165,21 @@ static bool unknown(const struct error *err)
 	return err->code == ERR_UNREACHABLE || err->code == ERR_TIMEOUT;
 }
 
+/* Of a move under way: one that takes too long is cancelled, and again until it ends. */
+static int end_it(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+{
+	const struct server_facts *f = act->facts;
+	struct live *l = live_of(act);
+
+	if (!l->late)
+		return FLOW_POLL;
+	str_copy(l->reason, sizeof l->reason, "the move did not end in time");
+	if (drv->migrate_cancel(conn, f->s.uid, err) == 0 || err->code == ERR_NOT_FOUND ||
+		err->code == ERR_HYPERVISOR)
+		return FLOW_NEXT;
+	return -1;
+}
+
 static int migrate_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	const struct server_facts *f = act->facts;
@@ -149,7 +187,7 @@ static int migrate_act(struct act *act, const struct hv_driver *drv, struct hv_c
 	int busy = under_way(drv, conn, f->s.uid, err);
 
 	if (busy)
-		return busy < 0 ? -1 : FLOW_POLL;
+		return busy < 0 ? -1 : end_it(act, drv, conn, err);
 	if (l->tried) {
 		str_copy(l->reason, sizeof l->reason, "the move was cut off");
 		return FLOW_NEXT;
@@ -169,11 +207,35 @@ static int migrate_act(struct act *act, const struct hv_driver *drv, struct hv_c
 static int here_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
 {
 	const struct server_facts *f = act->facts;
+	struct hv_seen *seen = &live_of(act)->seen;
 	int busy = under_way(drv, conn, f->s.uid, err);
 
-	if (busy)
-		return busy < 0 ? -1 : FLOW_POLL;
-	return drv->domain_look(conn, f->s.uid, &live_of(act)->seen, err) ? -1 : FLOW_NEXT;
+	if (busy < 0 || drv->domain_look(conn, f->s.uid, seen, err))
+		return -1;
+	if (!busy)
+		return FLOW_NEXT;
+	/* all of it was sent: what is under way still waits for the other host, which will be asked */
+	if (seen->halted && live_of(act)->late)
+		return FLOW_NEXT;
+	return act_abandoned(act, err) || (f->move->reason[0] && drv->migrate_cancel(conn, f->s.uid, err) &&
+						  err->code != ERR_NOT_FOUND && err->code != ERR_HYPERVISOR)
+		       ? -1
+		       : FLOW_POLL;
+}
+
+/* It came, and was never let go on. Its host may still hear the word for that: until the step has taken its
+ * time it is waited for; then it goes, so that it cannot any more. */
+static int arriving(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+{
+	const struct server_facts *f = act->facts;
+	struct live *l = live_of(act);
+
+	if (!l->late)
+		return FLOW_POLL;
+	return drv->domain_remove(conn, f->s.uid, err) || act_abandoned(act, err) ||
+			       drv->domain_look(conn, f->s.uid, &l->seen, err)
+		       ? -1
+		       : FLOW_NEXT;
 }
 
 /* Has it there what that host owes it? A guest that came alive is not cut off for that, but shown. */
@@ -203,7 +265,17 @@ static int there_act(struct act *act, const struct hv_driver *drv, struct hv_con
 		return drv->domain_unpause(conn, f->s.uid, err) || drv->domain_look(conn, f->s.uid, seen, err)
 			       ? -1
 			       : FLOW_NEXT;
+	if (!left && !live_of(act)->source_dead && seen->ours && seen->halted)
+		return arriving(act, drv, conn, err);
 	return FLOW_NEXT;
+}
+
+/* The other host has said that nothing of it runs there, or is dead. */
+static int back_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+{
+	const struct server_facts *f = act->facts;
+
+	return drv->migrate_undo(conn, f->s.uid, err) ? -1 : FLOW_NEXT;
 }
 
 /* ---- commits ---- */
@@ -231,16 +303,27 @@ static int here_commit(struct flow_engine *e, struct db *db, struct act *act, en
 	return store_move_status(db, act->flow->arg_id, "post-migrating", false, act->now_us, err);
 }
 
+/* Nothing of it was there before; what is there and is not on its way has come to life there, whatever became
+ * of it since. Where the source could not be asked, only what runs is believed. */
+static bool arrived_there(const struct act *act)
+{
+	const struct server_facts *f = act->facts;
+	const struct live *l = live_of(act);
+	bool there = l->seen.ours && l->seen.power != HV_POWER_ABSENT;
+
+	if (strcmp(f->move->status, "post-migrating") == 0)
+		return there;
+	return l->source_dead ? lives(act) : there && !l->seen.halted;
+}
+
 static int there_commit(struct flow_engine *e, struct db *db, struct act *act, enum flow_verdict *out_verdict,
 	struct error *err)
 {
 	struct server_facts *f = act->facts;
-	const struct hv_seen *seen = &live_of(act)->seen;
 
-	(void)out_verdict;
-	if (strcmp(f->move->status, "post-migrating") == 0 ? !seen->ours || seen->power == HV_POWER_ABSENT
-							   : !lives(act))
+	if (!arrived_there(act))
 		return 0;
+	*out_verdict = FLOW_DONE;
 	return move_switch(e, db, &act->arena, &f->s, f->move, err);
 }
 
@@ -302,9 +385,10 @@ static int live_end(struct flow_engine *e, struct db *db, struct act *act, struc
 
 static const struct flow_step live_steps[] = {
 	{ "check", dest_load, check_act, check_commit, TASK_MIGRATING, LINK_OPS, TIME_CALL },
-	{ "migrate", migrate_load, migrate_act, keep_reason, TASK_MIGRATING, LINK_BULK, TIME_STAGE },
+	{ "migrate", migrate_load, migrate_act, keep_reason, TASK_MIGRATING, LINK_BULK, TIME_MOVE },
 	{ "here", source_load, here_act, here_commit, TASK_MIGRATING, LINK_OPS, TIME_CALL },
 	{ "there", there_load, there_act, there_commit, TASK_MIGRATING, LINK_OPS, TIME_CALL },
+	{ "back", back_load, back_act, NULL, TASK_MIGRATING, LINK_OPS, TIME_CALL },
 };
 
 /* It never fails: a host that does not answer is waited for, since nobody else knows where the guest is. */

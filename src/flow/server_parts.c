@@ -18,6 +18,8 @@ enum flow_verdict server_load_row(struct flow_engine *e, struct db *ro, struct a
 	if (store_server_project(ro, &act->arena, f->s.project_id, &f->project_uid, err))
 		return FLOW_FAIL;
 	act->host_id = f->s.host_id;
+	act->size = (struct step_size) { f->s.ram_mib,
+		f->s.disk_gib + f->s.ephemeral_gib + f->s.swap_mib / 1024, capacity_gpus(f->s.extra_specs) };
 	act->call.owner = fair_project(f->s.project_id);
 	act->want_delete = f->s.want_delete || f->s.deleted_us;
 	f->late = act->now_us - act->since_us >= (int64_t)e->cfg.stop_timeout_ms * 1000;

@@ -150,22 +150,27 @@ static int unrescue_end(struct flow_engine *e, struct db *db, struct act *act, s
 	{                                                        \
 		name, load, act, NULL, task, LINK_OPS, TIME_CALL \
 	}
+#define SPAWN(act, task)                                                             \
+	{                                                                            \
+		"spawn", server_load_domain, act, NULL, task, LINK_OPS, TIME_START \
+	}
 
 static const struct flow_step rebuild_steps[] = {
 	[STEP_CUT] = { "cut", cut_load, cut_act, cut_commit, TASK_REBUILDING, LINK_OPS, TIME_CALL },
 	[STEP_DISKS] = STEP("disks", rebuild_load, rebuild_act, TASK_REBUILDING),
-	STEP("spawn", server_load_domain, respawn_act, TASK_REBUILD_SPAWNING),
+	SPAWN(respawn_act, TASK_REBUILD_SPAWNING),
 };
 static const struct flow_step rescue_steps[] = {
 	STEP("disks", rescue_load, rescue_act, TASK_RESCUING),
-	STEP("spawn", server_load_domain, server_spawn_act, TASK_RESCUING),
+	SPAWN(server_spawn_act, TASK_RESCUING),
 };
 static const struct flow_step unrescue_steps[] = {
 	STEP("cut", server_load_row, unrescue_act, TASK_UNRESCUING),
-	STEP("spawn", server_load_domain, server_spawn_act, TASK_UNRESCUING),
+	SPAWN(server_spawn_act, TASK_UNRESCUING),
 };
 
 #undef STEP
+#undef SPAWN
 #define KIND(kind_name, kind_steps, kind_end, kind_fail)                                      \
 	{                                                                                     \
 		.name = (kind_name), .subject = SUBJECT_SERVER, .steps = (kind_steps),        \

@@ -142,7 +142,7 @@ static const struct flow_step resize_steps[] = {
 	{ "off", source_load, server_off_act, off_commit, TASK_RESIZE_PREP, LINK_OPS, TIME_CALL },
 	{ "fetch", fetch_load, move_fetch_act, NULL, TASK_RESIZE_MIGRATING, LINK_BULK, TIME_STAGE },
 	{ "send", send_load, move_send_act, send_commit, TASK_RESIZE_MIGRATED, LINK_BULK, TIME_STAGE },
-	{ "spawn", move_load_home, spawn_act, NULL, TASK_RESIZE_FINISH, LINK_OPS, TIME_CALL },
+	{ "spawn", move_load_home, spawn_act, NULL, TASK_RESIZE_FINISH, LINK_OPS, TIME_START },
 };
 
 const struct flow_kind kind_server_resize = {
@@ -233,7 +233,7 @@ static int back_fail(
 static const struct flow_step back_steps[] = {
 	{ "shutdown", back_load, server_shutdown_act, NULL, TASK_RESIZE_REVERTING, LINK_OPS, TIME_CALL },
 	{ "off", back_load, server_off_act, back_commit, TASK_RESIZE_REVERTING, LINK_OPS, TIME_CALL },
-	{ "spawn", home_load, back_act, NULL, TASK_RESIZE_REVERTING, LINK_OPS, TIME_CALL },
+	{ "spawn", home_load, back_act, NULL, TASK_RESIZE_REVERTING, LINK_OPS, TIME_START },
 };
 
 const struct flow_kind kind_server_resize_revert = {

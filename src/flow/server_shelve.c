@@ -180,6 +180,10 @@ static int unshelve_fail(
 	{                                                          \
 		name, load, act, commit, task, LINK_OPS, TIME_CALL \
 	}
+#define SPAWN(load, task)                                                       \
+	{                                                                       \
+		"spawn", load, server_spawn_act, NULL, task, LINK_OPS, TIME_START \
+	}
 #define COPY(name, act, commit, task)                                             \
 	{                                                                         \
 		name, server_image_load, act, commit, task, LINK_BULK, TIME_STAGE \
@@ -198,13 +202,14 @@ static const struct flow_step offload_steps[] = {
 };
 static const struct flow_step unshelve_steps[] = {
 	STEP("disks", unshelve_load, server_disks_act, NULL, TASK_UNSHELVING),
-	STEP("spawn", spawn_load, server_spawn_act, NULL, TASK_SPAWNING),
+	SPAWN(spawn_load, TASK_SPAWNING),
 };
 static const struct flow_step unshelve_here_steps[] = {
-	STEP("spawn", server_load_domain, server_spawn_act, NULL, TASK_UNSHELVING),
+	SPAWN(server_load_domain, TASK_UNSHELVING),
 };
 
 #undef STEP
+#undef SPAWN
 #undef COPY
 #define KIND(kind_name, kind_steps)                                            \
 	.name = (kind_name), .subject = SUBJECT_SERVER, .steps = (kind_steps), \

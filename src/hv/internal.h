@@ -28,6 +28,10 @@ int hv_too_large(int64_t max, struct error *err);
 bool hv_post(void (*fn)(void *arg), void *arg);
 /* Is this the loop's thread? */
 bool hv_on_loop(void);
+/* The watch on a descriptor that libvirt added last on this thread; shuts the socket that a watch is on, if
+ * it is there still. */
+extern _Thread_local int hv_watch_last;
+void hv_watch_shut(int id);
 
 /* Where a console's log is read from: piece 0 is the log itself, 1 what was rotated away last. */
 struct log_source {

@@ -174,6 +174,7 @@ static int freeze(struct hv_conn *c, enum sim_op op, const char *uuid, enum hv_p
 	if (sim_begin(c, op, &k, err) < 0)
 		return -1;
 	if ((rc = sim_find_present(k.w, uuid, &d, err)) == 0 && d->power != power) {
+		d->halted = false;
 		if (sim_power_on(d->power))
 			sim_world_power(k.w, d, power, true);
 		else

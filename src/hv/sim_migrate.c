@@ -11,6 +11,7 @@
 #include "hv/sim_world.h"
 
 struct sim_move { /* on the stack of the call; under the source's lock */
+	struct sim_move *next;
 	struct sim_world *from, *to;
 	const char *uuid;
 	const struct hv_migrate *how;
@@ -123,6 +124,8 @@ static int begin(struct sim_move *m, struct error *err)
 	if (d->has.hostdevs_n || d->has.mdevs_n)
 		return error_set(
 			err, ERR_CONFLICT, "a server with devices passed through cannot be moved live");
+	if (m->cancelled)
+		return error_set(err, ERR_CONFLICT, "the move was cancelled");
 	if (d->move || (there && sim_power_on(there->power)))
 		return error_set(err, ERR_CONFLICT, "the server is being moved already");
 	if (make_volumes(m, err) < 0)
@@ -168,6 +171,23 @@ static struct sim_dom *still(const struct sim_move *m)
 	return d && d->move == m ? d : NULL;
 }
 
+/* Under both locks: nobody is told how it ended. */
+static int cut_off(struct sim_move *m, struct sim_dom *d, struct sim_dom *t, struct error *err)
+{
+	enum sim_cut where = m->from->cut;
+
+	m->from->cut = SIM_CUT_NOT;
+	d->halted = true;
+	sim_world_power(m->from, d, HV_POWER_PAUSED, false);
+	if (where == SIM_CUT_FINISHED) {
+		t->incoming = false;
+		sim_world_power(m->to, t, HV_POWER_RUNNING, false);
+	} else if (where == SIM_CUT_PERFORMED) {
+		sim_world_dom_remove(m->to, t);
+	}
+	return error_set(err, ERR_UNREACHABLE, "the connection to the host is lost");
+}
+
 /* Under both locks: the guest is there, or nothing of it. */
 static int end(struct sim_move *m, const struct hv_conn *c, struct error *err)
 {
@@ -178,6 +198,8 @@ static int end(struct sim_move *m, const struct hv_conn *c, struct error *err)
 		t = NULL;
 	if (d)
 		d->move = NULL;
+	if (t && sim_power_on(power) && m->from->cut)
+		return cut_off(m, d, t, err);
 	if (t && sim_power_on(power) && !m->cancelled && !c->dead && !m->to->down) {
 		sim_console_carry(d, t);
 		sim_world_dom_remove(m->from, d);
@@ -235,8 +257,9 @@ static int move(struct sim_move *m, struct hv_conn *c, struct error *err)
 
 int sim_domain_migrate(struct hv_conn *c, const char *uuid, const struct hv_migrate *how, struct error *err)
 {
-	struct sim_move m = { .from = c->world, .uuid = uuid, .how = how };
+	struct sim_move m = { .from = c->world, .uuid = uuid, .how = how }, **p;
 	struct sim_call k;
+	int rc;
 
 	if (!str_starts(how->to->uri, "sim://"))
 		return error_set(err, ERR_HYPERVISOR, "a simulated host moves guests to simulated ones only");
@@ -246,14 +269,28 @@ int sim_domain_migrate(struct hv_conn *c, const char *uuid, const struct hv_migr
 		return error_set(err, ERR_CONFLICT, "the server is on that host already");
 	if (sim_begin(c, SIM_DOMAIN_MIGRATE, &k, err) < 0)
 		return -1;
-	return sim_end(&k, move(&m, c, err), err);
+	m.next = m.from->moves;
+	m.from->moves = &m;
+	rc = move(&m, c, err);
+	for (p = &m.from->moves; *p != &m; p = &(*p)->next)
+		;
+	*p = m.next;
+	return sim_end(&k, rc, err);
 }
 
-static int find_move(struct sim_world *w, const char *uuid, struct sim_dom **out, struct error *err)
+/* One that was cancelled before it began comes to nothing. */
+static int find_move(struct sim_world *w, const char *uuid, struct sim_move **out, struct error *err)
 {
-	if (sim_find_ours(w, uuid, out, err) < 0)
+	struct sim_dom *d;
+
+	if (sim_find_ours(w, uuid, &d, err) < 0)
 		return -1;
-	return *out && (*out)->move ? 0 : error_set(err, ERR_NOT_FOUND, "the server is not being moved");
+	*out = w->moves;
+	while (*out && strcmp((*out)->uuid, uuid) != 0)
+		*out = (*out)->next;
+	if (*out && (*out)->cancelled && !(d && d->move == *out))
+		*out = NULL;
+	return *out ? 0 : error_set(err, ERR_NOT_FOUND, "the server is not being moved");
 }
 
 static int64_t part(int64_t total, const struct sim_move *m)
@@ -269,22 +306,24 @@ static int64_t part(int64_t total, const struct sim_move *m)
 int sim_migrate_look(struct hv_conn *c, const char *uuid, struct hv_progress *out, struct error *err)
 {
 	struct hv_progress p = { 0 };
-	struct sim_dom *d;
+	struct sim_move *m;
 	struct sim_call k;
+	const struct sim_dom *d;
 	int rc;
 
 	if (sim_begin(c, SIM_MIGRATE_LOOK, &k, err) < 0)
 		return -1;
-	if ((rc = find_move(k.w, uuid, &d, err)) == 0) {
-		for (size_t i = 0; i < d->move->how->disks_n; i++) {
-			const struct sim_vol *v = sim_world_vol(k.w, d->move->how->disks[i].volume);
+	if ((rc = find_move(k.w, uuid, &m, err)) == 0) {
+		for (size_t i = 0; i < m->how->disks_n; i++) {
+			const struct sim_vol *v = sim_world_vol(k.w, m->how->disks[i].volume);
 
 			p.disk_total += v ? v->capacity : 0;
 		}
-		p.disk_done = part(p.disk_total, d->move);
+		p.disk_done = part(p.disk_total, m);
 		p.disk_left = p.disk_total - p.disk_done;
-		p.ram_total = d->ram_mib << 20;
-		p.ram_done = part(p.ram_total, d->move);
+		d = sim_world_dom(k.w, uuid);
+		p.ram_total = d ? d->ram_mib << 20 : 0;
+		p.ram_done = part(p.ram_total, m);
 		p.ram_left = p.ram_total - p.ram_done;
 	}
 	if (sim_end(&k, rc, err) < 0)
@@ -295,15 +334,15 @@ int sim_migrate_look(struct hv_conn *c, const char *uuid, struct hv_progress *ou
 
 static int tell(struct hv_conn *c, enum sim_op op, const char *uuid, struct error *err)
 {
-	struct sim_dom *d;
+	struct sim_move *m;
 	struct sim_call k;
 	int rc;
 
 	if (sim_begin(c, op, &k, err) < 0)
 		return -1;
-	if ((rc = find_move(k.w, uuid, &d, err)) == 0) {
-		d->move->cancelled |= op == SIM_MIGRATE_CANCEL;
-		d->move->forced |= op == SIM_MIGRATE_FORCE;
+	if ((rc = find_move(k.w, uuid, &m, err)) == 0) {
+		m->cancelled |= op == SIM_MIGRATE_CANCEL;
+		m->forced |= op == SIM_MIGRATE_FORCE;
 		pthread_cond_broadcast(&k.w->changed);
 	}
 	return sim_end(&k, rc, err);
@@ -317,4 +356,21 @@ int sim_migrate_cancel(struct hv_conn *c, const char *uuid, struct error *err)
 int sim_migrate_force(struct hv_conn *c, const char *uuid, struct error *err)
 {
 	return tell(c, SIM_MIGRATE_FORCE, uuid, err);
+}
+
+int sim_migrate_undo(struct hv_conn *c, const char *uuid, struct error *err)
+{
+	struct sim_dom *d;
+	struct sim_call k;
+	int rc;
+
+	if (sim_begin(c, SIM_DOMAIN_UNPAUSE, &k, err) < 0)
+		return -1;
+	for (struct sim_move *m = k.w->moves; m; m = m->next)
+		m->cancelled |= strcmp(m->uuid, uuid) == 0;
+	if ((rc = sim_find_ours(k.w, uuid, &d, err)) == 0 && d && d->power == HV_POWER_PAUSED && d->halted) {
+		d->halted = false;
+		sim_world_power(k.w, d, HV_POWER_RUNNING, true);
+	}
+	return sim_end(&k, rc, err);
 }

@@ -74,7 +74,8 @@ static const struct check_rule checks[] = {
 		"'is to be reset and it is not known since when') FROM device d LEFT JOIN device_custody c "
 		"ON c.device_id = d.id WHERE (d.custody = 'reset') != (c.device_id IS NOT NULL)" },
 	{ "gpu-reset-flow",
-		"SELECT d.uid, 'is to be reset and nobody is at work on it' FROM device_custody c JOIN device "
+		"SELECT d.uid, 'is to be reset and nobody is at work on it' FROM device_custody c JOIN "
+		"device "
 		"d ON d.id = c.device_id WHERE c.by_operator = 0 AND NOT EXISTS (SELECT 1 FROM flow f WHERE "
 		"f.subject_kind = 'device' AND f.subject_id = c.device_id)" },
 	{ "gpu-record",
@@ -113,7 +114,8 @@ static const struct check_rule checks[] = {
 		"WHERE h.state = 'up'" },
 	{ "drain-over",
 		"SELECT h.name, 'is ' || d.state || ', and a server is ' || x.state FROM drain d JOIN host h "
-		"ON h.id = d.host_id JOIN drain_server x ON x.host_id = d.host_id WHERE (d.state = 'done' AND "
+		"ON h.id = d.host_id JOIN drain_server x ON x.host_id = d.host_id WHERE (d.state = 'done' "
+		"AND "
 		"x.state != 'moved') OR (d.state = 'partial' AND x.state IN ('waiting', 'moving')) OR "
 		"(d.ended_us IS NULL) != (d.state IN ('running', 'stopped'))" },
 	{ "eviction-host",
@@ -123,6 +125,19 @@ static const struct check_rule checks[] = {
 		"SELECT s.uid, 'is being made to leave its host and nobody is at work on it' FROM eviction e "
 		"JOIN server s ON s.id = e.server_id WHERE e.begun = 1 AND NOT EXISTS (SELECT 1 FROM flow f "
 		"WHERE f.subject_kind = 'server' AND f.subject_id = s.id)" },
+	{ "host-down",
+		"SELECT h.name, 'is ' || h.evidence || ', proved by ' || h.down_proof FROM host h WHERE "
+		"(h.forced_down = 1) != (h.evidence = 'down') OR (h.forced_down = 1) != (h.down_proof != '') "
+		"OR "
+		"(h.forced_down = 1 AND h.comes_back = 1)" },
+	{ "fence-attempt",
+		"SELECT h.name, 'attempt ' || t.id || ' on its power is ' || t.state || ', and has an end' "
+		"FROM fence_attempt t JOIN host h ON h.id = t.host_id WHERE (t.state = 'running') != "
+		"(t.ended_us = 0)" },
+	{ "evacuation-end",
+		"SELECT h.name, 'its evacuation is ' || v.state || ', and has an end' FROM "
+		"host_evacuation v JOIN host h ON h.id = v.host_id WHERE (v.state = 'running') != "
+		"(v.ended_us = 0)" },
 	{ "waiter-host",
 		"SELECT s.uid, 'waits for a host and is on one' FROM waiter w JOIN server s ON s.id = "
 		"w.server_id WHERE s.deleted_us != 0 OR (s.host_id IS NULL) != (w.resize IS NULL) OR "

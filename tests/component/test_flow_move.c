@@ -554,6 +554,136 @@ static void test_live_dead_host(void **state)
 	}
 }
 
+/* ---- moves that are cut off between their phases ---- */
+
+static int do_host_nothing(struct cloud *c, struct db *db, void *arg, struct error *err)
+{
+	(void)c;
+	(void)db;
+	(void)arg;
+	(void)err;
+	return 0;
+}
+
+static bool no_server_flow(struct cloud *c, void *arg)
+{
+	(void)arg;
+	return cloud_count(c, "SELECT count(*) FROM flow WHERE subject_kind = 'server'") == 0;
+}
+
+static bool asked_there(struct cloud *c, void *arg)
+{
+	return sim_calls(c->worlds[1], SIM_DOMAIN_LOOK) >= *(uint64_t *)arg;
+}
+
+/* The controller of the move is gone when all was sent: nobody tells the one host to let it go on, or the
+ * other. It goes on where it may, and was never at two places. */
+static void test_live_cut(void **state)
+{
+	static const enum sim_cut cuts[] = { SIM_CUT_PERFORMED, SIM_CUT_WAITING, SIM_CUT_FINISHED };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cuts); i++) {
+		bool moved = cuts[i] == SIM_CUT_FINISHED;
+		struct cloud c = { 0 };
+		struct want w = { .drive = true, .host = "host0" };
+		struct sim_domain d;
+		uint64_t looks;
+		struct go g;
+
+		clock_ahead_us = 0;
+		set_up(&c, &w, 2);
+		sim_move_cut(c.worlds[0], cuts[i]);
+		g = go_elsewhere(w.uid[0], MOVE_LIVE);
+		cloud_ok(&c, do_move, &g);
+		if (cuts[i] == SIM_CUT_WAITING) {
+			/* the word may still come: it is waited for */
+			looks = sim_calls(c.worlds[1], SIM_DOMAIN_LOOK) + 4;
+			cloud_until(&c, asked_there, &looks);
+			assert_int_equal(power_on(&c, 0, w.uid[0]), HV_POWER_PAUSED);
+			assert_int_equal(power_on(&c, 1, w.uid[0]), HV_POWER_PAUSED);
+			clock_ahead_us += 3600 * 1000000LL;
+		}
+		cloud_until(&c, flows_gone, NULL);
+		cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+		expect_status(&c, moved ? "completed" : "error");
+		assert_int_equal(host_of(&c, w.uid[0]), moved);
+		assert_true(sim_domain_get(c.worlds[moved], w.uid[0], &d));
+		assert_int_equal(d.power, HV_POWER_RUNNING);
+		assert_int_equal(d.starts, 1); /* it was paused, not started again */
+		assert_int_equal(power_on(&c, !moved, w.uid[0]), HV_POWER_ABSENT);
+		assert_true(disk_on(&c, moved, w.uid[0]));
+		delete_all(&c, w.uid[0]);
+		tear_down(&c);
+	}
+}
+
+/* And while the other host cannot be asked, it is let go on nowhere; unless the operator says that it is
+ * dead. */
+static void test_live_cut_away(void **state)
+{
+	(void)state;
+	for (int dead = 0; dead < 2; dead++) {
+		struct cloud c = { 0 };
+		struct want w = { .drive = true, .host = "host0" };
+		unsigned first = 0, other = 1;
+		struct go g;
+
+		set_up(&c, &w, 2);
+		sim_move_cut(c.worlds[0], SIM_CUT_PERFORMED);
+		sim_fault(c.worlds[0], SIM_MIGRATE_LOOK, 2, 1, SIM_HANG);
+		g = go_elsewhere(w.uid[0], MOVE_LIVE);
+		cloud_ok(&c, do_move, &g);
+		cloud_until(&c, hangs, &first);
+		sim_set_down(c.worlds[1], true);
+		sim_drop(c.worlds[1], "fire");
+		cloud_until(&c, not_connected, &other);
+		sim_release(c.worlds[0]);
+		while (cloud_count(&c,
+			       "SELECT count(*) FROM flow WHERE step = 'there' AND state = 'waiting'") == 0)
+			cloud_ok(&c, do_host_nothing, NULL);
+		assert_int_equal(power_on(&c, 0, w.uid[0]), HV_POWER_PAUSED);
+		if (dead)
+			cloud_ok(&c, do_force_down, &(int) { 1 });
+		else
+			sim_set_down(c.worlds[1], false);
+		cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+		assert_int_equal(power_on(&c, 0, w.uid[0]), HV_POWER_RUNNING);
+		if (dead)
+			find_host(&c, 1);
+		cloud_until(&c, flows_gone, NULL);
+		delete_all(&c, w.uid[0]);
+		tear_down(&c);
+	}
+}
+
+/* The other host is frozen when the move begins: it is given up in its time, cancelled, and both are asked.
+ * When the host thaws, nothing comes to it any more. */
+static void test_live_frozen(void **state)
+{
+	struct cloud c = { .flow = { .stage_timeout_ms = 100 } };
+	struct want w = { .drive = true, .host = "host0", .disk_gib = 1, .no_image = true };
+	struct go g;
+
+	(void)state;
+	set_up(&c, &w, 2);
+	sim_fault(c.worlds[1], SIM_VOLUME_ENSURE, 1, 1, SIM_HANG);
+	g = go_elsewhere(w.uid[0], MOVE_LIVE);
+	cloud_ok(&c, do_move, &g);
+	cloud_until(&c, no_server_flow, NULL);
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	expect_status(&c, "error");
+	assert_int_equal(host_of(&c, w.uid[0]), 0);
+	assert_int_equal(power_on(&c, 0, w.uid[0]), HV_POWER_RUNNING);
+	sim_release(c.worlds[1]);
+	cloud_until(&c, flows_gone, NULL);
+	cloud_until(&c, lanes_idle, NULL);
+	assert_int_equal(power_on(&c, 0, w.uid[0]), HV_POWER_RUNNING);
+	assert_int_equal(power_on(&c, 1, w.uid[0]), HV_POWER_ABSENT);
+	delete_all(&c, w.uid[0]);
+	tear_down(&c);
+}
+
 static int do_cancel(struct cloud *c, struct db *db, void *arg, struct error *err)
 {
 	CLEANUP(arena_finish) struct arena a = { 0 };
@@ -1010,6 +1140,9 @@ int main(void)
 		cmocka_unit_test(test_live_faults),
 		cmocka_unit_test(test_live_left_behind),
 		cmocka_unit_test(test_live_dead_host),
+		cmocka_unit_test(test_live_cut),
+		cmocka_unit_test(test_live_cut_away),
+		cmocka_unit_test(test_live_frozen),
 		cmocka_unit_test(test_live_words),
 		cmocka_unit_test(test_evacuate),
 		cmocka_unit_test(test_host_gone_for_good),

@@ -297,6 +297,11 @@ bool conn_dead(const struct hv_conn *c)
 	return dead;
 }
 
+void conn_cut(struct hv_conn *c)
+{
+	hv_watch_shut(c->link->watch);
+}
+
 static int connect_fail(struct error *err)
 {
 	virErrorPtr e = virGetLastError();
@@ -341,8 +346,10 @@ static int link_open(struct lv_link *l, const struct hv_target *t, bool lifecycl
 
 	if (address_probe(l->uri, t->connect_timeout_ms, err) < 0)
 		return -1;
+	hv_watch_last = 0;
 	if (!(l->conn = virConnectOpen(l->uri)))
 		return connect_fail(err);
+	l->watch = hv_watch_last;
 	if (!(type = virConnectGetType(l->conn)))
 		return connect_fail(err);
 	l->test = strcasecmp(type, "test") == 0;

@@ -96,6 +96,13 @@ int lv_read_mark(struct hv_conn *c, virDomainPtr dom, struct hv_seen *seen, stru
 	return 0;
 }
 
+static bool halted(int state, int reason)
+{
+	return state == VIR_DOMAIN_PAUSED &&
+	       (reason == VIR_DOMAIN_PAUSED_MIGRATION || reason == VIR_DOMAIN_PAUSED_POSTCOPY ||
+		       reason == VIR_DOMAIN_PAUSED_POSTCOPY_FAILED);
+}
+
 static int read_power(struct hv_conn *c, virDomainPtr dom, struct hv_seen *seen, struct error *err)
 {
 	int state;
@@ -103,6 +110,7 @@ static int read_power(struct hv_conn *c, virDomainPtr dom, struct hv_seen *seen,
 	if (virDomainGetState(dom, &state, &seen->reason, 0) < 0)
 		return conn_fail(c, "tell the server's state", err);
 	seen->power = lv_power(state);
+	seen->halted = halted(state, seen->reason);
 	return 0;
 }
 
@@ -403,6 +411,7 @@ static int record_power(const virDomainStatsRecord *r, struct hv_seen *out)
 		return -1;
 	out->power = lv_power(state);
 	virTypedParamsGetInt(r->params, r->nparams, "state.reason", &out->reason);
+	out->halted = halted(state, out->reason);
 	return virDomainGetUUIDString(r->dom, out->uuid);
 }
 

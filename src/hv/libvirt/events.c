@@ -13,6 +13,7 @@
 #include <libvirt/libvirt.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <uv.h>
 
 #include "base/log.h"
@@ -62,6 +63,8 @@ static struct {
 	int last_id;
 	bool registered; /* libvirt allows one registration for the life of the process */
 } ev = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+_Thread_local int hv_watch_last;
 
 /* --- the table: under the lock -------------------------------------------------------------------------- */
 
@@ -388,7 +391,18 @@ static int add_handle(int fd, int event, virEventHandleCallback cb, void *opaque
 	w->cb.handle = cb;
 	w->opaque = opaque;
 	w->ff = ff;
-	return add(w);
+	return hv_watch_last = add(w);
+}
+
+/* Under the lock, as the descriptor is closed by whoever removes the watch, after that. */
+void hv_watch_shut(int id)
+{
+	const struct watch *w;
+
+	pthread_mutex_lock(&ev.lock);
+	if (id > 0 && ev.loop && (w = find(id, false)))
+		shutdown(w->fd, SHUT_RDWR);
+	pthread_mutex_unlock(&ev.lock);
 }
 
 static void update_handle(int id, int event)

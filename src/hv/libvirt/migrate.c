@@ -364,7 +364,9 @@ int lv_domain_migrate(struct hv_conn *c, const char *uuid, const struct hv_migra
 		error_set(err, ERR_HYPERVISOR, "the other host cannot be reached");
 		error_detail(err, "%s: %s", why.msg, why.detail);
 	} else {
+		lv_move_to(&t.move, t.to);
 		rc = travel(&t, err);
+		lv_move_to(&t.move, NULL);
 		lv_close(t.to);
 	}
 	lv_move_end(&t.move);

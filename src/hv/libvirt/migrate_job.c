@@ -49,6 +49,13 @@ void lv_move_end(struct lv_move *m)
 	pthread_mutex_unlock(&moves.lock);
 }
 
+void lv_move_to(struct lv_move *m, struct hv_conn *to)
+{
+	pthread_mutex_lock(&moves.lock);
+	m->to = to;
+	pthread_mutex_unlock(&moves.lock);
+}
+
 int lv_move_hand_over(struct lv_move *m, struct error *err)
 {
 	bool cancelled;
@@ -70,6 +77,19 @@ void lv_params_free(struct lv_params *p)
 static int not_moving(struct error *err)
 {
 	return error_set(err, ERR_NOT_FOUND, "the server is not being moved");
+}
+
+/* One of ours that is still to come to something: what was cancelled before libvirt heard of it will not. */
+static bool is_known(const char *uuid)
+{
+	const struct lv_move *m;
+	bool known;
+
+	pthread_mutex_lock(&moves.lock);
+	m = move_find_locked(uuid);
+	known = m && (m->handed || !m->cancelled);
+	pthread_mutex_unlock(&moves.lock);
+	return known;
 }
 
 static int64_t figure(virTypedParameterPtr list, int n, const char *name)
@@ -94,9 +114,7 @@ int lv_migrate_look(struct hv_conn *c, const char *uuid, struct hv_progress *out
 	if (dom && !c->link->test && virDomainGetJobStats(dom, &type, &p.list, &p.n, 0) < 0 &&
 		conn_last() != VIR_ERR_OPERATION_INVALID)
 		return conn_fail(c, "tell how far the move is", err);
-	pthread_mutex_lock(&moves.lock);
-	known = move_find_locked(uuid) != NULL;
-	pthread_mutex_unlock(&moves.lock);
+	known = is_known(uuid);
 	virTypedParamsGetInt(p.list, p.n, VIR_DOMAIN_JOB_OPERATION, &what);
 	/* without a job of libvirt's one of ours is in its beginning or end: figures of nothing */
 	if (!known && (type == VIR_DOMAIN_JOB_NONE || what != VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT))
@@ -112,14 +130,16 @@ int lv_migrate_look(struct hv_conn *c, const char *uuid, struct hv_progress *out
 	return 0;
 }
 
-/* 1: told; 0: libvirt has its job not begun, or over; -1: there is no such move. */
-static int cancel_once(const char *uuid, virDomainPtr dom)
+/* 1: told; 0: libvirt has its job not begun, or over; -1: there is no such move. *again: it was told before.
+ */
+static int cancel_once(const char *uuid, virDomainPtr dom, bool *again)
 {
 	bool known, handed = true;
 	struct lv_move *m;
 
 	pthread_mutex_lock(&moves.lock);
 	if ((known = (m = move_find_locked(uuid)) != NULL)) {
+		*again |= m->cancelled;
 		m->cancelled = true;
 		handed = m->handed;
 	}
@@ -129,17 +149,55 @@ static int cancel_once(const char *uuid, virDomainPtr dom)
 	return known ? 0 : -1;
 }
 
+/* The call that moves it lets go of the other host. */
+static bool let_go(const char *uuid)
+{
+	struct lv_move *m;
+
+	pthread_mutex_lock(&moves.lock);
+	if ((m = move_find_locked(uuid))) {
+		m->cancelled = true;
+		if (m->to)
+			conn_cut(m->to);
+	}
+	pthread_mutex_unlock(&moves.lock);
+	return m != NULL;
+}
+
+/* Its job was ended and the guest runs here: all that the call can still tell the other host is that nothing
+ * comes. A guest that is paused may have arrived there, which that host alone knows. */
+static void let_go_if_here(virDomainPtr dom, const char *uuid)
+{
+	int state = VIR_DOMAIN_NOSTATE, reason;
+
+	if (dom && virDomainGetState(dom, &state, &reason, 0) == 0 && state == VIR_DOMAIN_RUNNING)
+		let_go(uuid);
+}
+
+static void nap(void)
+{
+	nanosleep(&(struct timespec) { .tv_nsec = CANCEL_NAP_MS * 1000000L }, NULL);
+}
+
 int lv_migrate_cancel(struct hv_conn *c, const char *uuid, struct error *err)
 {
 	CLEANUP(dom_free) virDomainPtr dom = NULL;
 	struct hv_progress progress;
+	bool again = false;
 	int rc;
 
 	if (lv_migrate_look(c, uuid, &progress, err) < 0)
 		return -1;
 	dom = virDomainLookupByUUIDString(c->link->conn, uuid);
-	for (int i = 0; (rc = cancel_once(uuid, dom)) == 0 && i < CANCEL_TRIES; i++)
-		nanosleep(&(struct timespec) { .tv_nsec = CANCEL_NAP_MS * 1000000L }, NULL);
+	rc = cancel_once(uuid, dom, &again);
+	if (again) {
+		let_go_if_here(dom, uuid);
+		return 0;
+	}
+	for (int i = 0; rc == 0 && i < CANCEL_TRIES; i++) {
+		nap();
+		rc = cancel_once(uuid, dom, &again);
+	}
 	if (rc > 0)
 		return 0;
 	return rc < 0 ? not_moving(err) : error_set(err, ERR_HYPERVISOR, "the host did not cancel the move");
@@ -163,4 +221,22 @@ int lv_migrate_force(struct hv_conn *c, const char *uuid, struct error *err)
 		m->forced = true;
 	pthread_mutex_unlock(&moves.lock);
 	return 0;
+}
+
+int lv_migrate_undo(struct hv_conn *c, const char *uuid, struct error *err)
+{
+	CLEANUP(dom_free) virDomainPtr dom = NULL;
+	struct hv_seen seen;
+
+	/* the call itself confirms here that nothing arrived */
+	for (int i = 0; let_go(uuid); i++) {
+		if (i == CANCEL_TRIES)
+			return error_set(err, ERR_TIMEOUT, "the move does not end");
+		nap();
+	}
+	if (lv_find_ours(c, uuid, &dom, &seen, err) < 0)
+		return -1;
+	if (!dom || !seen.halted)
+		return 0;
+	return virDomainResume(dom) < 0 ? conn_fail(c, "let the server go on", err) : 0;
 }

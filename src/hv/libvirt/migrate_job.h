@@ -8,13 +8,15 @@
 struct lv_move {
 	struct lv_move *next;
 	const char *uuid;
-	bool handed; /* to libvirt, which from then on does the cancelling */
+	struct hv_conn *to; /* the other host's; NULL: not yet, or not any more */
+	bool handed;        /* to libvirt, which from then on does the cancelling */
 	bool cancelled, forced;
 };
 
 /* -1: another one of that guest is under way. */
 int lv_move_begin(struct lv_move *m, struct error *err);
 void lv_move_end(struct lv_move *m);
+void lv_move_to(struct lv_move *m, struct hv_conn *to);
 /* -1: cancelled before libvirt has heard of it. */
 int lv_move_hand_over(struct lv_move *m, struct error *err);
 
