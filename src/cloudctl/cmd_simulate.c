@@ -351,7 +351,7 @@ static int replay_row(struct replay *r, const json_t *row)
 	if (str_eq(kind, "take"))
 		return replay_take(r, row);
 	if (str_eq(kind, "release"))
-		sim_release(&r->s, id);
+		sim_give_back(&r->s, id);
 	else if (str_eq(kind, "hold"))
 		placement_host_hold(r->s.p, id, json_integer_value(json_object_get(row, "input")));
 	else if (str_eq(kind, "host"))

@@ -191,7 +191,7 @@ void sim_at(struct sim *s, int64_t us)
 
 		give_up(s, l.due);
 		advance(s, l.due);
-		sim_release(s, l.id);
+		sim_give_back(s, l.id);
 	}
 	give_up(s, us);
 	advance(s, us);
@@ -283,7 +283,7 @@ static void serve(struct sim *s)
 	}
 }
 
-bool sim_release(struct sim *s, int64_t id)
+bool sim_give_back(struct sim *s, int64_t id)
 {
 	struct placement_request req;
 	struct placement_choice choice;

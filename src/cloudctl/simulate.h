@@ -55,7 +55,7 @@ void sim_placed(struct sim *s, int64_t wait_us);
 void sim_missed(
 	struct sim *s, int64_t id, const struct placement_request *req, int64_t life, const char *why);
 /* False: it was not there; if it waited, it does no more. */
-bool sim_release(struct sim *s, int64_t id);
+bool sim_give_back(struct sim *s, int64_t id);
 /* All refused of the waiting; the sums as an object. */
 json_t *sim_report(struct sim *s);
 
