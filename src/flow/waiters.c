@@ -187,8 +187,17 @@ static int wait_on(struct trial *t, struct error *err)
 	return tell(t->e, t->db, t->s.id, &t->plan, t->w->request_id, leave_us, err);
 }
 
-/* On the host that was kept for it, or wherever there is room now; or others leave for it once more. GPUs
- * that were given back may have to be cleared first: then it waits on. */
+/* GPUs that were given back are reset first, one by one: it waits on. */
+static bool waits_for_reset(struct trial *t, bool last)
+{
+	struct error why;
+
+	return !last && t->w->to_reset &&
+	       placement_choose(t->e->placement, &t->req, 1, &t->plan.choice, &why) &&
+	       why.code == ERR_NO_HOST;
+}
+
+/* On the host that was kept for it, or wherever there is room now; or others leave for it once more. */
 static int try(struct trial *t, bool last, struct error *err)
 {
 	const struct decision_asked who = { .request_id = t->w->request_id, .server_id = t->s.id };
@@ -197,6 +206,8 @@ static int try(struct trial *t, bool last, struct error *err)
 	int rc;
 
 	placement_host_hold(p, t->w->host_id, 0);
+	if (waits_for_reset(t, last)) /* no decision: one that is clean later may do */
+		return placement_host_hold(p, t->w->host_id, t->s.id), 0;
 	rc = decision_choose(t->e, t->db, &who, &t->req, 1, &t->plan.choice, &why);
 	if (rc == 0)
 		return drop(t->e, t->db, t->w, err) || go(t, err) ? -1 : 0;
@@ -205,8 +216,6 @@ static int try(struct trial *t, bool last, struct error *err)
 			p, &t->req, NULL, &t->plan.choice, t->plan.leavers, PREEMPT_MAX, &t->plan.n, &why);
 	if (rc && why.code != ERR_NO_HOST)
 		return *err = why, -1;
-	if (!last && t->w->to_reset)
-		return placement_host_hold(p, t->w->host_id, t->s.id), 0;
 	if (!last && rc == 0)
 		return wait_on(t, err);
 	if (rc == 0)
