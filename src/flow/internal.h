@@ -111,6 +111,7 @@ struct act {
 	unsigned refs;     /* the flow's and the lane's */
 	int64_t subject_id;
 	struct act *stray_next, **stray_at; /* given up, and its call has not come home */
+	int64_t given_up_us;                /* monotonic */
 };
 
 /* ---- a flow in memory ---- */
@@ -287,6 +288,9 @@ void park_out(struct flow *f);
 /* An act that was given up may still do what it was sent for, until its call comes home. */
 void stray_add(struct flow_engine *e, struct act *act);
 void stray_home(struct act *act); /* no stray: nothing happens */
+/* Is there one that may still do it? One that was given up long ago, over a connection that is gone since, is not
+ * waited for: what is removed then is looked for over another connection, and what comes late all the same is
+ * found by the next look at the host. */
 bool stray_of(const struct flow_engine *e, int64_t subject_id);
 static inline void *map_ptr(const struct map *m, int64_t key)
 {

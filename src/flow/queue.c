@@ -6,6 +6,8 @@
 #include "base/util.h"
 #include "flow/internal.h"
 
+enum { STRAY_CALLS = 5 }; /* how many times the time of a call one is waited for */
+
 static void heap_put(struct flow_engine *e, size_t i, struct flow *f)
 {
 	e->heap[i] = f;
@@ -92,6 +94,7 @@ void park_out(struct flow *f)
 
 void stray_add(struct flow_engine *e, struct act *act)
 {
+	act->given_up_us = engine_mono(e);
 	act->stray_at = &e->strays;
 	act->stray_next = e->strays;
 	if (act->stray_next)
@@ -110,11 +113,19 @@ void stray_home(struct act *act)
 	act->stray_next = NULL;
 }
 
+static bool is_lost(const struct flow_engine *e, const struct act *act)
+{
+	const struct link *l = link_find(e, act->host_id);
+
+	return engine_mono(e) - act->given_up_us > (int64_t)e->cfg.call_timeout_ms * 1000 * STRAY_CALLS &&
+	       (act->step->lane != LINK_OPS || !l || link_epoch(l) != act->link_epoch);
+}
+
 bool stray_of(const struct flow_engine *e, int64_t subject_id)
 {
 	const struct act *act = e->strays;
 
-	while (act && act->subject_id != subject_id)
+	while (act && (act->subject_id != subject_id || is_lost(e, act)))
 		act = act->stray_next;
 	return act != NULL;
 }

@@ -213,6 +213,47 @@ static void test_late_call(void **state)
 	cloud_clean(c);
 }
 
+static bool nothing_there(struct cloud *c, void *arg)
+{
+	(void)arg;
+	return sim_domain_count(c->worlds[0]) == 0;
+}
+
+static bool server_gone(struct cloud *c, void *arg)
+{
+	(void)arg;
+	return cloud_count(c, "SELECT count(*) FROM server WHERE deleted_us = 0") == 0;
+}
+
+/* A call that never ends does not hold up its server's deletion for ever: the host is asked over another
+ * connection, and what is there goes. Nothing is given back before. */
+static void test_endless_call(void **state)
+{
+	static const enum sim_op ops[] = { SIM_DOMAIN_START, SIM_DOMAIN_DEFINE };
+	struct cloud *c = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
+		struct want w = { .host = "host0" };
+		unsigned one = 1;
+
+		sim_fault(c->worlds[0], ops[i], 1, 1, SIM_HANG);
+		cloud_ok(c, do_create, &w);
+		cloud_until(c, given_up, &one);
+		cloud_ok(c, do_delete, w.uid[0]);
+		cloud_until(c, server_gone, NULL);
+		assert_int_equal(sim_hanging(c->worlds[0]), 1);
+		assert_int_equal(sim_domain_count(c->worlds[0]), 0);
+		assert_int_equal(cloud_count(c, "SELECT count(*) FROM allocation"), 0);
+		cloud_clean(c);
+		sim_release(c->worlds[0]);
+		cloud_until(c, hangs_no_more, NULL);
+		/* what came late is seen, and cleared away */
+		flow_host_refresh(c->e, c->hosts[0]);
+		cloud_until(c, nothing_there, NULL);
+		cloud_until(c, flows_gone, NULL);
+	}
+}
+
 static bool unreachable(struct cloud *c, void *arg)
 {
 	struct host_link l;
@@ -559,6 +600,7 @@ int main(void)
 		TEST(test_hung_host, setup),
 		TEST(test_given_up, setup_hasty),
 		TEST(test_late_call, setup_hasty),
+		TEST(test_endless_call, setup_hasty),
 		TEST(test_host_away, setup),
 		TEST(test_guest_goes_off, setup),
 		TEST(test_event_lost, setup),
