@@ -27,12 +27,16 @@ def run(*args, check=True, **more):
 class Bed(Cloud):
     """with Bed(hosts=3) as bed: ..."""
 
-    def __init__(self, hosts):
+    def __init__(self, hosts, no_system=False):
         super().__init__(driver="qemu", hosts=hosts, settings=SETTINGS)
         self.work = tempfile.mkdtemp(prefix="cloudd-torture-")  # what must not lie in a file system that fills up
         self.mounted, self.kills, self.exits, self.log_read = [], 0, 0, 0
         self.leaving = False  # it may end by itself: its disk is full
         self.lock = threading.Lock()
+        self.no_system, self.empty = no_system, os.path.join(self.work, "empty.qcow2")
+        run("qemu-img", "create", "-q", "-f", "qcow2", self.empty, "1M")
+        if no_system:
+            os.environ["CLOUDD_GUEST_IMAGE"] = self.empty
 
     # --- small file systems ---
 
@@ -83,6 +87,15 @@ class Bed(Cloud):
             shutil.copytree(os.path.join(self.dir, "host%d/log" % i), to, dirs_exist_ok=True)
             with open(os.path.join(to, "pool"), "w") as f:
                 f.write(run("ls", "-la", "--time-style=full-iso", self.pool(i)))
+
+    def upload(self, name, path):
+        """A public image of a file; its id."""
+        body = {"name": name, "disk_format": "qcow2", "container_format": "bare", "visibility": "public"}
+        i = self.request("admin", "POST", "/image/v2/images", body).json["id"]
+        with open(path, "rb") as f:
+            a = self.request("admin", "PUT", "/image/v2/images/%s/file" % i, f.read(), {"Content-Type": "application/octet-stream"})
+        assert a.status == 204, a.body
+        return i
 
     # --- the daemon ---
 

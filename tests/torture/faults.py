@@ -167,6 +167,11 @@ def host_certificate(f, bed, seconds, ca=None):
         else:
             bed.issue(name, (cert, key), seconds, "serverAuth,clientAuth", "DNS:%s,IP:%s" % (name, address), ca)
             first = cert
+    if ca:  # it does not start with a certificate that its own CA knows nothing of
+        for path in ("pki/cacert.pem", "etc/pki/CA/cacert.pem", "etc/pki/qemu/ca-cert.pem"):
+            path = os.path.join(bed.dir, "host%d" % f.host, path)
+            keep_file(f, path)
+            shutil.copy(ca + "/cacert.pem", path)
     libvirtd_again(f, bed)
 
 

@@ -17,7 +17,7 @@ RESTS = {
 }
 DISKS = {"-root.qcow2", "-config.iso"}
 UUID = "[0-9a-f]{8}-[0-9a-f-]{27}"
-QUIET_S, LATE_S = 240, 40
+QUIET_S, LATE_S = 240, 20
 
 
 class World:
@@ -40,7 +40,8 @@ class World:
             "GET", SERVERS + "/detail?all_tenants=1", who=admin)["servers"]}
         self.faults = {i: people[0].want_answer("GET", "%s/%s" % (SERVERS, i), who=admin)["server"].get("fault", {})
                        for i, s in self.servers.items() if s["status"] == "ERROR"}
-        self.moves = people[0].want_answer("GET", "/compute/v2.1/os-migrations", who=admin)["migrations"]
+        moves = people[0].want_answer("GET", "/compute/v2.1/os-migrations", who=admin)["migrations"]
+        self.source = {m["instance_uuid"]: m["source_compute"] for m in moves if m["status"] == "finished"}
         self.images = {i["id"]: i["status"] for p in people for i in p.want_answer("GET", "/image/v2/images?limit=100")["images"]}
         self.ports = {q["id"]: q for p in people for q in p.want_answer("GET", "/network/v2.0/ports")["ports"]}
 
@@ -160,7 +161,9 @@ def guests(w):
             out.append("%s: its domain is %s" % (what, at_home))
         if len(runs) > 1 or (most is not None and len(runs) != most) or any(h != home for h in runs):
             out.append("%s: processes on %s" % (what, runs))
-        out += ["%s: a domain on %s too, %s" % (what, h, d) for h, d in w.domains.get(i, {}).items() if h != home]
+        source = w.source.get(i) if s["status"] == "VERIFY_RESIZE" else None  # until it is confirmed
+        out += ["%s: a domain on %s too, %s" % (what, h, d) for h, d in w.domains.get(i, {}).items()
+                if h != home and (h, d) != (source, "shut off")]
     out += ["a process without a server: %s on %s" % (i, h) for i, h in w.running.items() if i not in w.servers]
     out += ["a domain without a server: %s %s" % (i, d) for i, d in w.domains.items() if i not in w.servers]
     return out
@@ -169,10 +172,9 @@ def guests(w):
 def disks(w):
     """What each server rests on is there, and nothing is left of others."""
     out = []
-    source = {m["instance_uuid"]: m["source_compute"] for m in w.moves if m["status"] == "finished"}
     for host, files in w.files.items():
         for f in files:
-            out += unwanted(w, host, f, source)
+            out += unwanted(w, host, f)
         saved = {name for i, d in w.domains.items() if d.get(host) == "saved" for name in (i,)}
         if len(w.saved[host]) != len(saved):
             out.append("%s: saved guests %s, files %s" % (host, sorted(saved), w.saved[host]))
@@ -183,15 +185,15 @@ def disks(w):
     return out
 
 
-def unwanted(w, host, f, source):
+def unwanted(w, host, f):
     image = re.match("image-(%s)" % UUID, f)
     if image:
-        return [] if w.images.get(image[1]) == "active" or f in w.backing.get(host, ()) else ["%s: copy of a deleted image: %s" % (host, f)]
+        return [] if w.images.get(image[1]) == "active" or f.removesuffix(".ok") in w.backing.get(host, ()) else ["%s: copy of a deleted image: %s" % (host, f)]
     own = re.match("(%s)(-.*)$" % UUID, f)
     if not own:
         return ["%s: a file of nobody: %s" % (host, f)]
     s = w.servers.get(own[1])
-    if s and s["status"] == "VERIFY_RESIZE" and source.get(own[1]) == host and own[2] in DISKS | {"-console.log", "-console.log.0"}:
+    if s and s["status"] == "VERIFY_RESIZE" and w.source.get(own[1]) == host and own[2] in DISKS | {"-console.log", "-console.log.0"}:
         return []
     if not s or w.host.get(own[1]) != host or s["status"] == "SHELVED_OFFLOADED":
         return ["%s: left over of %s: %s" % (host, s and "%s, %s on %s" % (s["name"], s["status"], w.host.get(own[1])), f)]

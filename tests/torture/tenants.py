@@ -102,7 +102,7 @@ class Tenant(threading.Thread):
                     self.person.step(self.rng)
                 except Unknown:
                     pass
-                self.stop.wait(self.rng.uniform(0.02, 0.4))
+                self.stop.wait(self.rng.uniform(0.02, 0.3))
         except Exception as e:
             self.error = e
 
@@ -113,6 +113,8 @@ class Person:
     def __init__(self, cloud, name, most, counts):
         self.cloud, self.name, self.most, self.counts = cloud, name, most, counts
         cloud.add_person(name, "member", name)
+        cloud.token("admin")
+        cloud.token(name)
         self.api, self.admin = Api(cloud, name, counts), Api(cloud, "admin", counts)
         self.servers, self.made, self.images, self.group = [], 0, set(), None
 
@@ -158,19 +160,18 @@ class Person:
         if self.images and rng.random() < 0.3:
             return self.delete_image()
         living = self.living()
-        if len(self.servers) < self.most and (not living or rng.random() < 0.5):
+        if len(living) < self.most and rng.random() < 0.7:
             return self.create(rng)
         if not living:
             return None
         s = rng.choice(living)
         seen = self.show(s)
         if not seen or seen == "gone":
-            self.servers = [x for x in self.servers if x.deleted is not True or x is not s]
             return None
         dice = rng.random()
-        if dice < 0.12 or (seen["status"] == "ERROR" and dice < 0.7):
+        if dice < 0.06 or (seen["status"] == "ERROR" and dice < 0.7):
             return self.delete(s)
-        if dice < 0.2:
+        if dice < 0.12:
             return self.describe(s, rng)
         return self.act(s, seen, rng)
 
@@ -277,7 +278,7 @@ class Canary:
         s = Server("canary")
         self.person.servers.append(s)
         a = self.person.want_answer("POST", SERVERS, {"server": {
-            "name": s.name, "imageRef": self.cloud.system, "flavorRef": self.cloud.flavors[-1], "networks": "auto", "metadata": s.metadata}}, (202,))
+            "name": s.name, "imageRef": self.cloud.system, "flavorRef": self.cloud.system_flavor, "networks": "auto", "metadata": s.metadata}}, (202,))
         s.id = a["server"]["id"]
         self.server = s
 
