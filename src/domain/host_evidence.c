@@ -81,6 +81,18 @@ struct evidence_verdict evidence_weigh(const struct evidence_facts *f)
 	return (struct evidence_verdict) { rules[i].state, rules[i].source, rules[i].tell };
 }
 
+static const char *const events[EVIDENCE_STATES] = {
+	[EVIDENCE_CONNECTED] = "host.connected",
+	[EVIDENCE_DOUBTFUL] = "host.doubtful",
+	[EVIDENCE_UNREACHABLE] = "host.unreachable",
+	[EVIDENCE_DOWN] = "host.down",
+};
+
+const char *evidence_event(enum host_evidence s)
+{
+	return events[s];
+}
+
 const char *evidence_text(enum host_evidence s)
 {
 	return texts[s];

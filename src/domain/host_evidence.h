@@ -36,6 +36,8 @@ struct evidence_verdict {
 
 struct evidence_verdict evidence_weigh(const struct evidence_facts *f);
 const char *evidence_text(enum host_evidence s);
+/* The event that tells of it. */
+const char *evidence_event(enum host_evidence s);
 bool evidence_parse(const char *text, enum host_evidence *out);
 /* What a source means, for people. */
 const char *evidence_source_says(const char *source);

@@ -63,6 +63,8 @@ void evidence_take(struct link *l, const struct host_row *h)
 void evidence_stands(struct link *l)
 {
 	l->known.up_us = engine_mono(l->e);
+	l->known.auto_us = 0;
+	l->known.held_why[0] = 0;
 	evidence_tell(l);
 }
 

@@ -583,7 +583,7 @@ int flow_fence_begin(struct flow_engine *e, struct db *db, const struct host_row
 
 /* ---- by itself ---- */
 
-enum { AUTO_AGAIN_S = 60, AUTO_COUNTS_S = 600 };
+enum { AUTO_AGAIN_S = 60, AUTO_HELD_S = 10, AUTO_COUNTS_S = 600 };
 
 struct by_itself {
 	struct tick_unit unit;
@@ -657,6 +657,8 @@ static void by_itself_finish(struct tick_unit *u, enum tick_outcome outcome, con
 	if (l && outcome == TICK_DONE && b->held && !str_eq(b->why, l->known.held_why))
 		log_event(LOG_WARNING, "a silent host is not fenced by itself", "host", l->name, "why",
 			b->why, NULL);
+	if (l && b->held)
+		l->known.auto_us = engine_mono(b->e) + (int64_t)AUTO_HELD_S * 1000000;
 	if (l && outcome == TICK_DONE)
 		str_copy(l->known.held_why, sizeof l->known.held_why, b->held ? b->why : "");
 	engine_unref(b->e);

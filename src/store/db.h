@@ -40,6 +40,8 @@ struct db *store_ro(struct store *s); /* any time on the loop: the last commit *
 /* A read-only connection of the caller's own, for one thread that may take its time: it sees one commit, that
  * of its first query, until it is closed. The thread must be done before store_close. */
 int store_reader_open(struct store *s, struct db **out, struct error *err);
+/* What it is asked next is answered by the commit of then. */
+int store_reader_again(struct db *db, struct error *err);
 void store_reader_close(struct db *db); /* NULL is fine */
 /* Several queries on store_ro that shall see one and the same commit: between begin and end, on the loop, not
  * nested and not across turns of the loop. */

@@ -108,13 +108,13 @@ int event_host_state(struct db *db, int64_t id, const char *to, const char *reas
 
 int event_drain(struct db *db, int64_t host_id, const char *to, struct error *err)
 {
-	static const char sql[] =
-		TELL "iif(?4 = 'running', 'host.drain_begun', iif(?4 = 'stopped', 'host.drain_stopped', "
-		     "'host.drain_ended')), '', h.name, json_object('id', h.uid, 'new', ?4, 'reason', "
-		     "h.state_reason, 'moved', (SELECT count(*) FROM drain_server x WHERE x.host_id = h.id AND "
-		     "x.state = 'moved'), 'stays', (SELECT count(*) FROM drain_server x WHERE x.host_id = h.id "
-		     "AND x.state = 'stays')), '{}' FROM host h WHERE h.id = ?3 AND NOT EXISTS (SELECT 1 FROM "
-		     "drain d WHERE d.host_id = h.id AND d.state = ?4)";
+	static const char sql[] = TELL
+		"iif(?4 = 'running', 'host.drain_begun', iif(?4 = 'stopped', 'host.drain_stopped', "
+		"'host.drain_ended')), '', h.name, json_object('id', h.uid, 'new', ?4, 'reason', "
+		"h.state_reason, 'moved', (SELECT count(*) FROM drain_server x WHERE x.host_id = h.id AND "
+		"x.state = 'moved'), 'stays', (SELECT count(*) FROM drain_server x WHERE x.host_id = h.id "
+		"AND x.state = 'stays')), '{}' FROM host h WHERE h.id = ?3 AND NOT EXISTS (SELECT 1 FROM "
+		"drain d WHERE d.host_id = h.id AND d.state = ?4)";
 
 	return RUN(db, err, sql, "is", host_id, to);
 }
@@ -128,13 +128,14 @@ int event_host_forced_down(struct db *db, int64_t id, bool down, struct error *e
 	return RUN(db, err, sql, "ii", id, (int64_t)down);
 }
 
-int event_host_evidence(struct db *db, int64_t id, const char *to, const char *source, struct error *err)
+int event_host_evidence(
+	struct db *db, int64_t id, enum host_evidence to, const char *source, struct error *err)
 {
-	static const char sql[] =
-		TELL "'host.' || ?4, '', name, json_object('id', uid, 'old', evidence, 'new', ?4, 'source', ?5), "
-		     "'{}' FROM host WHERE id = ?3 AND evidence != ?4";
+	static const char sql[] = TELL
+		"?6, '', name, json_object('id', uid, 'old', evidence, 'new', ?4, 'source', ?5), '{}' FROM "
+		"host WHERE id = ?3 AND evidence != ?4";
 
-	return RUN(db, err, sql, "iss", id, to, source);
+	return RUN(db, err, sql, "isss", id, evidence_text(to), source, evidence_event(to));
 }
 
 int event_host_note(struct db *db, const char *type, int64_t id, const char *data, struct error *err)
@@ -179,8 +180,8 @@ int event_gpu_state(struct db *db, const struct device_row *to, struct error *er
 		       : RUN(db, err, custody, "iss", to->id, to->custody, to->custody_reason);
 }
 
-int event_gpu_custody(struct db *db, int64_t id, const char *to, const char *stage, const char *reason,
-	struct error *err)
+int event_gpu_custody(
+	struct db *db, int64_t id, const char *to, const char *stage, const char *reason, struct error *err)
 {
 	static const char sql[] =
 		TELL "'gpu.custody', '', d.uid, json_object(" GPU

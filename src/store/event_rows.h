@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "domain/host_evidence.h"
 #include "store/db.h"
 
 struct server;
@@ -27,8 +28,10 @@ int event_host_state(struct db *db, int64_t id, const char *to, const char *reas
 /* Before: its drain is in that state now. */
 int event_drain(struct db *db, int64_t host_id, const char *to, struct error *err);
 int event_host_forced_down(struct db *db, int64_t id, bool down, struct error *err);
-/* Whether it can be heard, if that is not what was told last. */
-int event_host_evidence(struct db *db, int64_t id, const char *to, const char *source, struct error *err);
+/* What is known of it, if that is not what the row says. */
+int event_host_evidence(
+	struct db *db, int64_t id, enum host_evidence to, const char *source, struct error *err);
+/* data: JSON, beside its id. */
 int event_host_note(struct db *db, const char *type, int64_t id, const char *data, struct error *err);
 
 int event_gpu_added(struct db *db, int64_t id, struct error *err);
@@ -36,8 +39,8 @@ int event_gpu_added(struct db *db, int64_t id, struct error *err);
 int event_gpu_present(struct db *db, int64_t id, bool present, struct error *err);
 int event_gpu_state(struct db *db, const struct device_row *to, struct error *err);
 /* A stage of a GPU's way from one server to the next. */
-int event_gpu_custody(struct db *db, int64_t id, const char *to, const char *stage, const char *reason,
-	struct error *err);
+int event_gpu_custody(
+	struct db *db, int64_t id, const char *to, const char *stage, const char *reason, struct error *err);
 
 /* With its hosts and GPUs. */
 int event_block_made(struct db *db, int64_t id, struct error *err);

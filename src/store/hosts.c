@@ -186,7 +186,10 @@ int store_host_set_down(struct db *db, const struct host_row *h, struct error *e
 
 int store_host_set_evidence(struct db *db, const struct host_row *h, struct error *err)
 {
-	if (event_host_evidence(db, h->id, h->evidence, h->evidence_source, err) < 0)
+	enum host_evidence to = EVIDENCE_DOUBTFUL;
+
+	evidence_parse(h->evidence, &to);
+	if (event_host_evidence(db, h->id, to, h->evidence_source, err) < 0)
 		return -1;
 	return db_run(db, err,
 		       "UPDATE host SET evidence = ?, evidence_source = ?, evidence_us = ?, link_epoch = "

@@ -242,6 +242,11 @@ int store_reader_open(struct store *s, struct db **out, struct error *err)
 	return -1;
 }
 
+int store_reader_again(struct db *db, struct error *err)
+{
+	return db_control(db, "COMMIT", err) || db_control(db, "BEGIN", err) ? -1 : 0;
+}
+
 void store_reader_close(struct db *db)
 {
 	struct error ignored;

@@ -83,6 +83,8 @@ int fence_agent_set(struct api_call *c, struct error *err)
 		.ca = text_or(in->ca) };
 	struct host_row h;
 
+	if (find_host(c, &h, err) < 0)
+		return -1;
 	if (!in->url == !in->command)
 		return error_set(err, ERR_BAD_REQUEST, "fence_agent needs either url or command");
 	if (in->command && (in->user || in->password || in->ca))
@@ -90,7 +92,7 @@ int fence_agent_set(struct api_call *c, struct error *err)
 			err, ERR_BAD_REQUEST, "a command has no user, password or ca: it brings its own");
 	if (want.ca[0] && !str_starts(want.ca, "-----BEGIN CERTIFICATE-----"))
 		return error_set(err, ERR_BAD_REQUEST, "fence_agent.ca has to be certificates (PEM)");
-	if (find_host(c, &h, err) < 0 || flow_fence_agent_set(c->api->flows, c->db, &h, &want, err) < 0)
+	if (flow_fence_agent_set(c->api->flows, c->db, &h, &want, err) < 0)
 		return -1;
 	return reply_agent(c, &h, err);
 }
