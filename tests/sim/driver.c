@@ -136,7 +136,7 @@ void act_on(struct client *c, struct promise *p, const char *body, uint32_t afte
 	snprintf(path, sizeof path, "/compute/v2.1/servers/%s/action", p->id);
 	promise_try(p, after);
 	promise_end(p, after, ask(c, "POST", path, body, version, &r));
-	if (r.status == 404 && !p->gone)
+	if (r.status == 404 && !p->gone && !p->spot)
 		problem("server %s (%s) is gone, and nobody deleted it", p->name, p->id);
 	json_decref(r.json);
 }
@@ -159,7 +159,7 @@ uint32_t status_of(struct client *c, const struct promise *p, bool *resting)
 
 	snprintf(path, sizeof path, "/compute/v2.1/servers/%s", p->id);
 	ask(c, "GET", path, NULL, NULL, &r);
-	if (r.status == 404 && !p->gone)
+	if (r.status == 404 && !p->gone && !p->spot)
 		problem("server %s (%s) is gone, and nobody deleted it", p->name, p->id);
 	if (r.status == 200) {
 		const json_t *s = json_object_get(r.json, "server");

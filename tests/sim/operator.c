@@ -186,6 +186,7 @@ static void operator_replaces(struct client *c)
 	snprintf(path, sizeof path, "/cloud/v1/hosts/host%d", host + 1);
 	if (quick(c, "DELETE", path, NULL, NULL) != OUT_DONE)
 		return;
+	run->host_replaced[host] = true;
 	sched_sleep_ms(dice(20000));
 	setup_host_body(host, body, sizeof body);
 	quick(c, "POST", "/cloud/v1/hosts", body, NULL);

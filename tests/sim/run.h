@@ -15,6 +15,7 @@ enum {
 	SERVERS_MAX = 96,
 	STEPS_MAX = 192,
 	FLAVORS = 7,
+	FLAVOR_SPOT = 5,
 	IMAGES_MAX = 12,
 	LATE_MAX = 16,
 	EVENTS_KEPT = 400,
@@ -86,7 +87,7 @@ struct promise {
 	uint8_t tenant, tried, gone; /* tried: a create was sent; gone: 1 deletion sent, 2 acknowledged */
 	uint8_t refused;             /* the create was refused: nothing of it may be there */
 	uint8_t count;               /* of one request */
-	bool gpu;
+	bool gpu, spot; /* spot: it makes way for others, and is deleted when it cannot be shelved */
 	bool overlap;
 	uint8_t flying; /* requests about it under way */
 	uint32_t want;  /* statuses that it may be in at the end; 0: any */
@@ -147,9 +148,9 @@ struct run {
 	struct promise servers[SERVERS_MAX];
 	size_t servers_n;
 	struct late late[LATE_MAX];
-	char in_flight[64][64]; /* steps that act now */
+	char in_flight[64][64];        /* steps that act now */
 	char gpu_had[HOSTS][GPUS][64]; /* the project that had it since its last reset */
-	bool host_dead[HOSTS];
+	bool host_dead[HOSTS], host_replaced[HOSTS];
 	unsigned requests_left;
 	char admin[512], tokens[TENANTS][512], projects[TENANTS][40], groups[TENANTS][40], image[40],
 		flavors[FLAVORS][40];

@@ -75,6 +75,7 @@ static void create(struct tenant *t)
 	p->tenant = (uint8_t)t->number;
 	p->tried = 1;
 	p->gpu = flavor >= 2;
+	p->spot = flavor == FLAVOR_SPOT;
 	p->count = (uint8_t)n;
 	p->want = BIT_ACTIVE | (p->gpu || own || n > 1 || group ? BIT_ERROR : 0);
 	if (group && run->groups[t->number][0])

@@ -10,14 +10,16 @@
 #include "hv/internal.h"
 #include "hv/sim_world.h"
 #include "sched.h"
+#include "status.h"
 
 /* --- calls under way ------------------------------------------------------------------------------------ */
 
-enum { CALLS = 256 };
+enum { CALLS = 256, GIVEN_UP_MS = 15000 };
 static struct call {
 	enum late_op op;
 	const char *world;
 	char what[96];
+	int64_t since_ms;
 	bool begun; /* its effect is done, or will be in this moment */
 } calls[CALLS];
 static _Thread_local struct call *mine;
@@ -34,15 +36,21 @@ static void call_begin(struct hv_conn *c, enum late_op op, const char *what)
 {
 	for (size_t i = 0; i < CALLS; i++)
 		if (!calls[i].op) {
-			calls[i] = (struct call) { .op = op, .world = c->world->node.key };
+			calls[i] = (struct call) {
+				.op = op, .world = c->world->node.key, .since_ms = sched_now_ms()
+			};
 			str_copy(calls[i].what, sizeof calls[i].what, what);
 			mine = &calls[i];
 			return;
 		}
 }
 
+/* One that was given up long ago and is carried out now changes what its server is; who looks says so. */
 static void call_end(void)
 {
+	for (size_t i = 0; mine && sched_now_ms() - mine->since_ms > GIVEN_UP_MS && i < run->servers_n; i++)
+		if (str_eq(run->servers[i].id, mine->what))
+			run->servers[i].want |= mine->op == LATE_START ? BIT_ACTIVE : BIT_SHUTOFF;
 	if (mine)
 		mine->op = LATE_NONE;
 	mine = NULL;
