@@ -102,6 +102,7 @@ struct http_server {
 	struct http_handler handler;
 	struct listener *listeners;
 	struct conn *conns, *last;
+	unsigned most; /* open at once, since memory was given back */
 	struct fair line;                  /* connections that have something to do */
 	struct fair_class *first, *excess; /* of the unix socket; of those that are turned away */
 	uint64_t direct_ms;                /* the turn of the loop in which */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The server as a whole: limits, the one timer, the ready list, drain and the end. */
+#include <malloc.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "base/util.h"
 #include "http/conn.h"
 
-enum { DRAIN_HEAD_MS = 1000 };
+enum { DRAIN_HEAD_MS = 1000, TRIM_CONNECTIONS = 1000 };
 
 const struct http_limits http_limits_default = {
 	.line = 8192,
@@ -76,12 +77,25 @@ void server_wake(struct http_server *s)
 
 /* --- time --- */
 
+/* What many connections took is in pieces all over the heap once they are gone, and malloc gives back the end of it
+ * alone. */
+static void give_memory_back(struct http_server *s)
+{
+	if (s->most < s->stats.open)
+		s->most = s->stats.open;
+	if (s->most - s->stats.open < TRIM_CONNECTIONS)
+		return;
+	malloc_trim(0);
+	s->most = s->stats.open;
+}
+
 static void on_timer(uv_timer_t *t)
 {
 	struct http_server *s = CONTAINER_OF(t, struct http_server, timer);
 	struct conn *next;
 
 	s->starved = false;
+	give_memory_back(s);
 	for (struct conn *c = s->conns; c && !s->destroyed; c = next) {
 		next = c->next;
 		conn_sweep(c, uv_now(s->loop));

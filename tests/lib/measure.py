@@ -28,6 +28,13 @@ def memory_kib(pid):
         return next(int(line.split()[1]) for line in f if line.startswith("Anonymous:"))
 
 
+def cpu_us(pid):
+    """Of all its threads, since its start."""
+    with open("/proc/%d/stat" % pid) as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1000000 // os.sysconf("SC_CLK_TCK")
+
+
 def descriptors(pid):
     return len(os.listdir("/proc/%d/fd" % pid))
 

@@ -122,7 +122,7 @@ char *disk_part_path(const struct api *api, const char *uid)
 int disk_error(struct error *err, int number, const char *what, const char *path)
 {
 	if (number == ENOSPC || number == EDQUOT)
-		error_set(err, ERR_UNAVAILABLE,
+		error_set(err, ERR_NO_SPACE,
 			"there is no space left for images: nothing was stored, tell your operator");
 	else
 		error_set(err, ERR_UNAVAILABLE,
