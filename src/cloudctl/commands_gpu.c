@@ -144,7 +144,8 @@ const struct command gpu_commands[] = {
 		.done = "GPU {0} is being reset." },
 	{ .path = "gpu history",
 		.args = "GPU",
-		.help = "Show who had the GPU, and when it was reset and verified after that; the latest first",
+		.help = "Show who had the GPU, and when it was reset and verified after that; the latest "
+			"first",
 		.options = OPTIONS { { "limit", "N", "At most so many, the latest", OPT_INT, "?limit" },
 			{ "server", "SERVER", "Only when this server's id had it", 0, "?server_id" }, END },
 		.method = "GET",

@@ -38,7 +38,9 @@ const struct event_type event_types[] = {
 	{ "gpu.added", false, "A GPU was seen for the first time." },
 	{ "gpu.present", false, "A GPU is not seen any more, or is seen again." },
 	{ "gpu.health", false, "A GPU's health changed." },
-	{ "gpu.custody", false, "A stage of a GPU's way from one server to the next: released, reset, verified; cleared, quarantined." },
+	{ "gpu.custody", false,
+		"A stage of a GPU's way from one server to the next: released, reset, verified; cleared, "
+		"quarantined." },
 	{ "flow.stuck", false, "Work has passed its deadline and waits for an operator." },
 	{ "backup.made", false, "A backup of the database was made and proved." },
 	{ "backup.failed", false, "A backup of the database could not be made." },

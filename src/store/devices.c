@@ -8,16 +8,17 @@
 #include "store/event_rows.h"
 
 /* b: the first of the open capacity blocks that have the device. */
-#define SELECT                                                                                        \
-	"SELECT d.id, d.host_id, d.uid, d.address, d.vendor, d.product, d.model, d.driver, "          \
-	"d.vendor_id, d.product_id, d.numa_cell, d.iommu_group, d.present, d.memory_mib, "            \
-	"d.companions, d.mdev_types, d.health, d.custody, d.custody_reason, d.cut, a.server_id, "     \
-	"s.uid, (SELECT count(*) FROM allocation_part p WHERE p.device_id = d.id), b.id, b.state != " \
-	"'planned', c.released_us, c.reset_us, c.by_operator FROM device d LEFT JOIN block b ON b.id = (SELECT k.block_id FROM block_device k " \
-	"JOIN block o ON o.id = k.block_id WHERE k.device_id = d.id AND o.state IN ('planned', "      \
-	"'clearing', 'active') ORDER BY o.start_us LIMIT 1) "                                         \
-	"LEFT JOIN device_custody c ON c.device_id = d.id "                                           \
-	"LEFT JOIN allocation_device x ON x.device_id = d.id "                                        \
+#define SELECT                                                                                           \
+	"SELECT d.id, d.host_id, d.uid, d.address, d.vendor, d.product, d.model, d.driver, "             \
+	"d.vendor_id, d.product_id, d.numa_cell, d.iommu_group, d.present, d.memory_mib, "               \
+	"d.companions, d.mdev_types, d.health, d.custody, d.custody_reason, d.cut, a.server_id, "        \
+	"s.uid, (SELECT count(*) FROM allocation_part p WHERE p.device_id = d.id), b.id, b.state != "    \
+	"'planned', c.released_us, c.reset_us, c.by_operator FROM device d LEFT JOIN block b ON b.id = " \
+	"(SELECT k.block_id FROM block_device k "                                                        \
+	"JOIN block o ON o.id = k.block_id WHERE k.device_id = d.id AND o.state IN ('planned', "         \
+	"'clearing', 'active') ORDER BY o.start_us LIMIT 1) "                                            \
+	"LEFT JOIN device_custody c ON c.device_id = d.id "                                              \
+	"LEFT JOIN allocation_device x ON x.device_id = d.id "                                           \
 	"LEFT JOIN allocation a ON a.id = x.allocation_id LEFT JOIN server s ON s.id = a.server_id "
 
 static void device_read(sqlite3_stmt *st, struct arena *a, struct device_row *out)
@@ -104,8 +105,7 @@ int store_device_get(
 	return rc < 0 ? -1 : 0;
 }
 
-int store_device_load(
-	struct db *db, struct arena *a, int64_t id, struct device_row *out, struct error *err)
+int store_device_load(struct db *db, struct arena *a, int64_t id, struct device_row *out, struct error *err)
 {
 	CLEANUP(db_done) sqlite3_stmt *st = NULL;
 	int rc;

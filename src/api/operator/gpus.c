@@ -239,7 +239,8 @@ static int write_parts(struct api_call *c, const struct device_row *d, struct er
 	return 0;
 }
 
-/* Of one that is on no way the last record says since when; the flow of one that is says what it waits for. */
+/* Of one that is on no way the last record says since when; the flow of one that is says what it waits for.
+ */
 static int write_way(struct api_call *c, const struct device_row *d, struct error *err)
 {
 	const struct custody_filter f = { .device_uid = d->uid, .limit = 1 };
@@ -345,8 +346,7 @@ int gpu_history(struct api_call *c, struct error *err)
 	if (!known && err->code != ERR_NOT_FOUND)
 		return -1;
 	f.device_uid = known ? d.uid : f.device_uid;
-	if (read_filter(c, &f, err) < 0 ||
-		store_custody_records(c->db, c->arena, &f, &all, &n, err) < 0)
+	if (read_filter(c, &f, err) < 0 || store_custody_records(c->db, c->arena, &f, &all, &n, err) < 0)
 		return -1;
 	if (!known && !n)
 		return error_set(err, ERR_NOT_FOUND, "GPU %.120s could not be found.", f.device_uid);
