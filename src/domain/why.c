@@ -306,7 +306,8 @@ static const struct why_cause causes[] = {
 		"Its host is being emptied; it will be moved to another one.",
 		{ "cloudctl host drain --show {host}", "cloudctl host drain --stop {host}" } },
 	{ "left-over", WHY_SERVER, left_over,
-		"It is well; what it left on host {other_host} is still to be cleared away by flow {other}.",
+		"It is well; what it left on host {other_host} is still to be cleared away by flow "
+		"{other}{left_waits}.",
 		"It is well.", { "cloudctl why {other}", "cloudctl flow retry {other}" } },
 	{ "emptied", WHY_HOST, drained, "Host {host} is being emptied: {drain}. {reason}", NULL,
 		{ "cloudctl host drain --show {host}", "cloudctl host drain --stop {host}",

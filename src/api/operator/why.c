@@ -286,6 +286,10 @@ static int left_overs(struct why *w, const struct server *s, struct error *err)
 		w->facts.left_over = true;
 		word(w, "other", id_text(w, f.id));
 		word(w, "other_host", h.name);
+		word(w, "left_waits",
+			f.last_error ? arena_printf(w->c->arena, ", which waits: %s; it tries again at %s",
+					       f.last_error, time_text(w, f.run_at_us))
+				     : "");
 		return 0;
 	}
 	return 0;
