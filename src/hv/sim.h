@@ -4,9 +4,10 @@
  * cell) &features=avx2.avx512f; GPUs: &gpus=0&gpu=10de:20b0&iommu=1 (GPUs in one IOMMU group) &audio=0 (1: a
  * second function each) &mdev=nvidia-474:7:A100-1-5C,nvidia-475:3 (types of mediated devices).
  * &state=/path/file: what the host holds survives this process; &off=/path/file: while that is there nothing
- * reaches the host, and when it is not empty its guests are off; &lost=/path/file: GPUs whose addresses are in it, each on a line, are not there. A world is known by its NAME and outlives the connections to it, as a real host does.
- * This header is for tests and benches: it makes a host fail, hang, lie by omission or die, and looks at what
- * it holds. All functions may be called from any thread. */
+ * reaches the host, and when it is not empty its guests are off; &lost=/path/file: GPUs whose addresses are
+ * in it, each on a line, are not there. A world is known by its NAME and outlives the connections to it, as a
+ * real host does. This header is for tests and benches: it makes a host fail, hang, lie by omission or die,
+ * and looks at what it holds. All functions may be called from any thread. */
 #ifndef HV_SIM_H
 #define HV_SIM_H
 

@@ -80,7 +80,7 @@ struct sim_dom {
 
 struct sim_gpu {
 	char address[16];
-	struct sim_dom *holder; /* the domain that is on and has it */
+	struct sim_dom *holder;          /* the domain that is on and has it */
 	uint16_t product_id, turns_into; /* turns_into: at its next reset; 0: it stays */
 	unsigned resets;
 	bool lost;
@@ -280,8 +280,7 @@ int sim_domain_remove(struct hv_conn *c, const char *uuid, struct error *err);
 int sim_mdev_ensure(struct hv_conn *c, const struct hv_mdev *m, struct error *err);
 int sim_mdev_remove(struct hv_conn *c, const char *uuid, struct error *err);
 int sim_device_reset(struct hv_conn *c, const char *address, struct error *err);
-int sim_device_look(
-	struct hv_conn *c, const char *address, struct hv_device_seen *out, struct error *err);
+int sim_device_look(struct hv_conn *c, const char *address, struct hv_device_seen *out, struct error *err);
 int sim_domain_look(struct hv_conn *c, const char *uuid, struct hv_seen *out, struct error *err);
 int sim_domain_list(
 	struct hv_conn *c, struct arena *a, struct hv_seen **out, size_t *out_n, struct error *err);

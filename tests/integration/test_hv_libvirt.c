@@ -132,6 +132,44 @@ static void test_driver_devices(void **state)
 	finish(c);
 }
 
+/* What is looked at between two guests; the test driver's devices are of paper, and need no reset. */
+static void test_driver_custody(void **state)
+{
+	CLEANUP(free_ptr) char *node = node_of_devices();
+	struct hv_hostdev gpu = { .address = "0000:41:00.0", .guest_cell = -1 };
+	struct hv_domain d = domain(A);
+	struct hv_device_seen seen;
+	struct error err = { 0 };
+	struct hv_conn *c = NULL;
+
+	(void)state;
+	OK(try_connect("test+tls", "localhost", port, node, "a/client", "default-pool", &c, &err));
+	OK(drv->device_look(c, gpu.address, &seen, &err));
+	assert_string_equal(seen.device.address, gpu.address);
+	assert_int_equal(seen.device.vendor_id, 0x10de);
+	assert_int_equal(seen.device.iommu_group, 27);
+	assert_int_equal(seen.device.numa_cell, 1);
+	assert_string_equal(seen.user, "");
+	OK(drv->device_reset(c, gpu.address, &err));
+	FAILS(drv->device_look(c, "0000:42:00.0", &seen, &err), ERR_NOT_FOUND);
+	FAILS(drv->device_reset(c, "0000:42:00.0", &err), ERR_NOT_FOUND);
+	FAILS(drv->device_look(c, "computer", &seen, &err), ERR_BAD_REQUEST);
+	d.hostdevs = &gpu;
+	d.hostdevs_n = 1;
+	OK(drv->domain_define(c, &d, &err));
+	OK(drv->device_reset(c, gpu.address, &err)); /* only defined */
+	OK(drv->domain_start(c, A, &err));
+	OK(drv->device_look(c, gpu.address, &seen, &err));
+	assert_string_equal(seen.user, A);
+	assert_int_equal(drv->device_reset(c, gpu.address, &err), -1);
+	assert_int_equal(err.code, ERR_BUSY);
+	assert_string_equal(err.msg, "the device is in use by domain " A);
+	OK(drv->domain_stop(c, A, &err));
+	OK(drv->device_reset(c, gpu.address, &err));
+	OK(drv->domain_remove(c, A, &err));
+	finish(c);
+}
+
 /* The test driver tells nothing of what guests use but that they run; each start is another. */
 static void use_of_starts(struct hv_conn *c, const struct hv_domain *d)
 {
@@ -603,6 +641,7 @@ int main(void)
 		cmocka_unit_test(test_nobody_listens),
 		cmocka_unit_test(test_driver_inventory),
 		cmocka_unit_test(test_driver_devices),
+		cmocka_unit_test(test_driver_custody),
 		cmocka_unit_test(test_driver_life_twice),
 		cmocka_unit_test(test_driver_state_is_shared),
 		cmocka_unit_test(test_driver_volumes),

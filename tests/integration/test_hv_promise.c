@@ -337,6 +337,21 @@ static void test_qemu_gives(void **state)
 	finish(c);
 }
 
+/* What the host says of the device, and its reset; the words are the test's report. */
+static void reset_device(struct hv_conn *c, const char *address, const char *when)
+{
+	struct hv_device_seen seen;
+
+	OK(drv->device_look(c, address, &seen, &err));
+	print_message("%s: %04x:%04x, IOMMU group %d, driver '%s', in no domain: %d\n", when,
+		seen.device.vendor_id, seen.device.product_id, seen.device.iommu_group, seen.device.driver,
+		!seen.user[0]);
+	OK(drv->device_reset(c, address, &err));
+	OK(drv->device_look(c, address, &seen, &err));
+	print_message("%s: it was reset; driver '%s'\n", when, seen.device.driver);
+	assert_string_equal(seen.user, "");
+}
+
 /* A real device of this machine, by VFIO: scripts/test-passthrough makes a machine that has one to give, and
  * says so: "0000:01:00.0 0x1234:0x1111". */
 static void test_qemu_passes_through(void **state)
@@ -349,6 +364,7 @@ static void test_qemu_passes_through(void **state)
 	struct hv_guest_cell cells[] = { { 0, 1, CELL_MIB, 4 }, { 0, 1, CELL_MIB, 4 } };
 	struct hv_hostdev device = { .guest_cell = 1 };
 	struct hv_domain d = domain(A), has;
+	struct hv_device_seen user;
 	struct hv_conn *c;
 	bool told = false;
 	char id[32];
@@ -365,10 +381,14 @@ static void test_qemu_passes_through(void **state)
 	d.cells_n = 2;
 	d.hostdevs = &device;
 	d.hostdevs_n = 1;
+	reset_device(c, device.address, "before");
 	OK(drv->domain_define(c, &d, &err));
 	OK(drv->domain_start(c, A, &err));
 	OK(drv->domain_read(c, &a, A, &has, &err));
 	expect_kept(&d, &has);
+	OK(drv->device_look(c, device.address, &user, &err));
+	assert_string_equal(user.user, A);
+	FAILS(drv->device_reset(c, device.address, &err), ERR_BUSY);
 	seen = xasprintf("device %s in cell 1", id);
 	/* a guest in a guest is slow */
 	for (int i = 0; !told && i < PATIENCE; i++)
@@ -376,6 +396,7 @@ static void test_qemu_passes_through(void **state)
 	assert_true(told && console_says(c, A, seen));
 	print_message("the guest found \"%s\"\n", seen);
 	OK(drv->domain_remove(c, A, &err));
+	reset_device(c, device.address, "after");
 	OK(drv->volume_remove(c, ROOT, &err));
 	OK(drv->volume_remove(c, CONFIG, &err));
 	finish(c);
