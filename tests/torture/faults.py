@@ -27,8 +27,8 @@ class Fault:
     def __str__(self):
         return self.kind + (" host%d" % self.host if self.host else "")
 
-    def begin(self, bed, rng, tenants):
-        self.row["begin"](self, bed, rng, tenants)
+    def begin(self, bed, rng, people):
+        self.row["begin"](self, bed, rng, people)
 
     def end(self, bed):
         self.row["end"](self, bed)
@@ -114,20 +114,29 @@ def kill_guest(f, bed, rng, _):
             pass
 
 
-def target_dies(f, bed, rng, tenants):
-    """A guest is on its way there when its power fails."""
-    movers = [s for t in tenants for s in t.servers if s.id and s.id != "?" and s.deleted is False]
+def on_its_way(bed, rng, people, host, away):
+    """Has a guest moved live to the host, or away from it, and returns when it is on its way."""
+    here = "host%d" % host
+    movers = [s.id for p in people for s in list(p.servers) if s.id and s.id != "?" and s.deleted is False]
     rng.shuffle(movers)
-    for s in movers:
-        host = tenants[0].host_of(s)
-        if host and host != "host%d" % f.host and tenants[0].move_live(s, "host%d" % f.host):
-            f.kept["moved"] = s.id
+    for i in movers:
+        home = bed.fate.host_of(i)
+        if home and (home == here) == away and bed.fate.move(i, None if away else here):
             break
+    else:
+        return
     end = time.monotonic() + 4
-    while f.kept and time.monotonic() < end and not any(h == f.host and u == s.id for h, u, _ in bed.qemus()):
+    while time.monotonic() < end and len({h for h, uuid, _ in bed.qemus() if uuid == i}) < 2:
         time.sleep(0.02)
     time.sleep(rng.uniform(0, 1.2))
-    power_off(f, bed)
+
+
+def mid_move(what, away=False):
+    """It befalls the host in the middle of a live move to it, or away from it."""
+    def begin(f, bed, rng, people):
+        on_its_way(bed, rng, people, f.host, away)
+        what(f, bed)
+    return begin
 
 
 # --- certificates ---
@@ -266,11 +275,15 @@ TABLE = {
     "network-slow": row(narrow, wide),
     "power": row(power_off, power_on, excuses=GONE, dies=True),
     "guest-killed": row(kill_guest, ignore, dies=True),
-    "target-dies": row(target_dies, power_on, excuses=GONE, dies=True),
+    "target-dies": row(mid_move(power_off), power_on, excuses=GONE, dies=True),
+    "source-dies": row(mid_move(power_off, True), power_on, excuses=GONE, dies=True),
+    "target-cut": row(mid_move(cut), heal, seconds=8),
+    "target-hung": row(mid_move(hang), unhang, seconds=8),
+    "source-libvirtd-killed": row(mid_move(stopd, True), startd),
     "host-cert-expired": row(host_expires, host_good, seconds=8),
     "host-cert-foreign": row(host_other_ca, host_good),
     "client-cert-expired": row(client_expires, client_good, "controller"),
     "pool-full": row(pool_full, pool_empty, excuses=FULL),
     "state-full": row(state_full, state_empty, "controller", excuses=FULL),
 }
-PAIRS_OF = [k for k in TABLE if k not in ("none", "target-dies")]
+PAIRS_OF = [k for k in TABLE if k != "none"]

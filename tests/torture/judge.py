@@ -188,7 +188,8 @@ def disks(w):
 def unwanted(w, host, f):
     image = re.match("image-(%s)" % UUID, f)
     if image:
-        return [] if w.images.get(image[1]) == "active" or f.removesuffix(".ok") in w.backing.get(host, ()) else ["%s: copy of a deleted image: %s" % (host, f)]
+        needed = w.images.get(image[1]) == "active" or f.removesuffix(".ok") in w.backing.get(host, ())
+        return [] if needed else ["%s: copy of a deleted image: %s" % (host, f)]
     own = re.match("(%s)(-.*)$" % UUID, f)
     if not own:
         return ["%s: a file of nobody: %s" % (host, f)]
