@@ -245,8 +245,7 @@ const struct command host_commands[] = {
 					     "would be made a second time elsewhere, on the same address and "
 					     "disks",
 					     OPT_FLAG | OPT_REQUIRED, "confirm_dead" },
-			{ "reason", "TEXT", "Kept with the statement, and in the audit", 0, "reason" },
-			END },
+			{ "reason", "TEXT", "Kept with the statement, and in the audit", 0, "reason" }, END },
 		.method = "POST",
 		.url = OPERATOR "/hosts/{0}/action",
 		.wrap = "down",

@@ -422,7 +422,7 @@ int flow_engine_create(const struct flow_config *config, struct flow_engine **ou
 	e->cfg = *config;
 	e->cfg.moves_per_target = e->cfg.moves_per_target ? e->cfg.moves_per_target : MOVES_PER_TARGET;
 	e->cfg.moves_at_once = e->cfg.moves_at_once ? e->cfg.moves_at_once : MOVES_AT_ONCE;
-	e->refs = 7; /* its timers */
+	e->refs = 7;                             /* its timers */
 	e->drain.open = e->drain.changed = true; /* until they were looked at */
 	links_create(e);
 	fences_create(e);

@@ -102,10 +102,10 @@ struct act {
 		const struct clock *clock;
 		int64_t now_us, boot_us, offset_us; /* when the act was made */
 	} books;
-	bool want_delete; /* set by load */
+	bool want_delete;      /* set by load */
 	struct step_size size; /* the same; 0: it does not count */
-	bool twice;       /* a test's wish */
-	int64_t since_us; /* when the step began: some have a patience of their own */
+	bool twice;            /* a test's wish */
+	int64_t since_us;      /* when the step began: some have a patience of their own */
 	enum flow_verdict verdict;
 	struct flow *flow; /* NULL when the flow has let it go */
 	unsigned refs;     /* the flow's and the lane's */
@@ -180,7 +180,7 @@ struct flow_engine {
 	struct fence_set *fences;
 	struct setting_out *setting_out; /* host_evacuate.c */
 	bool watching;                   /* the timer `watch` is set */
-	struct { /* calendar_time.c */
+	struct {                         /* calendar_time.c */
 		struct loop_timer timer;
 		struct tick_unit unit;
 		bool busy, changed;
@@ -190,11 +190,11 @@ struct flow_engine {
 	struct { /* drain.c */
 		struct loop_timer timer;
 		struct tick_unit unit;
-		bool open;             /* there may be a drain that is looked at */
-		bool busy, changed;    /* the unit is under way; there is reason for another */
-		bool room, had_room;   /* some was given back; to the unit under way */
-		bool soon, excused;    /* the timer is set for that; store_drain_excuse was done */
-		int64_t at, put_off;   /* the server that the unit is at, and who failed it last */
+		bool open;           /* there may be a drain that is looked at */
+		bool busy, changed;  /* the unit is under way; there is reason for another */
+		bool room, had_room; /* some was given back; to the unit under way */
+		bool soon, excused;  /* the timer is set for that; store_drain_excuse was done */
+		int64_t at, put_off; /* the server that the unit is at, and who failed it last */
 	} drain;
 	struct tick_unit shelf_unit;
 	unsigned refs; /* timers, links: the memory goes with the last */
@@ -288,9 +288,9 @@ void park_out(struct flow *f);
 /* An act that was given up may still do what it was sent for, until its call comes home. */
 void stray_add(struct flow_engine *e, struct act *act);
 void stray_home(struct act *act); /* no stray: nothing happens */
-/* Is there one that may still do it? One that was given up long ago, over a connection that is gone since, is not
- * waited for: what is removed then is looked for over another connection, and what comes late all the same is
- * found by the next look at the host. */
+/* Is there one that may still do it? One that was given up long ago, over a connection that is gone since, is
+ * not waited for: what is removed then is looked for over another connection, and what comes late all the
+ * same is found by the next look at the host. */
 bool stray_of(const struct flow_engine *e, int64_t subject_id);
 static inline void *map_ptr(const struct map *m, int64_t key)
 {

@@ -426,7 +426,8 @@ int flow_server_move(struct flow_engine *e, struct db *db, struct arena *a, stru
 	fill_move(&r);
 	if (begin(&r, err) == 0)
 		return 0;
-	if (want->action_id || want->drain) /* rows were written: the unit of who waited has to fail, it may not give up */
+	if (want->action_id ||
+		want->drain) /* rows were written: the unit of who waited has to fail, it may not give up */
 		err->code = ERR_INTERNAL;
 	return -1;
 }

@@ -355,8 +355,8 @@ static void submit(struct flow *f, enum flow_verdict verdict)
 
 bool flow_error_passes(enum err code)
 {
-	return code == ERR_UNREACHABLE || code == ERR_TIMEOUT || code == ERR_BUSY || code == ERR_UNAVAILABLE ||
-	       code == ERR_NO_SPACE;
+	return code == ERR_UNREACHABLE || code == ERR_TIMEOUT || code == ERR_BUSY ||
+	       code == ERR_UNAVAILABLE || code == ERR_NO_SPACE;
 }
 
 /* Something went wrong: does it pass? What happened on a host that could not be heard is unknown, so it is

@@ -150,8 +150,8 @@ static int unrescue_end(struct flow_engine *e, struct db *db, struct act *act, s
 	{                                                        \
 		name, load, act, NULL, task, LINK_OPS, TIME_CALL \
 	}
-#define SPAWN(act, task)                                                             \
-	{                                                                            \
+#define SPAWN(act, task)                                                           \
+	{                                                                          \
 		"spawn", server_load_domain, act, NULL, task, LINK_OPS, TIME_START \
 	}
 

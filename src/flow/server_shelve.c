@@ -180,8 +180,8 @@ static int unshelve_fail(
 	{                                                          \
 		name, load, act, commit, task, LINK_OPS, TIME_CALL \
 	}
-#define SPAWN(load, task)                                                       \
-	{                                                                       \
+#define SPAWN(load, task)                                                         \
+	{                                                                         \
 		"spawn", load, server_spawn_act, NULL, task, LINK_OPS, TIME_START \
 	}
 #define COPY(name, act, commit, task)                                             \

@@ -64,7 +64,7 @@ struct hv_device {        /* a PCI device of class 03xx (display) or 12xx (proce
 	const char *mdev_types;
 };
 
-struct hv_device_seen { /* one look at a device */
+struct hv_device_seen {          /* one look at a device */
 	struct hv_device device; /* without companions and types of mediated devices */
 	char user[UUID_TEXT];    /* the running domain that has it; "" none */
 };
@@ -160,9 +160,9 @@ struct hv_domain {
 struct hv_seen { /* one look at a domain */
 	char uuid[UUID_TEXT];
 	enum hv_power power;
-	int reason;    /* the driver's, for the log */
-	/* It is PAUSED by a move and by nobody's wish: on its way hither, or sent away and not heard of again.
-	 * Not told by events. */
+	int reason; /* the driver's, for the log */
+	/* It is PAUSED by a move and by nobody's wish: on its way hither, or sent away and not heard of
+	 * again. Not told by events. */
 	bool halted;
 	bool ours;     /* carries our mark with this cloud's id */
 	int64_t epoch; /* of the mark; 0 when not ours */
@@ -321,9 +321,9 @@ struct hv_driver {
 	int (*mdev_ensure)(struct hv_conn *c, const struct hv_mdev *m, struct error *err);
 	/* Not one that a running guest has. None by that uuid: fine. */
 	int (*mdev_remove)(struct hv_conn *c, const char *uuid, struct error *err);
-	/* A PCI device, which no running domain has (ERR_BUSY names it), is reset as its host can, and is with
-	 * the driver then that it was with. ERR_NOT_FOUND: it is not on the host. ERR_NOT_IMPLEMENTED: hosts
-	 * of this kind reset none. */
+	/* A PCI device, which no running domain has (ERR_BUSY names it), is reset as its host can, and is
+	 * with the driver then that it was with. ERR_NOT_FOUND: it is not on the host. ERR_NOT_IMPLEMENTED:
+	 * hosts of this kind reset none. */
 	int (*device_reset)(struct hv_conn *c, const char *address, struct error *err);
 	/* ERR_NOT_FOUND: it is not on the host. */
 	int (*device_look)(
@@ -399,13 +399,13 @@ struct hv_driver {
 		struct hv_conn *c, const char *uuid, const struct hv_migrate *how, struct error *err);
 	/* Of the move under way. ERR_NOT_FOUND: none. */
 	int (*migrate_look)(struct hv_conn *c, const char *uuid, struct hv_progress *out, struct error *err);
-	/* It may arrive all the same: the move's own result tells. Asked again while the guest runs here, it lets
-	 * go of the other host, too, where that does not answer. */
+	/* It may arrive all the same: the move's own result tells. Asked again while the guest runs here, it
+	 * lets go of the other host, too, where that does not answer. */
 	int (*migrate_cancel)(struct hv_conn *c, const char *uuid, struct error *err);
 	/* Pauses the guest until the move is done, so that it ends for sure. */
 	int (*migrate_force)(struct hv_conn *c, const char *uuid, struct error *err);
-	/* It is proved that the other host has nothing of the guest: what is left of its move here ends, and a
-	 * guest that the move paused goes on. It runs, or is not here: fine. */
+	/* It is proved that the other host has nothing of the guest: what is left of its move here ends, and
+	 * a guest that the move paused goes on. It runs, or is not here: fine. */
 	int (*migrate_undo)(struct hv_conn *c, const char *uuid, struct error *err);
 };
 

@@ -11,8 +11,8 @@
 #define OPEN "('planned', 'clearing', 'active')"
 
 /* In the order of struct block. */
-#define SELECT                                                                                        \
-	"SELECT b.id, b.uid, b.name, b.project_id, p.uid, p.name, b.model, b.gpus, b.scope, "         \
+#define SELECT                                                                                         \
+	"SELECT b.id, b.uid, b.name, b.project_id, p.uid, p.name, b.model, b.gpus, b.scope, "          \
 	"b.start_us, b.end_us, b.state, b.reason, b.created_us, b.updated_us, b.empties FROM block b " \
 	"LEFT JOIN project p ON p.id = b.project_id "
 
@@ -36,8 +36,8 @@ int store_block_insert(struct db *db, const struct block *b, struct error *err)
 		"state, reason, created_us, updated_us, empties) VALUES (?, ?, iif(?4 = 0, 'maintenance', "
 		"'capacity'), ?3, nullif(?4, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-	return db_run(db, err, sql, "issisisiissiii", b->id, b->uid, b->name, b->project_id, b->model, b->gpus,
-		       b->scope, b->start_us, b->end_us, b->state, b->reason, b->created_us,
+	return db_run(db, err, sql, "issisisiissiii", b->id, b->uid, b->name, b->project_id, b->model,
+		       b->gpus, b->scope, b->start_us, b->end_us, b->state, b->reason, b->created_us,
 		       b->updated_us, (int64_t)b->empties) < 0
 		       ? -1
 		       : 0;

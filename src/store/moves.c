@@ -15,13 +15,14 @@
 	"flavor_uid, flavor_name, vcpus, ram_mib, disk_gib, ephemeral_gib, swap_mib, extra_specs, "      \
 	"old_flavor_id, new_flavor_id, was_off, cancel, user_uid, project_uid, created_us, updated_us, " \
 	"ended_us, switched, reason, direct"
-#define SELECT_ROW                                                                                     \
-	"SELECT m.id, m.uid, m.server_id, m.kind, m.status, m.source_host_id, m.dest_host_id, "        \
-	"m.source_host, m.dest_host, m.flavor_uid, m.flavor_name, m.vcpus, m.ram_mib, m.disk_gib, "    \
-	"m.ephemeral_gib, m.swap_mib, m.extra_specs, m.old_flavor_id, m.new_flavor_id, m.was_off, "    \
-	"m.cancel, m.user_uid, m.project_uid, m.created_us, m.updated_us, m.ended_us, s.uid, "         \
-	"x.hv_hostname, y.hv_hostname, m.switched, m.reason, m.direct FROM migration m JOIN server s ON s.id = " \
-	"m.server_id "                                                                                 \
+#define SELECT_ROW                                                                                        \
+	"SELECT m.id, m.uid, m.server_id, m.kind, m.status, m.source_host_id, m.dest_host_id, "           \
+	"m.source_host, m.dest_host, m.flavor_uid, m.flavor_name, m.vcpus, m.ram_mib, m.disk_gib, "       \
+	"m.ephemeral_gib, m.swap_mib, m.extra_specs, m.old_flavor_id, m.new_flavor_id, m.was_off, "       \
+	"m.cancel, m.user_uid, m.project_uid, m.created_us, m.updated_us, m.ended_us, s.uid, "            \
+	"x.hv_hostname, y.hv_hostname, m.switched, m.reason, m.direct FROM migration m JOIN server s ON " \
+	"s.id = "                                                                                         \
+	"m.server_id "                                                                                    \
 	"LEFT JOIN host x ON x.id = m.source_host_id LEFT JOIN host y ON y.id = m.dest_host_id "
 
 static const char *const kind_texts[] = {

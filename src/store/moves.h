@@ -34,7 +34,7 @@ struct move {
 	struct move_flavor other;            /* the one that the server does not have */
 	int64_t old_flavor_id, new_flavor_id;
 	bool was_off, cancel;
-	bool direct;         /* nobody has to confirm it */
+	bool direct;        /* nobody has to confirm it */
 	bool switched;      /* the server lives at the destination, with the new flavor */
 	const char *reason; /* why it went wrong; "": it did not */
 	const char *user_uid, *project_uid;

@@ -240,8 +240,7 @@ static void test_flows(void **state)
 			fail_msg("%s may fail, and then says nothing", k->name);
 		assert_true(k->steps_n > 0);
 		for (size_t s = 0; s < k->steps_n; s++)
-			if (!k->steps[s].load || k->steps[s].time < TIME_CALL ||
-				k->steps[s].time >= TIMES)
+			if (!k->steps[s].load || k->steps[s].time < TIME_CALL || k->steps[s].time >= TIMES)
 				fail_msg("%s/%s: its call has no deadline", k->name, k->steps[s].name);
 		assert_ptr_equal(flow_kind_find(k->name), k);
 	}

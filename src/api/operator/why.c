@@ -105,8 +105,9 @@ static void host_words(struct why *w)
 	word(w, "evidence", evidence_text(w->link.known));
 	word(w, "down", time_text(w, w->host.down_us));
 	word(w, "proof",
-		str_eq(w->host.down_proof, "fence") ? "its power was read as off"
-						    : arena_printf(w->c->arena, "%s said so", w->host.down_by));
+		str_eq(w->host.down_proof, "fence")
+			? "its power was read as off"
+			: arena_printf(w->c->arena, "%s said so", w->host.down_by));
 	if (w->facts.flow != WHY_FLOW_RETRIES && w->facts.flow != WHY_FLOW_STUCK)
 		word(w, "error", w->link.error[0] ? w->link.error : "it was not tried yet");
 }
@@ -323,8 +324,8 @@ static int why_server(struct why *w, const struct server *s, struct error *err)
 	word(w, "task", w->task);
 	word(w, "fault", s->fault_message);
 	if (actions(w, s, err) < 0 || moves(w, s, err) < 0 || find_flow(w, "server", s->id, err) < 0 ||
-		leavers(w, s, err) < 0 || leaves(w, s, err) < 0 || left_overs(w, s, err) < 0 || gpus_lost(w, s, err) < 0 ||
-		find_host(w, s->host_id, err) < 0 ||
+		leavers(w, s, err) < 0 || leaves(w, s, err) < 0 || left_overs(w, s, err) < 0 ||
+		gpus_lost(w, s, err) < 0 || find_host(w, s->host_id, err) < 0 ||
 		(w->inside && decisions(w, s, err) < 0))
 		return -1;
 	if (s->image_id && store_image_facts(w->c->db, w->c->arena, s->image_id, &image, err) > 0)
