@@ -8,6 +8,7 @@
 
 #include "api/internal.h"
 #include "base/crypto.h"
+#include "base/fair.h"
 #include "base/log.h"
 #include "base/util.h"
 
@@ -15,7 +16,8 @@ enum {
 	LATELY = 32,             /* owners that are remembered */
 	LOG_EVERY_US = 60000000, /* of one owner */
 	SHOWN_US = 600000000,    /* then it is no news any more */
-	WAIT_MS = 5000           /* without a configuration */
+	WAIT_MS = 5000,          /* without a configuration */
+	FEW = 4                  /* so many may always wait */
 };
 
 struct turned { /* one that was turned away */
@@ -131,26 +133,39 @@ static enum http_admission admit_write(const struct api_call *c, uint64_t owner,
 	return above ? HTTP_EXCESS : HTTP_OVERLOAD;
 }
 
+/* Always -1. */
+static int turn_away(struct api_call *c, bool excess, struct error *err)
+{
+	c->api->admission->counts[excess ? ADMISSION_EXCESS : ADMISSION_OVERLOAD]++;
+	remember(c, c->owner, clock_wall(c->api->loop->clock));
+	c->status = excess ? 429 : 503;
+	if (!excess)
+		return error_set(err, ERR_BUSY, "The cloud is overloaded: try again after %u s.", c->retry_s);
+	return error_set(err, ERR_BUSY, "Too many requests of this %s are waiting: try again after %u s.",
+		c->who && c->who->project.id ? "project" : "client", c->retry_s);
+}
+
+int admission_line(
+	struct api_call *c, const struct fair *line, const struct fair_class *whose, struct error *err)
+{
+	int64_t wait_us = fair_wait_us(whose);
+
+	if (c->owner == HTTP_OWNER_FIRST || whose->n < FEW || wait_us <= wait_max_us(c->api))
+		return 0;
+	c->retry_s = seconds(wait_us);
+	return turn_away(c, fair_above_share(line, whose), err);
+}
+
 int admission_ask(struct api_call *c, struct error *err)
 {
-	uint64_t owner = admission_owner(c);
 	bool collects = !c->route || !(c->route->flags & ROUTE_STREAM);
-	enum http_admission a = http_admit(c->http, owner, collects, &c->retry_s);
+	enum http_admission a;
 
-	c->owner = owner;
+	c->owner = admission_owner(c);
+	a = http_admit(c->http, c->owner, collects, &c->retry_s);
 	if (a == HTTP_FINE && writes(c))
-		a = admit_write(c, owner, &c->retry_s);
-	if (a == HTTP_FINE)
-		return 0;
-	c->api->admission->counts[a == HTTP_EXCESS ? ADMISSION_EXCESS : ADMISSION_OVERLOAD]++;
-	remember(c, owner, clock_wall(c->api->loop->clock));
-	c->status = a == HTTP_EXCESS ? 429 : 503;
-	return a == HTTP_EXCESS
-		       ? error_set(err, ERR_BUSY,
-				 "Too many requests of %s are waiting: try again after %u s.",
-				 c->who && c->who->project.id ? "this project" : "this client", c->retry_s)
-		       : error_set(
-				 err, ERR_BUSY, "The cloud is overloaded: try again after %u s.", c->retry_s);
+		a = admit_write(c, c->owner, &c->retry_s);
+	return a == HTTP_FINE ? 0 : turn_away(c, a == HTTP_EXCESS, err);
 }
 
 /* --- what operators see

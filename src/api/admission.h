@@ -12,6 +12,11 @@ void admission_destroy(struct admission *a);
 
 /* In whose line it stands. */
 uint64_t admission_owner(const struct api_call *c);
+/* Room in a line for one more of that class? -1 as below. */
+struct fair;
+struct fair_class;
+int admission_line(
+	struct api_call *c, const struct fair *line, const struct fair_class *whose, struct error *err);
 /* Sets c->owner. -1: it is turned away; c->status and c->retry_s are set. */
 int admission_ask(struct api_call *c, struct error *err);
 

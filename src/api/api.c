@@ -13,6 +13,7 @@
 #include "api/event_streams.h"
 #include "api/identity/identity.h"
 #include "api/image/image.h"
+#include "api/long_reads.h"
 #include "api/metrics.h"
 #include "api/network/network.h"
 #include "api/resources.h"
@@ -136,6 +137,7 @@ int api_init(struct api *api, struct error *err)
 	for (size_t i = 0; i < ARRAY_LEN(services); i++)
 		add_routes(api, services[i]);
 	api->admission = admission_create();
+	api->long_reads = long_reads_create(api);
 	housekeeping_start(api);
 	api->metrics = metrics_create(api, api->config.metrics_token);
 	api->resources = resources_create(api);
@@ -166,6 +168,7 @@ void api_stop(struct api *api)
 void api_finish(struct api *api)
 {
 	housekeeping_destroy(api);
+	long_reads_destroy(api->long_reads);
 	admission_destroy(api->admission);
 	metrics_destroy(api->metrics);
 	consoles_destroy(api->consoles);

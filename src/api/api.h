@@ -32,6 +32,7 @@ struct audit_keeper;
 struct flow_engine;
 struct identity;
 struct lane_pool;
+struct long_reads;
 struct consoles;
 struct event_streams;
 struct webhooks;
@@ -67,7 +68,8 @@ enum api_route_flags {
 	/* makes what takes room, and stays: refused when the database's disk is nearly full; and image data,
 	 * also when that of the images is */
 	ROUTE_GROWS = 256,
-	ROUTE_IMAGES = 512
+	ROUTE_IMAGES = 512,
+	ROUTE_LONG = 1024 /* a list that may take long: api/long_reads.h says what its handler may use */
 };
 
 struct api_route {
@@ -152,6 +154,7 @@ struct api {
 	struct identity *identity; /* token cache and password pool; api/identity owns it */
 	struct http_server *http;
 	struct admission *admission;
+	struct long_reads *long_reads; /* NULL: all is read on the loop */
 	struct housekeeping *housekeeping;
 	struct metrics *metrics;
 	struct resources *resources; /* that may run short: api/resources.h */
@@ -222,6 +225,9 @@ struct api_call {
 	struct tick_unit unit;
 	struct error error;
 	int64_t begun_us;
+	bool away;        /* the handler is on a thread: api/long_reads.h */
+	const int64_t *hosts_heard; /* with it, for administrators */
+	size_t hosts_heard_n;
 	uint64_t owner;   /* in whose line it stands: api/admission.h */
 	unsigned retry_s; /* Retry-After of a refusal that passes; 0: a second */
 };

@@ -6,6 +6,7 @@
  *	reply: after the commit that it depends on; refused writes leave an audit row too */
 #include "api/admission.h"
 #include "api/internal.h"
+#include "api/long_reads.h"
 #include "api/metrics.h"
 #include "api/resources.h"
 
@@ -218,6 +219,12 @@ static void find_who(struct api_call *c)
 		c->who = identity_local_root(c->api->identity);
 }
 
+void api_turn_away(struct api_call *c, const struct error *err)
+{
+	c->error = *err;
+	send_error(c);
+}
+
 void api_fail(struct api_call *c, const struct error *err)
 {
 	bool denied;
@@ -309,11 +316,20 @@ void api_submit(struct api_call *c, api_handler *in_tick)
 static void run_now(struct api_call *c)
 {
 	bool own = c->route->flags & ROUTE_OWN; /* such a handler may have answered: the call is gone then */
+	bool is_long = c->route->flags & ROUTE_LONG;
 	struct error err = { 0 };
+	int64_t begun_us;
+	int rc;
 
 	c->db = store_ro(c->api->store);
 	c->now_us = clock_wall(c->api->loop->clock);
-	if (c->route->handler(c, &err) < 0)
+	if (is_long && long_read_take(c))
+		return;
+	begun_us = is_long ? clock_mono(c->api->loop->clock) : 0;
+	rc = c->route->handler(c, &err);
+	if (is_long)
+		long_read_ran(c, clock_mono(c->api->loop->clock) - begun_us);
+	if (rc < 0)
 		api_fail(c, &err);
 	else if (!own)
 		api_reply(c);

@@ -41,6 +41,8 @@ int version_negotiate(struct api_call *c, struct error *err);
 /* Version headers of the reply. */
 void version_headers(struct api_call *c);
 
+/* Answers with c->status and no record: a storm must not fill the audit. */
+void api_turn_away(struct api_call *c, const struct error *err);
 /* Seconds after which it is worth to try again what was refused for now. */
 const char *api_retry_after(const struct api_call *c);
 

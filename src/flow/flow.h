@@ -146,6 +146,9 @@ struct host_link {                /* what memory knows of a host's connection */
 	int64_t known_us;
 	bool fencing; /* its power is being cut: nothing is sent to it */
 };
+/* The hosts that are heard, by id in order, as flow_host_link has them: for threads, which may not ask it. In the
+ * arena. */
+const int64_t *flow_hosts_heard(struct flow_engine *e, struct arena *a, size_t *out_n);
 bool flow_host_link(struct flow_engine *e, int64_t host_id, struct host_link *out);
 
 /* An image was deleted: its copies on the hosts go when no server there needs them (inside a unit). */

@@ -280,3 +280,28 @@ void flow_host_refresh(struct flow_engine *e, int64_t host_id)
 		link_look_over(l, true);
 	}
 }
+
+static int by_id(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+const int64_t *flow_hosts_heard(struct flow_engine *e, struct arena *a, size_t *out_n)
+{
+	int64_t *ids = ARENA_ARRAY(a, int64_t, e->links.n + 1);
+	struct host_link link;
+	size_t n = 0;
+
+	for (size_t i = 0; i < e->links.cap; i++) {
+		int64_t id = e->links.entries[i].key;
+
+		if (e->links.entries[i].value != MAP_NONE && flow_host_link(e, id, &link) &&
+			link.known == EVIDENCE_CONNECTED)
+			ids[n++] = id;
+	}
+	qsort(ids, n, sizeof *ids, by_id);
+	*out_n = n;
+	return ids;
+}

@@ -19,7 +19,7 @@
 
 #include "base/util.h"
 
-enum { READ_ROOM = 16384, REPLY_MAX = 1 << 20, EVENTS = 64, SILENCE_MS = 60000 };
+enum { READ_ROOM = 16384, REPLY_MAX = 8 << 20, EVENTS = 64, SILENCE_MS = 60000 };
 
 void load_die(const char *fmt, ...)
 {

@@ -119,8 +119,8 @@ static const struct api_route routes[] = {
 	{ "GET", "/os-keypairs/{name}", compute_keypair_show, ROLE_READER, 0, 0, 0, "keypair.show" },
 	{ "DELETE", "/os-keypairs/{name}", compute_keypair_delete, ROLE_MEMBER, 0, 0, ROUTE_NO_BODY, "keypair.delete" },
 
-	{ "GET", "/servers", compute_server_list, ROLE_READER, 0, 0, 0, "server.list" },
-	{ "GET", "/servers/detail", compute_server_detail, ROLE_READER, 0, 0, 0, "server.detail" },
+	{ "GET", "/servers", compute_server_list, ROLE_READER, 0, 0, ROUTE_LONG, "server.list" },
+	{ "GET", "/servers/detail", compute_server_detail, ROLE_READER, 0, 0, ROUTE_LONG, "server.detail" },
 	{ "POST", "/servers", compute_server_create, ROLE_MEMBER, 0, 0, ROUTE_GROWS, "server.create",
 		&compute_server_create_body },
 	{ "GET", SERVER, compute_server_show, ROLE_READER, 0, 0, 0, "server.show" },

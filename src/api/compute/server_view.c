@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/compute/server_view.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/crypto.h"
@@ -244,10 +245,25 @@ static int put_root_device(struct view *v, struct error *err)
 	return 0;
 }
 
+static int by_id(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static bool is_heard(const struct api_call *c, int64_t host_id)
+{
+	struct host_link link;
+
+	if (c->away)
+		return bsearch(&host_id, c->hosts_heard, c->hosts_heard_n, sizeof host_id, by_id) != NULL;
+	return flow_host_link(c->api->flows, host_id, &link) && link.known == EVIDENCE_CONNECTED;
+}
+
 /* What is known of the host's control plane; "" on no host. */
 static int put_host_status(struct view *v, struct error *err)
 {
-	struct host_link link;
 	const char *text = "";
 
 	(void)err;
@@ -257,10 +273,7 @@ static int put_host_status(struct view *v, struct error *err)
 		else if (strcmp(v->r->host_state, "up") != 0)
 			text = "MAINTENANCE";
 		else /* that it is silent is no proof that it is down */
-			text = flow_host_link(v->c->api->flows, v->r->s.host_id, &link) &&
-					       link.known == EVIDENCE_CONNECTED
-				       ? "UP"
-				       : "UNKNOWN";
+			text = is_heard(v->c, v->r->s.host_id) ? "UP" : "UNKNOWN";
 	}
 	jw_str(&v->c->out, text);
 	return 0;

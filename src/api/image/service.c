@@ -102,7 +102,7 @@ static void error_body(struct api_call *c, const struct error *err)
 #define MEMBER IMAGE "/members/{member_id}"
 
 static const struct api_route routes[] = {
-	{ "GET", "/images", image_list, ROLE_READER, 0, 0, 0, "image.list" },
+	{ "GET", "/images", image_list, ROLE_READER, 0, 0, ROUTE_LONG, "image.list" },
 	{ "POST", "/images", image_create, ROLE_MEMBER, 0, 0, ROUTE_GROWS, "image.create", &image_create_body },
 	{ "GET", IMAGE, image_show, ROLE_READER, 0, 0, 0, "image.show" },
 	{ "PATCH", IMAGE, image_patch, ROLE_MEMBER, 0, 0, ROUTE_RAW_BODY, "image.update" },

@@ -171,7 +171,7 @@ static const struct api_route routes[] = {
 	{ "GET", "/networks/{id}", network_show, ROLE_READER, 0, 0, 0, "network.show" },
 	{ "GET", "/subnets", subnet_list, ROLE_READER, 0, 0, 0, "subnet.list" },
 	{ "GET", "/subnets/{id}", subnet_show, ROLE_READER, 0, 0, 0, "subnet.show" },
-	{ "GET", "/ports", port_list, ROLE_READER, 0, 0, 0, "port.list" },
+	{ "GET", "/ports", port_list, ROLE_READER, 0, 0, ROUTE_LONG, "port.list" },
 	{ "GET", "/ports/{id}", port_show, ROLE_READER, 0, 0, 0, "port.show" },
 	/* what clients list before they work: there are none of these */
 	{ "GET", "/routers", empty_list, ROLE_READER, 0, 0, 0, "router.list" },
