@@ -18,7 +18,7 @@ ACTIONS = {
         ("os-stop", None, "self", 2, ("SHUTOFF",)), ("reboot", {"type": "HARD"}, "self", 2, None), ("reboot", {"type": "SOFT"}, "self", 1, None),
         ("pause", None, "self", 1, ("PAUSED",)), ("suspend", None, "self", 1, ("SUSPENDED",)), ("rescue", None, "self", 1, ("RESCUE",)),
         ("shelve", None, "self", 1, ("SHELVED_OFFLOADED",)), ("rebuild", {"imageRef": "?"}, "self", 1, None),
-        ("createImage", {"name": "copy"}, "self", 1, None), ("resize", {"flavorRef": "?"}, "self", 2, ("VERIFY_RESIZE", "ACTIVE")),
+        ("createImage", {"name": "copy"}, "self", 2, None), ("resize", {"flavorRef": "?"}, "self", 2, ("VERIFY_RESIZE", "ACTIVE")),
         ("migrate", None, "admin", 1, ("VERIFY_RESIZE", "ACTIVE")), ("os-migrateLive", {"host": None, "block_migration": "auto"}, "admin", 6, None)),
     "SHUTOFF": (
         ("os-start", None, "self", 6, ("ACTIVE",)), ("rebuild", {"imageRef": "?"}, "self", 1, None),
@@ -173,7 +173,8 @@ class Person:
         s = Server("%s-%d" % (self.name, self.made))
         self.made += 1
         self.servers.append(s)
-        body = {"name": s.name, "imageRef": self.cloud.image, "flavorRef": rng.choice(self.cloud.flavors), "metadata": dict(s.metadata),
+        image = rng.choice(sorted(self.images)) if self.images and rng.random() < 0.3 else self.cloud.image
+        body = {"name": s.name, "imageRef": image, "flavorRef": rng.choice(self.cloud.flavors), "metadata": dict(s.metadata),
                 "networks": "auto"}
         body = {"server": body}
         if rng.random() < 0.4:
