@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The tick with members that write down what they are told, and with a commit that a test holds and lets go.
  */
+#include <limits.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,6 +34,7 @@ struct fixture {
 	struct buf log, finishes;
 	/* the first member */
 	bool begin_fails, held;
+	int busy, tries; /* busy: so many begins more find the database locked */
 	bool wrote, unit_wrote;
 	int answer, begins, commits, rests;
 	unsigned full_after, in_tick;
@@ -47,6 +49,11 @@ static int m_begin(void *ctx, struct error *err)
 {
 	struct fixture *f = ctx;
 
+	f->tries++;
+	if (f->busy) {
+		f->busy--;
+		return error_set(err, ERR_BUSY, "locked");
+	}
 	if (f->begin_fails)
 		return error_set(err, ERR_UNAVAILABLE, "no transaction");
 	f->begins++;
@@ -176,6 +183,8 @@ static struct unit make(struct fixture *f, const char *name)
 	};
 }
 
+static unsigned busy_ms; /* of those that are set up next */
+
 static void setup_lingering(struct fixture *f, bool inline_commit, unsigned units_max, unsigned linger_ms)
 {
 	struct error err;
@@ -183,6 +192,7 @@ static void setup_lingering(struct fixture *f, bool inline_commit, unsigned unit
 		.inline_commit = inline_commit,
 		.units_max = units_max,
 		.linger_ms = linger_ms,
+		.busy_ms = busy_ms,
 		.fatal = fatal,
 		.fatal_ctx = f };
 
@@ -412,6 +422,63 @@ static void test_refused_commit(void **state)
 	(void)state;
 	refused(true);
 	refused(false);
+}
+
+/* Another program has the lock for a while: nobody notices. */
+static void test_busy_is_waited_for(void **state)
+{
+	struct fixture f;
+	struct unit a, b;
+
+	(void)state;
+	busy_ms = 60000;
+	setup(&f, false, 0);
+	a = make(&f, "a"), b = make(&f, "b");
+	f.busy = 3;
+	tick_submit(f.tick, &a.u);
+	tick_submit(f.tick, &b.u);
+	drain(&f);
+	assert_int_equal(a.outcome, TICK_DONE);
+	assert_int_equal(b.outcome, TICK_DONE);
+	assert_int_equal(f.tries, 4);
+	assert_null(tick_trouble(f.tick));
+	teardown(&f);
+}
+
+/* For too long: refused, those who come later at once, until it is free. */
+static void test_busy_for_too_long(void **state)
+{
+	struct fixture f;
+	struct unit a, b, c;
+	int tries;
+
+	(void)state;
+	busy_ms = 1;
+	setup(&f, false, 0);
+	a = make(&f, "a"), b = make(&f, "b"), c = make(&f, "c");
+	f.busy = INT_MAX;
+	tick_submit(f.tick, &a.u);
+	drain(&f);
+	assert_int_equal(a.outcome, TICK_REFUSED);
+	assert_non_null(tick_trouble(f.tick));
+	assert_int_equal(tick_trouble(f.tick)->err.code, ERR_BUSY);
+	tries = f.tries;
+	tick_submit(f.tick, &b.u);
+	drain(&f);
+	assert_int_equal(b.outcome, TICK_REFUSED);
+	assert_int_equal(f.tries, tries + 1);
+	f.busy = 0;
+	c.writes = false;
+	tick_submit(f.tick, &c.u);
+	drain(&f);
+	assert_int_equal(c.outcome, TICK_DONE);
+	assert_non_null(tick_trouble(f.tick)); /* nothing was written: that proves nothing */
+	c.writes = true;
+	tick_submit(f.tick, &c.u);
+	drain(&f);
+	assert_null(tick_trouble(f.tick));
+	teardown(&f);
+	busy_ms = 0;
 }
 
 static void unknown(bool inline_commit)
@@ -656,6 +723,8 @@ int main(void)
 		cmocka_unit_test(test_drain_when_idle),
 		cmocka_unit_test(test_patient_units_go_with_others),
 		cmocka_unit_test(test_patience_ends),
+		cmocka_unit_test(test_busy_is_waited_for),
+		cmocka_unit_test(test_busy_for_too_long),
 		cmocka_unit_test(test_storm),
 	};
 

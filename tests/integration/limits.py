@@ -227,6 +227,10 @@ class Limits:
         idle = [self.socket() for _ in range(30)]
         wait(lambda: "descriptors" in self.short(), "the operator to be told")
         assert self.metadata("descriptors").status == 200
+        late = self.other()  # an idle one goes for it
+        assert late.request("tenant", "GET", "/compute/v2.1").status == 200
+        assert not self.metric("cloudd_connections_evicted_total 0")
+        late.conn.close()
         for s in idle:
             s.close()
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
