@@ -254,7 +254,8 @@ const struct config_key config_keys[] = {
 		"'cloudctl gpu clear' says so (operator); off: it is given again at once",
 		valid_gpu_reset, "auto, operator or off"),
 	TEXT_OF("compute", gpu_verify_command, "", false,
-		"a command, by its absolute path, that has the last word on a GPU that was reset; empty: none",
+		"a command, by its absolute path, that has the last word on a GPU that was reset; empty: "
+		"none",
 		valid_command, "an absolute path, or empty"),
 	INT("compute", gpu_verify_timeout_s, "120", 1, 3600, false, "that it has for it"),
 	INT("compute", resize_confirm_s, "0", 0, 31536000, false,
@@ -284,12 +285,15 @@ const struct config_key config_keys[] = {
 	INT("hosts", unreachable_s, "30", 1, 86400, false,
 		"after how long a host that is not heard is called unreachable, not doubtful"),
 	INT("hosts", steady_s, "30", 0, 3600, false,
-		"how long the connection of a host that was lost four times within a minute has to stand until it "
+		"how long the connection of a host that was lost four times within a minute has to stand "
+		"until it "
 		"gets servers again; 0: no time"),
 	TEXT("fencing", command_dir, "/etc/cloudd/fence.d", false,
-		"where the programs of fence agents are, which only root may write to; empty: there are none"),
+		"where the programs of fence agents are, which only root may write to; empty: there are "
+		"none"),
 	TEXT("fencing", fence_key, "", false,
-		"what passwords of fence agents are sealed with in the database, made when the first is set; empty: "
+		"what passwords of fence agents are sealed with in the database, made when the first is set; "
+		"empty: "
 		"fencing.key in state_dir"),
 	INT("fencing", fence_call_s, "15", 1, 600, false, "for a call to a fence agent"),
 	INT("fencing", fence_deadline_s, "300", 1, 86400, false,
@@ -298,7 +302,8 @@ const struct config_key config_keys[] = {
 		"after how long a silent host is fenced without being asked; 0: never"),
 	BOOL("fencing", auto_evacuate, "false", false, "and its servers are then made anew elsewhere"),
 	INT("fencing", auto_max_hosts, "2", 1, 1000, false,
-		"when more hosts than this, or a fifth of all, are silent, none is fenced: that is a network"),
+		"when more hosts than this, or a fifth of all, are silent, none is fenced: that is a "
+		"network"),
 	INT("fencing", evacuate_parallel, "4", 1, 256, false,
 		"servers of a dead host that are made anew at once"),
 	INT("consoles", console_keep_h, "24", 1, 744, false, "how long what servers print is kept, in hours"),

@@ -49,8 +49,8 @@ struct flow_config { /* strings are borrowed and live as long as the engine */
 	unsigned retry_min_ms, retry_max_ms; /* back-off of steps and of connections */
 	unsigned connects_max;               /* connections being opened at once */
 	unsigned poll_ms;                    /* how often a connected host is looked over */
-	int64_t unreachable_s; /* after how long a silent host is called so */
-	int64_t steady_s;      /* how long a connection that came and went has to stand; 0: no time */
+	int64_t unreachable_s;               /* after how long a silent host is called so */
+	int64_t steady_s; /* how long a connection that came and went has to stand; 0: no time */
 	/* fence agents: where their programs are, what their passwords are sealed with; "" none */
 	const char *fence_command_dir, *fence_key;
 	int64_t fence_call_s, fence_deadline_s; /* for a call; until its power has to be as it should */
@@ -58,12 +58,12 @@ struct flow_config { /* strings are borrowed and live as long as the engine */
 	int64_t fence_auto_max;     /* how many such at once */
 	bool fence_auto_evacuate;   /* and then evacuated */
 	int64_t evacuate_parallel;  /* servers of a dead host that are made anew at once */
-	struct history *history;             /* of consoles; NULL: none is kept */
-	unsigned console_poll_ms;            /* how often it is brought up to date */
-	struct samples *samples;             /* of what servers use; NULL: none are kept */
-	int64_t shelved_offload_s;           /* how long a shelved server stays on its host; -1: for ever */
-	bool resize_elsewhere;               /* a resize always goes to another host */
-	int64_t resize_confirm_s;            /* how long one waits for its confirmation; 0: for ever */
+	struct history *history;    /* of consoles; NULL: none is kept */
+	unsigned console_poll_ms;   /* how often it is brought up to date */
+	struct samples *samples;    /* of what servers use; NULL: none are kept */
+	int64_t shelved_offload_s;  /* how long a shelved server stays on its host; -1: for ever */
+	bool resize_elsewhere;      /* a resize always goes to another host */
+	int64_t resize_confirm_s;   /* how long one waits for its confirmation; 0: for ever */
 	enum flow_gpu_reset gpu_reset;
 	const char *gpu_verify_command; /* an absolute path; NULL or "": none */
 	unsigned gpu_verify_timeout_ms;
@@ -122,7 +122,7 @@ int flow_host_set_state(struct flow_engine *e, struct db *db, int64_t host_id, c
 	const char *reason, struct error *err);
 /* The operator's word that the host is dead, or is not: a dead one gets no servers, and what was on it may be
  * made anew elsewhere. */
-struct host_proof { /* that it is down */
+struct host_proof {        /* that it is down */
 	const char *proof; /* fence, operator */
 	const char *by, *reason;
 };
@@ -146,8 +146,8 @@ struct host_link {                /* what memory knows of a host's connection */
 	int64_t known_us;
 	bool fencing; /* its power is being cut: nothing is sent to it */
 };
-/* The hosts that are heard, by id in order, as flow_host_link has them: for threads, which may not ask it. In the
- * arena. */
+/* The hosts that are heard, by id in order, as flow_host_link has them: for threads, which may not ask it. In
+ * the arena. */
 const int64_t *flow_hosts_heard(struct flow_engine *e, struct arena *a, size_t *out_n);
 bool flow_host_link(struct flow_engine *e, int64_t host_id, struct host_link *out);
 

@@ -103,18 +103,19 @@ int observe_differs(struct flow_engine *e, struct db *ro, const struct host_look
 /* Brings the rows in line (inside a unit): what was seen is written, what follows of it done. */
 int observe_apply(struct flow_engine *e, struct db *db, const struct host_look *look, struct error *err);
 int inventory_apply(struct flow_engine *e, struct db *db, const struct host_look *look, struct error *err);
-/* Is the machine that answered the one of the host's row, and no other row's? ERR_CONFLICT with what to do. */
+/* Is the machine that answered the one of the host's row, and no other row's? ERR_CONFLICT with what to do.
+ */
 int inventory_machine(struct db *ro, const struct host_look *look, struct error *err);
 void observe_sort(struct host_look *look);
 /* The server's domain in a sorted look; NULL: none that is ours. */
 const struct hv_seen *observe_find(const struct host_look *look, const char *uid);
 /* Does the server's state follow what was seen? */
 bool observe_follows(enum vm_state from, enum hv_power seen);
-/* Domains that carry our mark and whose servers are deleted are cleared away (on the loop). How many of servers
- * that do not live there were found. */
+/* Domains that carry our mark and whose servers are deleted are cleared away (on the loop). How many of
+ * servers that do not live there were found. */
 size_t observe_orphans(struct flow_engine *e, const struct host_look *look);
-/* Inside a unit: something that was left on a host is cleared away. One that was down is looked over after the
- * last. */
+/* Inside a unit: something that was left on a host is cleared away. One that was down is looked over after
+ * the last. */
 int evidence_left(struct flow_engine *e, struct db *db, int64_t host_id, struct error *err);
 /* An event of a host's: true when a look at the domain is due. */
 bool observe_event(struct flow_engine *e, int64_t host_id, const struct hv_seen *seen);

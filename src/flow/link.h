@@ -48,7 +48,7 @@ struct link {
 	const struct hv_driver *drv;
 	enum link_state state;
 	bool closing, looking, inventory_due;
-	bool held; /* no connection is made: it is being fenced */
+	bool held;         /* no connection is made: it is being fenced */
 	bool timer_closed; /* with `closing`: the memory goes when nothing is under way any more */
 	int64_t since_us, seen_us, epoch;
 	unsigned attempt; /* counts beginnings and ends of connections: what belongs to an earlier one is not
@@ -59,15 +59,15 @@ struct link {
 	struct loop_timer timer;
 	struct tally *tally;
 	struct flow *parked;
-	struct drift_set *drift; /* drift.c; NULL: nothing was looked at yet */
-	struct {                 /* evidence.c: what is known of the host as a whole */
+	struct drift_set *drift;         /* drift.c; NULL: nothing was looked at yet */
+	struct {                         /* evidence.c: what is known of the host as a whole */
 		enum host_evidence told; /* by the row, or a unit that is on its way to it */
 		char source[16];
 		int64_t told_us;
 		bool fenced, stated, comes_back; /* the row's */
 		bool failed;
-		bool clean;               /* the last look over all of this connection found nothing left over */
-		int64_t heard_us, up_us;  /* monotonic: it stood until then, or stands since then */
+		bool clean; /* the last look over all of this connection found nothing left over */
+		int64_t heard_us, up_us; /* monotonic: it stood until then, or stands since then */
 		struct evidence_losses losses;
 		int64_t auto_us;    /* monotonic: not fenced by itself before */
 		char held_why[160]; /* why it was not the last time */

@@ -23,8 +23,8 @@ struct look {
 	char one[UUID_TEXT];
 	bool first;
 	struct evidence_verdict verdict; /* of the first */
-	unsigned attempt; /* the link's, when it began */
-	unsigned refs;    /* the lane's, the loop's */
+	unsigned attempt;                /* the link's, when it began */
+	unsigned refs;                   /* the lane's, the loop's */
 };
 
 static void look_unref(struct look *k)

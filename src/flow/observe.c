@@ -237,9 +237,10 @@ static void stray_clear(struct flow_engine *e, int64_t host_id, const struct hv_
 	tick_submit(e->cfg.tick, &y->unit);
 }
 
-/* True: its server does not live there. A server that is deleted has no domain; one that lives elsewhere and holds nothing here has none here, and
- * what carries an older epoch came late. A domain whose server is not known at all, or that is newer than its
- * row, is left for the operator: the rows may be older than the domain. */
+/* True: its server does not live there. A server that is deleted has no domain; one that lives elsewhere and
+ * holds nothing here has none here, and what carries an older epoch came late. A domain whose server is not
+ * known at all, or that is newer than its row, is left for the operator: the rows may be older than the
+ * domain. */
 static bool orphan(struct flow_engine *e, int64_t host_id, const struct hv_seen *seen)
 {
 	struct server_elsewhere s;

@@ -193,9 +193,9 @@ int store_allocation_list(struct db *db, struct arena *a, int64_t server_id, str
 
 int store_allocation_leaving(struct db *db, int64_t host_id, int64_t *out_n, struct error *err)
 {
-	static const char sql[] =
-		"SELECT count(*) FROM allocation a WHERE a.host_id = ? AND a.id != a.server_id AND EXISTS (SELECT 1 "
-		"FROM flow f WHERE f.subject_kind = 'allocation' AND f.subject_id = a.id)";
+	static const char sql[] = "SELECT count(*) FROM allocation a WHERE a.host_id = ? AND a.id != "
+				  "a.server_id AND EXISTS (SELECT 1 "
+				  "FROM flow f WHERE f.subject_kind = 'allocation' AND f.subject_id = a.id)";
 
 	return db_int_query(db, err, out_n, sql, "i", host_id) < 0 ? -1 : 0;
 }

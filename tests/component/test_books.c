@@ -475,7 +475,9 @@ static void block(int64_t id, bool maintenance, const char *state)
 
 static int set_down(bool down)
 {
-	const struct host_row h = { .id = HOST, .forced_down = down, .down_proof = "", .down_by = "", .down_reason = "" };
+	const struct host_row h = {
+		.id = HOST, .forced_down = down, .down_proof = "", .down_by = "", .down_reason = ""
+	};
 
 	return store_host_set_down(db, &h, &err);
 }

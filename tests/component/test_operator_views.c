@@ -409,8 +409,8 @@ static void test_policies(void **state)
 
 static int do_force_down(struct cloud *cl, struct db *db, void *arg, struct error *err)
 {
-	return flow_host_force_down(
-		cl->e, db, cl->hosts[0], *(bool *)arg ? &(struct host_proof) { .proof = "operator" } : NULL, err);
+	return flow_host_force_down(cl->e, db, cl->hosts[0],
+		*(bool *)arg ? &(struct host_proof) { .proof = "operator" } : NULL, err);
 }
 
 static int do_zone(struct cloud *cl, struct db *db, void *arg, struct error *err)

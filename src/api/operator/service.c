@@ -47,7 +47,8 @@ static void write_resources(struct api_call *c)
 	for (size_t i = 0; i < n; i++) {
 		if (!all[i].trouble)
 			continue;
-		buf_printf(&line, "%s%s: %s; %s", line.len ? "; " : "", all[i].name, all[i].why, all[i].means);
+		buf_printf(
+			&line, "%s%s: %s; %s", line.len ? "; " : "", all[i].name, all[i].why, all[i].means);
 		jw_object(&c->out);
 		jw_kv_str(&c->out, "name", all[i].name);
 		operator_kv_time(c, "since", all[i].since_us);
@@ -217,7 +218,8 @@ static const struct api_route routes[] = {
 	{ "GET", "/hosts/{host}/fence-agent", fence_agent_show, ROLE_ADMIN, 0, 0, 0, "fence_agent.show" },
 	{ "PUT", "/hosts/{host}/fence-agent", fence_agent_set, ROLE_ADMIN, 0, 0, 0, "fence_agent.set",
 		&fence_agent_body },
-	{ "DELETE", "/hosts/{host}/fence-agent", fence_agent_clear, ROLE_ADMIN, 0, 0, 0, "fence_agent.clear" },
+	{ "DELETE", "/hosts/{host}/fence-agent", fence_agent_clear, ROLE_ADMIN, 0, 0, 0,
+		"fence_agent.clear" },
 	{ "GET", "/hosts/{host}/power", host_power_show, ROLE_ADMIN, 0, 0, 0, "host.power_show" },
 	{ "POST", "/hosts/{host}/power", host_power, ROLE_ADMIN, 0, 0, 0, "host.power", &host_power_body },
 	{ "GET", "/hosts/{host}/evacuation", host_evacuation_show, ROLE_ADMIN, 0, 0, 0,
@@ -283,7 +285,8 @@ static const struct api_route routes[] = {
 	{ "POST", "/months/{month}/close", month_close, ROLE_ADMIN, 0, 0, ROUTE_NO_BODY, "month.close" },
 	{ "GET", "/months/{month}/verify", month_verify, ROLE_ADMIN, 0, 0, ROUTE_OWN, "month.verify" },
 	{ "GET", "/budgets", budget_list, ROLE_READER, 0, 0, 0, "budget.list" },
-	{ "POST", "/budgets", budget_create, ROLE_MEMBER, 0, 0, ROUTE_GROWS, "budget.create", &budget_create_body },
+	{ "POST", "/budgets", budget_create, ROLE_MEMBER, 0, 0, ROUTE_GROWS, "budget.create",
+		&budget_create_body },
 	{ "GET", "/budgets/{budget}", budget_show, ROLE_READER, 0, 0, 0, "budget.show" },
 	{ "PATCH", "/budgets/{budget}", budget_change, ROLE_MEMBER, 0, 0, 0, "budget.change",
 		&budget_change_body },
