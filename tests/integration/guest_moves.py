@@ -84,7 +84,7 @@ def has(text, cpus, disk_gib):
 
 
 def enabled(g, host, on):
-    g.cloud.ctl("host", "enable" if on else "drain", host)
+    g.cloud.ctl("host", "enable" if on else "disable", host)
 
 
 def resized(cloud, g):

@@ -149,6 +149,26 @@ def undefined(cloud, i):
     virsh(cloud, "undefine", i)
 
 
+def emptied(cloud, i):
+    """The host is drained: a guest that runs goes on on the other one, without a start; one that is off goes, too."""
+    off = create(cloud, "off")
+    act(cloud, off, "os-stop")
+    act(cloud, i, "os-start")
+    becomes(cloud, off, "SHUTOFF")
+    becomes(cloud, i, "ACTIVE")
+    cloud.ctl("host", "enable", "host2")
+    cloud.ctl("host", "drain", "host1", "--wait")
+    assert not virsh(cloud, "list", "--all", "--uuid").split(), "something is left"
+    there = cloud.host("exec", 2, "virsh", "-q", "-c", "qemu:///system", "list", "--uuid").split()
+    assert there == [i], there
+    assert server(cloud, i)["status"] == "ACTIVE" and server(cloud, off)["status"] == "SHUTOFF"
+    actions = cloud.request("admin", "GET", "/compute/v2.1/servers/%s/os-instance-actions" % i).json["instanceActions"]
+    assert actions[0]["action"] == "live-migration", actions
+    assert cloud.request("tenant", "DELETE", "/compute/v2.1/servers/" + off).status == 204
+    cloud.ctl("host", "enable", "host1")
+    cloud.ctl("host", "disable", "host2")
+
+
 def not_ours(cloud, ours):
     """A domain and a volume of somebody else's in the same libvirtd stay, through restart, check and deletes."""
     with tempfile.NamedTemporaryFile("w", suffix=".xml", dir=os.path.join(cloud.dir, "host1")) as f:
@@ -187,10 +207,11 @@ def main():
         # an image without a system in it; devcloud takes any that it is given
         os.environ["CLOUDD_GUEST_IMAGE"] = os.path.join(d, "empty.qcow2")
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", os.environ["CLOUDD_GUEST_IMAGE"], "1M"], check=True)
-        with Cloud(driver="qemu", hosts=1, settings=["hosts.retry_max_ms=1000", "hosts.stop_timeout_s=2"]) as cloud:
+        with Cloud(driver="qemu", hosts=2, settings=["hosts.retry_max_ms=1000", "hosts.stop_timeout_s=2"]) as cloud:
+            cloud.ctl("host", "disable", "host2")  # but for one test
             cloud.image = cloud.request("tenant", "GET", "/image/v2/images").json["images"][0]["id"]
             i = create(cloud, "one")
-            for test, arg in ((daemon_dies, i), (libvirtd_dies, i), (guest_ends, i), (ends_unseen, i), (undefined, i)):
+            for test, arg in ((daemon_dies, i), (libvirtd_dies, i), (guest_ends, i), (ends_unseen, i), (undefined, i), (emptied, i)):
                 began = time.monotonic()
                 test(cloud, arg)
                 check(cloud)
