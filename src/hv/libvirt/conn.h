@@ -159,6 +159,8 @@ int lv_console_prepare(struct hv_conn *c, const char *uuid, struct error *err);
 void lv_console_names(const char *uuid, char name[HV_VOLUME_NAME], char piece[HV_VOLUME_NAME]);
 char *lv_console_path(const struct host_facts *facts, const char *uuid);
 int lv_console_remove(struct hv_conn *c, const char *uuid, struct error *err);
+/* What a live move that was cut off has left of its proof that two pools are two. */
+int lv_move_forget(struct hv_conn *c, const char *uuid, struct error *err);
 
 /* A lifecycle event's meaning. False: it says nothing of the power. */
 bool lv_event_power(int event, int detail, enum hv_power *out);

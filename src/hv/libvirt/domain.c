@@ -367,7 +367,7 @@ int lv_domain_remove(struct hv_conn *c, const char *uuid, struct error *err)
 		if (undefine(dom) < 0 && conn_last() != VIR_ERR_NO_DOMAIN)
 			return conn_fail(c, "remove the server", err);
 	}
-	return lv_console_remove(c, uuid, err);
+	return lv_console_remove(c, uuid, err) || lv_move_forget(c, uuid, err) ? -1 : 0;
 }
 
 /* --- looking -------------------------------------------------------------------------------------------- */

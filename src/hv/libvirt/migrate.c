@@ -32,6 +32,11 @@ struct trip {
 	struct buf live, kept; /* its definitions for the other host */
 };
 
+static void apart_name(const char *uuid, char out[HV_VOLUME_NAME])
+{
+	snprintf(out, HV_VOLUME_NAME, "%.36s-move.ok", uuid);
+}
+
 /* A file that is made on one side must not be there on the other: else both share a directory, and a disk
  * "copied" would be the disk itself, and one removed here would be gone there. */
 static int prove_apart(struct trip *t, virStoragePoolPtr here, virStoragePoolPtr there, struct error *err)
@@ -41,7 +46,7 @@ static int prove_apart(struct trip *t, virStoragePoolPtr here, virStoragePoolPtr
 	char name[HV_VOLUME_NAME];
 	int rc = 0;
 
-	snprintf(name, sizeof name, "%.36s-move.ok", t->uuid);
+	apart_name(t->uuid, name);
 	volume_xml(&xml, &(struct volume_spec) { .name = name, .format = "raw", .capacity = 1 });
 	if (volume_delete(t->from, here, name, err) < 0 || volume_delete(t->to, there, name, err) < 0)
 		return -1;
@@ -55,6 +60,19 @@ static int prove_apart(struct trip *t, virStoragePoolPtr here, virStoragePoolPtr
 	}
 	virStorageVolDelete(b, 0);
 	return rc;
+}
+
+int lv_move_forget(struct hv_conn *c, const char *uuid, struct error *err)
+{
+	CLEANUP(pool_free) virStoragePoolPtr pool = NULL;
+	char name[HV_VOLUME_NAME];
+
+	if (c->link->test)
+		return 0;
+	if (!(pool = volume_pool(c, err)))
+		return -1;
+	apart_name(uuid, name);
+	return volume_delete(c, pool, name, err);
 }
 
 static int copy_bytes(struct trip *t, const char *from, const char *to, struct error *err)
