@@ -81,8 +81,12 @@ static bool is_write(const struct api_call *c)
 static void log_call(const struct api_call *c)
 {
 	char status[12], us[24];
-	int level = c->status >= 500 && c->error.code ? LOG_WARNING : c->http->method <= HTTP_HEAD ? LOG_DEBUG : LOG_INFO;
+	/* of those that are turned away there may be a great many: they are counted */
+	bool quiet = c->http->method <= HTTP_HEAD || c->error.code == ERR_BUSY;
+	int level = quiet ? LOG_DEBUG : LOG_INFO;
 
+	if (c->status >= 500 && c->error.code && c->error.code != ERR_BUSY)
+		level = LOG_WARNING;
 	if (!log_enabled(level))
 		return;
 	snprintf(status, sizeof status, "%d", c->status);

@@ -43,7 +43,7 @@ struct conn {
 	enum conn_phase phase;
 
 	bool running;   /* inside conn_run: handlers' calls only leave their result */
-	bool shed;      /* its owner's line was too long when it came: it is to be turned away */
+	uint8_t shed;   /* its owner's line was too long when it came: it is to be turned away, so */
 	bool moved;     /* the request is not of the owner whose turn it is */
 	bool poll_open; /* the uv handle is not closed yet */
 	bool readable;  /* the socket may have bytes */

@@ -84,17 +84,22 @@ void turns_go(struct http_server *s, struct conn *c)
 	s->direct_us += run(s, c, fair_class_ref(c->owner), at_us) - at_us;
 }
 
-static bool line_full(const struct http_server *s, const struct fair_class *owner)
+/* Would one more wait too long? Behind how many of its own, or of all? */
+static enum http_admission judge(const struct http_server *s, const struct fair_class *owner)
 {
 	if (owner == s->first || owner->n < FEW)
-		return false;
-	return owner->n >= s->limits.waiting || fair_wait_us(owner) > (int64_t)s->limits.wait_ms * 1000;
+		return HTTP_FINE;
+	if (owner->n >= s->limits.waiting)
+		return HTTP_EXCESS;
+	if (fair_wait_us(owner) <= (int64_t)s->limits.wait_ms * 1000)
+		return HTTP_FINE;
+	return fair_above_share(&s->line, owner) ? HTTP_EXCESS : HTTP_OVERLOAD;
 }
 
 void turns_line_up(struct http_server *s, struct conn *c)
 {
 	/* between requests alone: what has been begun is done */
-	c->shed = c->phase == CONN_HEAD && line_full(s, c->owner);
+	c->shed = c->phase == CONN_HEAD ? judge(s, c->owner) : HTTP_FINE;
 	fair_push(&s->line, c->shed ? s->excess : c->owner, &c->turn);
 	server_wake(s);
 }
@@ -154,32 +159,28 @@ static unsigned retry_s(const struct fair_class *owner)
 	return s < 1 ? 1 : s > RETRY_MAX_S ? RETRY_MAX_S : (unsigned)s;
 }
 
-static enum http_admission turn_away(struct http_server *s, bool excess)
+static enum http_admission count(struct http_server *s, enum http_admission a)
 {
-	if (excess)
-		s->stats.turned_excess++;
-	else
-		s->stats.turned_overload++;
-	return excess ? HTTP_EXCESS : HTTP_OVERLOAD;
+	s->stats.turned_excess += a == HTTP_EXCESS;
+	s->stats.turned_overload += a == HTTP_OVERLOAD;
+	return a;
 }
 
 enum http_admission http_admit(struct http_request *r, uint64_t key, bool collects, unsigned *out_retry_s)
 {
 	struct conn *c = CONTAINER_OF(r, struct conn, req);
 	struct http_server *s = c->server;
-	bool shed = c->shed;
+	enum http_admission a = (enum http_admission)c->shed;
 
-	c->shed = false;
+	c->shed = HTTP_FINE;
 	if (c->owner->key != key) {
 		fair_class_put(&s->line, c->owner);
 		c->owner = owner_get(s, key);
 		c->moved = true;
-		shed = line_full(s, c->owner);
+		a = judge(s, c->owner);
 	}
 	*out_retry_s = retry_s(c->owner);
-	if (shed)
-		return turn_away(s, fair_above_share(&s->line, c->owner));
-	if (collects && !body_reserve(s, c))
-		return turn_away(s, c->owner->held > s->limits.bodies / BODIES_SHARE / 2);
-	return HTTP_FINE;
+	if (a == HTTP_FINE && collects && !body_reserve(s, c))
+		a = c->owner->held > s->limits.bodies / BODIES_SHARE / 2 ? HTTP_EXCESS : HTTP_OVERLOAD;
+	return count(s, a);
 }
