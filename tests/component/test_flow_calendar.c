@@ -516,6 +516,38 @@ static void test_reset(void **state)
 	finish(&c);
 }
 
+static bool resets_hang(struct cloud *c, void *arg)
+{
+	return sim_hanging(c->worlds[0]) == *(unsigned *)arg;
+}
+
+/* The same where a flow does it: who waits is placed when as many as it wants are clean, by one decision. */
+static void test_reset_by_flow(void **state)
+{
+	struct cloud c = { .flow.gpu_reset = GPU_RESET_AUTO };
+	struct want a = { 0 }, w = { 0 };
+	unsigned four = 4; /* calls at once to a host */
+
+	(void)state;
+	make(&c, 1);
+	create_on(&c, &a, SPOT(8), NULL);
+	sim_fault(c.worlds[0], SIM_DEVICE_RESET, 1, 8, SIM_HANG);
+	create(&c, &w, GPUS(8), NULL);
+	cloud_until(&c, resets_hang, &four);
+	expect_waiting(&c, w.uid[0]);
+	cloud_clean(&c);
+	sim_faults_clear(c.worlds[0]);
+	sim_release(c.worlds[0]);
+	cloud_until_server(&c, w.uid[0], VM_ACTIVE);
+	/* that it waits, and where it is */
+	assert_int_equal(
+		cloud_count(&c, "SELECT count(*) FROM audit x JOIN server s ON s.uid = x.target WHERE "
+				"x.action = 'placement.choose' AND s.vm_state = 'active'"),
+		2);
+	assert_int_equal(cloud_count(&c, "SELECT count(*) FROM custody_record WHERE result = 'clean'"), 8);
+	finish(&c);
+}
+
 static int do_down(struct cloud *c, struct db *db, void *arg, struct error *err)
 {
 	const struct host_proof word = { .proof = "operator" };
@@ -1059,6 +1091,7 @@ int main(void)
 		cmocka_unit_test(test_not_kept),
 		cmocka_unit_test(test_states),
 		cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_reset_by_flow),
 		cmocka_unit_test(test_host_dies),
 		cmocka_unit_test(test_unshelve),
 		cmocka_unit_test(test_resize),
