@@ -11,7 +11,7 @@ enum { AT_FIRST, AT_FRESH, AT_STANDING, AT_NONE };
 enum {
 	FRESH_RUN = 16,      /* items of fresh classes, to one of those that stand */
 	MEAN_OF = 16,        /* means follow a sixteenth of each new value */
-	DEBT_SHARES = 1000,  /* most rounds that a class has to let pass */
+	DEBT_SHARES = 100,   /* most rounds that a class has to let pass */
 	SHARED_US = 2000000, /* what is `lately` */
 };
 
