@@ -160,12 +160,12 @@ void fate_main(void *arg)
 		snprintf(world, sizeof world, "host%d", host + 1);
 		if (chance(500))
 			sim_release(world);
+		if (chance(run->profile.scarce))
+			strike_controller();
 		if (!chance(run->profile.chaos))
 			continue;
 		if (chance(run->profile.clock)) {
 			step_clock();
-		} else if (chance(run->profile.scarce)) {
-			strike_controller();
 		} else if (!run->profile.strict && chance(400)) {
 			strike_guest(world);
 		} else if (chance(100)) {

@@ -21,12 +21,12 @@ cmake -S "$work/tree" -B "$work/build" -G Ninja -DCMAKE_C_COMPILER_LAUNCHER="$(c
 found=0 missed=0
 for patch in "$@"; do
 	name=$(basename "$patch" .patch)
-	patch -s -p1 -d "$work/tree" <"$patch"
+	patch -s -p1 -d "$work/tree" <"$patch" || { echo "$name: the patch does not apply any more"; exit 2; }
 	ninja -C "$work/build" simulate >"$work/log" 2>&1 || { cat "$work/log"; exit 2; }
 	result=
 	for ((at = 1; at <= seeds; at += 50)); do
 		if ! "$work/build/tests/sim/simulate" --seeds 50 --from "$at" --jobs "$(nproc)" >"$work/out" 2>&1; then
-			result=$(grep -m1 -A1 '^seed ' "$work/out" | tr '\n' ' ' || true)
+			result=$(grep -E -A1 '^seed [0-9]+: a violation' "$work/out" | paste -sd ' ' | sed 's/ -- /\n/g' | sort -t' ' -k2n | head -1 || true)
 			break
 		fi
 	done
@@ -42,4 +42,5 @@ done
 echo "mutants $# bugs"
 echo "mutants_found $found bugs"
 echo "mutants_missed $missed bugs"
+echo "mutants_time $SECONDS s"
 [ $missed = 0 ]

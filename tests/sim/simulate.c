@@ -395,7 +395,7 @@ static void draw_profile(void)
 	p->confirms = chance(250);
 	p->unclean = chance(150);
 	p->lives = 1 + dice(5);
-	p->requests = 12 + dice(40);
+	p->requests = 8 + dice(30);
 	if (chance(700)) {
 		unsigned rate = 1 + dice(40);
 
@@ -407,7 +407,7 @@ static void draw_profile(void)
 	p->request_twice = chance(500) ? dice(300) : 0;
 	p->chaos = chance(700) ? dice(600) : 0;
 	p->clock = chance(300) ? 200 : 0;
-	p->scarce = chance(200) ? 200 : 0;
+	p->scarce = chance(250) ? 60 : 0;
 }
 
 static void draw_death(void)
