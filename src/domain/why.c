@@ -274,7 +274,8 @@ static const struct why_cause causes[] = {
 		"what "
 		"runs there stays as it was last seen.",
 		"The server's host cannot be heard now: what is shown was seen last {seen}.",
-		{ "cloudctl host refresh {host}", "cloudctl host show {host}" } },
+		{ "cloudctl host refresh {host}", "cloudctl host show {host}",
+			"cloudctl host down {host} --confirm-dead" } },
 	{ "host-unsteady", WHY_HOST, host_unsteady,
 		"The connection of host {host} comes and goes, and stands since {since}: no new servers "
 		"until it has "

@@ -145,11 +145,18 @@ struct host_link {                /* what memory knows of a host's connection */
 	const char *source;
 	int64_t known_us;
 	bool fencing; /* its power is being cut: nothing is sent to it */
+	bool is_connected;
 };
 /* The hosts that are heard, by id in order, as flow_host_link has them: for threads, which may not ask it. In
  * the arena. */
 const int64_t *flow_hosts_heard(struct flow_engine *e, struct arena *a, size_t *out_n);
 bool flow_host_link(struct flow_engine *e, int64_t host_id, struct host_link *out);
+/* Of one whose row does not say that it is down. The link hears of a word that was taken back a moment later.
+ */
+static inline bool host_link_is_up(const struct host_link *l)
+{
+	return l->known == EVIDENCE_CONNECTED || (l->known == EVIDENCE_DOWN && l->is_connected);
+}
 
 /* An image was deleted: its copies on the hosts go when no server there needs them (inside a unit). */
 int flow_image_deleted(struct flow_engine *e, struct db *db, int64_t image_id, struct error *err);

@@ -261,6 +261,7 @@ bool flow_host_link(struct flow_engine *e, int64_t host_id, struct host_link *ou
 	out->source = v.source;
 	out->known_us = v.state == l->known.told ? l->known.told_us : l->since_us;
 	out->fencing = l->held;
+	out->is_connected = l->state == LINK_CONNECTED;
 	for (int i = 0; i < LINK_LANES; i++) {
 		out->queued += l->slots[i].line.n;
 		out->running += l->slots[i].running;
@@ -298,7 +299,7 @@ const int64_t *flow_hosts_heard(struct flow_engine *e, struct arena *a, size_t *
 		int64_t id = e->links.entries[i].key;
 
 		if (e->links.entries[i].value != MAP_NONE && flow_host_link(e, id, &link) &&
-			link.known == EVIDENCE_CONNECTED)
+			host_link_is_up(&link))
 			ids[n++] = id;
 	}
 	qsort(ids, n, sizeof *ids, by_id);

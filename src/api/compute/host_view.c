@@ -12,7 +12,7 @@ bool host_is_up(const struct api_call *c, const struct host_row *h, int64_t *out
 
 	if (out_seen_us)
 		*out_seen_us = known ? link.seen_us : 0;
-	return known && !h->forced_down && link.known == EVIDENCE_CONNECTED;
+	return known && !h->forced_down && host_link_is_up(&link);
 }
 
 bool host_is_enabled(const struct host_row *h)

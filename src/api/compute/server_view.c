@@ -258,7 +258,7 @@ static bool is_heard(const struct api_call *c, int64_t host_id)
 
 	if (c->away)
 		return bsearch(&host_id, c->hosts_heard, c->hosts_heard_n, sizeof host_id, by_id) != NULL;
-	return flow_host_link(c->api->flows, host_id, &link) && link.known == EVIDENCE_CONNECTED;
+	return flow_host_link(c->api->flows, host_id, &link) && host_link_is_up(&link);
 }
 
 /* What is known of the host's control plane; "" on no host. */
