@@ -86,7 +86,7 @@ static void take(struct run *r, const char *text, size_t n)
 		if (*text == '\n')
 			line_end(r);
 		else if (r->n < PROGRAM_LINE - 1)
-			r->line[r->n++] = *text >= ' ' && *text < 0x7f ? *text : '?';
+			r->line[r->n++] = (char)(*text >= ' ' && *text < 0x7f ? *text : '?');
 	}
 }
 

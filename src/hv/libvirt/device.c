@@ -92,8 +92,8 @@ static int find_user(struct hv_conn *c, const char *address, char out[UUID_TEXT]
 int lv_device_look(struct hv_conn *c, const char *address, struct hv_device_seen *out, struct error *err)
 {
 	CLEANUP(node_free) virNodeDevicePtr dev = NULL;
-	struct hv_device_seen seen;
-	struct pci pci;
+	struct hv_device_seen seen = { .user = "" };
+	struct pci pci = { .class = 0 };
 
 	if (find(c, address, &dev, &pci, err) || find_user(c, address, seen.user, err))
 		return -1;
@@ -130,7 +130,7 @@ int lv_device_reset(struct hv_conn *c, const char *address, struct error *err)
 {
 	CLEANUP(node_free) virNodeDevicePtr dev = NULL;
 	char user[UUID_TEXT];
-	struct pci pci;
+	struct pci pci = { .class = 0 };
 
 	if (find(c, address, &dev, &pci, err) || find_user(c, address, user, err))
 		return -1;
