@@ -29,12 +29,15 @@ bool memory_low(void)
 
 void memory_regain(void)
 {
-	void *p;
+	void *p, *q;
 
-	if (!memory_low() || !(p = malloc(reserve.n)))
+	if (!memory_low() ||
+		!(p = malloc(2 * reserve.n))) /* with as much beside it, or it would soon go again */
 		return;
+	if (!(q = realloc(p, reserve.n)))
+		q = p;
 	atomic_store(&reserve.low, false);
-	free(atomic_exchange(&reserve.held, p));
+	free(atomic_exchange(&reserve.held, q));
 }
 
 /* True: the reserve was there and is given back, so that it may go now. */
