@@ -538,6 +538,16 @@ static void sync_finish(struct tick_unit *u, enum tick_outcome outcome, const st
 	free(y);
 }
 
+/* Once the rows are on disk. */
+static void tasks_later(struct flow_engine *e)
+{
+	struct sync *y = xcalloc(1, sizeof *y);
+
+	*y = (struct sync) { .unit = { .run = sync_run, .finish = sync_finish }, .e = e };
+	e->refs++;
+	tick_submit(e->cfg.tick, &y->unit);
+}
+
 int flow_fence_begin(struct flow_engine *e, struct db *db, const struct host_row *h,
 	const struct fence_want *want, int64_t *out_id, struct error *err)
 {
@@ -557,7 +567,6 @@ int flow_fence_begin(struct flow_engine *e, struct db *db, const struct host_row
 		.last_error = "",
 		.created_us = engine_now(e) };
 	int rc = store_fence_agent_get(db, &a, h->id, &agent, err);
-	struct sync *y;
 
 	if (rc < 0)
 		return -1;
@@ -574,10 +583,7 @@ int flow_fence_begin(struct flow_engine *e, struct db *db, const struct host_row
 		(str_eq(want->verb, "off") && tell(e, db, &t, "host.fencing", "host.fencing", err)))
 		return -1;
 	*out_id = t.id;
-	y = xcalloc(1, sizeof *y);
-	*y = (struct sync) { .unit = { .run = sync_run, .finish = sync_finish }, .e = e };
-	e->refs++;
-	tick_submit(e->cfg.tick, &y->unit);
+	tasks_later(e);
 	return 0;
 }
 
