@@ -27,7 +27,8 @@ json_t *bind_parse(const char *text, size_t n, struct error *err)
 	json_t *v = json_loadb(text, n, JSON_REJECT_DUPLICATES, &je);
 
 	if (!v && json_error_code(&je) == json_error_out_of_memory) {
-		error_set(err, ERR_UNAVAILABLE, "There is no memory for this body now: try again a little later.");
+		error_set(err, ERR_UNAVAILABLE,
+			"There is no memory for this body now: try again a little later.");
 		return NULL;
 	}
 	if (!v) {
