@@ -267,6 +267,10 @@ const struct config_key config_keys[] = {
 	INT("compute", preempt_wait_s, "1800", 10, 86400, false,
 		"how long a server waits for those that have to leave for it; then it goes elsewhere or "
 		"fails"),
+	INT("compute", moves_per_target, "2", 1, 1000, false,
+		"how many servers drains of hosts move to one host at once"),
+	INT("compute", moves_at_once, "16", 1, 10000, false,
+		"how many moves may be under way in the cloud for a drain to begin another"),
 	INT("compute", decisions_keep_days, "30", 1, 36500, false,
 		"how long it is kept what placement was asked and answered"),
 	INT("compute", shelved_offload_s, "0", -1, 31536000, false,

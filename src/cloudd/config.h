@@ -42,7 +42,7 @@ struct config {
 	bool force_config_drive;
 	const char *keypair_type;
 	int64_t shelved_offload_s, resize_confirm_s, preempt_notice_s, preempt_lead_s, preempt_wait_s,
-		decisions_keep_days;
+		moves_per_target, moves_at_once, decisions_keep_days;
 	bool resize_to_same_host;
 	const char *gpu_reset, *gpu_verify_command;
 	int64_t gpu_verify_timeout_s;

@@ -380,6 +380,8 @@ static int start_flows(struct daemon *d, struct error *err)
 		.preempt_notice_s = c->preempt_notice_s,
 		.preempt_lead_s = c->preempt_lead_s,
 		.preempt_wait_s = c->preempt_wait_s,
+		.moves_per_target = c->moves_per_target,
+		.moves_at_once = c->moves_at_once,
 		.shelved_offload_s = c->shelved_offload_s,
 		.resize_elsewhere = !c->resize_to_same_host,
 		.gpu_reset = (enum flow_gpu_reset)config_gpu_reset(c->gpu_reset),
