@@ -60,9 +60,10 @@ int audit_insert(struct api_call *c, struct db *db, const char *reason, struct e
 void audit_lost(struct api *api, const char *request_id, const struct error *why)
 {
 	resources_hint(api->resources);
-	/* while the database takes no writes, which is told of once, their number is written down when it does */
-	log_event(tick_trouble(api->tick) ? LOG_INFO : LOG_ERR, "audit record lost", "request_id", request_id, "error",
-		why->msg, "detail", why->detail, NULL);
+	/* while the database takes no writes, which is told of once, their number is written down when it
+	 * does */
+	log_event(tick_trouble(api->tick) ? LOG_INFO : LOG_ERR, "audit record lost", "request_id", request_id,
+		"error", why->msg, "detail", why->detail, NULL);
 	housekeeping_unstored(api);
 }
 

@@ -12,8 +12,8 @@
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 #define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
-/* Memory that must be had: when there is none the reserve goes (memory.h), then we abort (systemd restarts us,
- * flows resume). Owned by the caller: free(). */
+/* Memory that must be had: when there is none the reserve goes (memory.h), then we abort (systemd restarts
+ * us, flows resume). Owned by the caller: free(). */
 void *xmalloc(size_t n);
 void *xcalloc(size_t n, size_t size);
 void *xrealloc(void *p, size_t n);

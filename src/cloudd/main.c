@@ -224,7 +224,8 @@ static unsigned connections_most(unsigned wanted)
 	if (wanted <= rl.rlim_cur - others)
 		return wanted;
 	snprintf(text, sizeof text, "%llu", (unsigned long long)(rl.rlim_cur - others));
-	log_event(LOG_WARNING, "the limit of descriptors (LimitNOFILE) allows fewer connections than connections_max",
+	log_event(LOG_WARNING,
+		"the limit of descriptors (LimitNOFILE) allows fewer connections than connections_max",
 		"connections", text, NULL);
 	return (unsigned)(rl.rlim_cur - others);
 }
@@ -554,10 +555,12 @@ static int open_state(struct daemon *d, struct error *err)
 	struct store_config sc = {
 		.path = c->database, .clock = &clock_system, .reading = on_reading, .reading_ctx = d
 	};
-	struct tick_config tc = {
-		.loop = &d->loop, .units_max = 512, .linger_ms = LINGER_MS, .busy_ms = BUSY_MS,
-		.fatal = on_fatal, .fatal_ctx = d
-	};
+	struct tick_config tc = { .loop = &d->loop,
+		.units_max = 512,
+		.linger_ms = LINGER_MS,
+		.busy_ms = BUSY_MS,
+		.fatal = on_fatal,
+		.fatal_ctx = d };
 	struct tick_member member = store_member();
 
 	if (make_dir(c->state_dir, 0700, err) < 0 || make_dir(c->image_dir, 0700, err) < 0)

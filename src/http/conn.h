@@ -39,7 +39,7 @@ struct conn {
 	uint64_t idle_since;      /* uv_now when it did, or came */
 	struct fair_item turn;    /* in line for its turn */
 	struct fair_class *owner; /* in whose line it stands: the peer's, later the last request's */
-	SSL *ssl; /* NULL: a unix socket */
+	SSL *ssl;                 /* NULL: a unix socket */
 	enum conn_phase phase;
 
 	bool running;   /* inside conn_run: handlers' calls only leave their result */
@@ -102,16 +102,16 @@ struct http_server {
 	struct http_handler handler;
 	struct listener *listeners;
 	struct conn *conns, *last;
-	unsigned most; /* open at once, since memory was given back */
+	unsigned most;                     /* open at once, since memory was given back */
 	struct fair line;                  /* connections that have something to do */
 	struct fair_class *first, *excess; /* of the unix socket; of those that are turned away */
 	uint64_t direct_ms;                /* the turn of the loop in which */
 	int64_t direct_us;                 /* so much was done without standing in line */
 	size_t bodies;                     /* bytes of bodies that are being collected or answered */
-	uv_timer_t timer; /* one for all deadlines */
-	uv_idle_t idle;   /* runs while anybody stands in line */
-	unsigned handles; /* uv handles not yet closed */
-	unsigned memory;  /* connections not yet freed: open ones, and requests whose peer has left */
+	uv_timer_t timer;                  /* one for all deadlines */
+	uv_idle_t idle;                    /* runs while anybody stands in line */
+	unsigned handles;                  /* uv handles not yet closed */
+	unsigned memory; /* connections not yet freed: open ones, and requests whose peer has left */
 	bool timer_on, starved, draining, done_due, destroyed;
 	void (*done)(void *ctx);
 	void *done_ctx;

@@ -88,11 +88,11 @@ struct http_handler {
 
 void http_body_resume(struct http_request *r);
 
-/* Fair shares: connections with something to do stand in the line of their last request's owner (at first: of the
- * peer), and the lines are served in turn, by the time that their requests take. `begin` tells the owner by
- * http_admit; HTTP_OWNER_FIRST is served before all others and never turned away. When the answer is not HTTP_FINE
- * the request is to be refused at once; *out_retry_s: when it is worth to try again. collects: the body is to be
- * held in memory, where there is only so much room for them. */
+/* Fair shares: connections with something to do stand in the line of their last request's owner (at first: of
+ * the peer), and the lines are served in turn, by the time that their requests take. `begin` tells the owner
+ * by http_admit; HTTP_OWNER_FIRST is served before all others and never turned away. When the answer is not
+ * HTTP_FINE the request is to be refused at once; *out_retry_s: when it is worth to try again. collects: the
+ * body is to be held in memory, where there is only so much room for them. */
 enum { HTTP_OWNER_FIRST = 0 };
 enum http_admission {
 	HTTP_FINE,
@@ -121,7 +121,8 @@ struct http_limits {
 	size_t headers;        /* all header bytes (431) */
 	unsigned header_count; /* (431) */
 	size_t body;           /* collected bodies (413) */
-	unsigned connections;  /* accepted at once; more take the place of idle ones, or wait in the listen queue */
+	unsigned connections;  /* accepted at once; more take the place of idle ones, or wait in the listen
+				  queue */
 	unsigned header_ms; /* from the first byte to the end of the headers (408), also the TLS handshake */
 	unsigned idle_ms;   /* keep-alive without a request */
 	unsigned body_ms;   /* a body (or a reader of our response) must move at least min_rate bytes/s over
@@ -162,8 +163,8 @@ void http_server_destroy(struct http_server *s);
 struct http_stats {
 	uint64_t accepted, requests, responses_by_class[6], bytes_in, bytes_out;
 	unsigned open;
-	uint64_t evicted; /* idle ones that made room for new ones */
-	uint64_t starved; /* times that no descriptor was left for a new one */
+	uint64_t evicted;         /* idle ones that made room for new ones */
+	uint64_t starved;         /* times that no descriptor was left for a new one */
 	unsigned waiting, owners; /* connections in line, and of how many owners */
 	uint64_t bodies;          /* bytes of collected bodies */
 	uint64_t turned_excess, turned_overload;

@@ -77,8 +77,8 @@ void server_wake(struct http_server *s)
 
 /* --- time --- */
 
-/* What many connections took is in pieces all over the heap once they are gone, and malloc gives back the end of it
- * alone. */
+/* What many connections took is in pieces all over the heap once they are gone, and malloc gives back the end
+ * of it alone. */
 static void give_memory_back(struct http_server *s)
 {
 	if (s->most < s->stats.open)

@@ -87,7 +87,8 @@ static int configure(struct store *s, const struct store_config *config, struct 
 	const char *sync = config->no_sync ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL";
 	char mode[16] = "";
 
-	sqlite3_busy_timeout(s->rw.h, START_BUSY_MS); /* an operator's shell that writes, against the advice */
+	sqlite3_busy_timeout(
+		s->rw.h, START_BUSY_MS); /* an operator's shell that writes, against the advice */
 	if (text_query(&s->rw, "PRAGMA journal_mode = WAL", mode, sizeof mode, err))
 		return -1;
 	if (!str_eq(mode, "wal"))
