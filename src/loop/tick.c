@@ -23,7 +23,7 @@ enum {
 	SHARE_US = 250,   /* what an owner's units may take in a round */
 	HOUSE_SHARES = 4, /* and the house's own, most of which are steps of flows */
 	SLICE_US = 500,   /* of a turn of the loop, when several owners have units; */
-	SLICE_ALONE_US = 2000,
+	SLICE_ALONE_US = 10000,
 	BATCH_US = 3000, /* of a transaction, in all; */
 	BATCH_ALONE_US = 50000
 };
