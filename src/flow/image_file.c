@@ -19,9 +19,11 @@ _Static_assert((int)PIECE_BYTES >= (int)INSPECT_BYTES, "the start is looked at i
 
 static int failed(struct error *err, int number, const char *what, const char *path)
 {
-	error_set(err, ERR_INTERNAL,
-		number == ENOSPC || number == EDQUOT ? "there is no space left for images"
-						     : "the store of images cannot be used now");
+	bool full = number == ENOSPC || number == EDQUOT;
+
+	error_set(err, full ? ERR_NO_SPACE : ERR_INTERNAL,
+		full ? "The cloud's controller has no disk space left for images."
+		     : "the store of images cannot be used now");
 	return error_detail(err, "%s %.160s: %s", what, path, strerror(number));
 }
 

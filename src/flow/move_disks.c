@@ -40,13 +40,13 @@ void move_files_remove(const char *image_dir, const char *move_uid)
 		unlink(file_of(image_dir, move_uid, i, path)); /* what stays goes at the next start */
 }
 
-int move_fetch_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+static int fetch_all(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, const char *flat,
+	struct error *err)
 {
 	const struct server_facts *f = act->facts;
-	char path[PATH_MAX_BYTES], from[HV_VOLUME_NAME], flat[HV_VOLUME_NAME];
+	char path[PATH_MAX_BYTES], from[HV_VOLUME_NAME];
 	struct image_data data;
 
-	hv_server_volume(f->s.uid, HV_SNAPSHOT, flat);
 	for (size_t i = 0; i < ARRAY_LEN(moved); i++) {
 		if (!has(&f->s, i))
 			continue;
@@ -57,6 +57,22 @@ int move_fetch_act(struct act *act, const struct hv_driver *drv, struct hv_conn 
 			image_file_fetch(act, drv, conn, flat, file_of(f->image_dir, f->move->uid, i, path),
 				INT64_MAX, &data, err))
 			return -1;
+	}
+	return 0;
+}
+
+int move_fetch_act(struct act *act, const struct hv_driver *drv, struct hv_conn *conn, struct error *err)
+{
+	const struct server_facts *f = act->facts;
+	char flat[HV_VOLUME_NAME];
+	struct error ignored;
+
+	hv_server_volume(f->s.uid, HV_SNAPSHOT, flat);
+	if (fetch_all(act, drv, conn, flat, err)) {
+		/* who does not come back for it leaves nothing */
+		if (!flow_error_passes(err->code) && !act_abandoned(act, &ignored))
+			(void)drv->volume_remove(conn, flat, &ignored);
+		return -1;
 	}
 	return drv->volume_remove(conn, flat, err) ? -1 : FLOW_NEXT;
 }

@@ -41,17 +41,28 @@ static void empty_qcow2(struct buf *out, int64_t capacity)
 	free(p);
 }
 
+int hv_file_failed(struct error *err)
+{
+	int number = errno;
+
+	if (number == ENOSPC || number == EDQUOT)
+		error_set(err, ERR_NO_SPACE, "The cloud's controller has no disk space left.");
+	else
+		error_internal(err, "download");
+	return error_detail(err, "download: %s", strerror(number));
+}
+
 int hv_file_write(int fd, const struct buf *data, int64_t size, struct error *err)
 {
 	size_t done = 0;
 
 	if (ftruncate(fd, 0) < 0 || ftruncate(fd, size) < 0)
-		return error_internal(err, "download: %s", strerror(errno));
+		return hv_file_failed(err);
 	while (done < data->len) {
 		ssize_t n = pwrite(fd, data->data + done, data->len - done, (off_t)done);
 
 		if (n < 0 && errno != EINTR)
-			return error_internal(err, "download: %s", strerror(errno));
+			return hv_file_failed(err);
 		done += n > 0 ? (size_t)n : 0;
 	}
 	return 0;

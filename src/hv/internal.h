@@ -21,6 +21,8 @@ int hv_blank_read(
 	const char *name, int64_t capacity, int fd, int64_t max, int64_t *out_size, struct error *err);
 /* data, and a hole up to size, become fd's content. */
 int hv_file_write(int fd, const struct buf *data, int64_t size, struct error *err);
+/* A file of the controller's could not be written, as errno says; a full disk is ERR_NO_SPACE. */
+int hv_file_failed(struct error *err);
 int hv_too_large(int64_t max, struct error *err);
 
 /* Runs fn(arg) on the loop's thread, in the order of the calls; from any thread. False when there is no loop

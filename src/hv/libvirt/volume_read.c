@@ -19,7 +19,7 @@ static int write_all(int fd, const char *p, size_t n, int64_t at, struct error *
 		ssize_t k = pwrite(fd, p, n, (off_t)at);
 
 		if (k < 0 && errno != EINTR)
-			return error_internal(err, "download: %s", strerror(errno));
+			return hv_file_failed(err);
 		if (k > 0) {
 			p += k;
 			n -= (size_t)k;
@@ -69,7 +69,7 @@ static int download(
 	if ((int64_t)info.allocation > max)
 		return hv_too_large(max, err);
 	if (ftruncate(fd, 0) < 0)
-		return error_internal(err, "download: %s", strerror(errno));
+		return hv_file_failed(err);
 	if (!stream || virStorageVolDownload(vol, stream, 0, 0, VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM) < 0)
 		return conn_fail(c, "give a disk's content", err);
 	if (receive(c, stream, fd, max, &size, err) < 0) {
@@ -79,7 +79,7 @@ static int download(
 	if (virStreamFinish(stream) < 0)
 		return conn_fail(c, "give a disk's content", err);
 	if (ftruncate(fd, size) < 0)
-		return error_internal(err, "download: %s", strerror(errno));
+		return hv_file_failed(err);
 	*out_size = size;
 	return 0;
 }
