@@ -64,6 +64,9 @@ class Bed(Cloud):
             return super().__enter__()
         except BaseException:
             self.unmount()
+            if os.path.exists(os.path.join(self.dir, "devcloud.env")):
+                self.devcloud("down", self.dir)
+            shutil.rmtree(self.work, ignore_errors=True)
             raise
 
     def unmount(self):
