@@ -93,7 +93,7 @@ Complete
 openstack server delete --wait vm1
 openstack server list
 openstack usage show
-host1 nova up connected 0/
+host1 nova up connected connected 0/
 0 findings
 Done in [0-9]+ s
 the demo's cloud is gone
