@@ -115,7 +115,7 @@ struct api_config {
 	const char *import_hosts, *import_networks, *import_ca;
 	int64_t import_timeout_s, import_min_rate;
 	int64_t token_ttl_s;
-	unsigned list_max; /* page size limit: 1000 */
+	unsigned list_max;          /* page size limit: 1000 */
 	unsigned queue_wait_max_ms; /* who would wait longer is turned away */
 	bool force_config_drive;
 	bool ed25519_keypairs; /* of key pairs that are made here; else RSA */
@@ -158,7 +158,7 @@ struct api {
 	struct housekeeping *housekeeping;
 	struct metrics *metrics;
 	struct resources *resources; /* that may run short: api/resources.h */
-	struct consoles *consoles; /* remote ones: api/consoles.h */
+	struct consoles *consoles;   /* remote ones: api/consoles.h */
 	struct event_streams *event_streams;
 	struct webhooks *webhooks;
 	struct api_config config;
@@ -225,7 +225,7 @@ struct api_call {
 	struct tick_unit unit;
 	struct error error;
 	int64_t begun_us;
-	bool away;        /* the handler is on a thread: api/long_reads.h */
+	bool away;                  /* the handler is on a thread: api/long_reads.h */
 	const int64_t *hosts_heard; /* with it, for administrators */
 	size_t hosts_heard_n;
 	uint64_t owner;   /* in whose line it stands: api/admission.h */

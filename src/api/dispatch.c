@@ -320,7 +320,7 @@ void api_submit(struct api_call *c, api_handler *in_tick)
 static void run_now(struct api_call *c)
 {
 	bool own = c->route->flags & ROUTE_OWN; /* such a handler may have answered: the call is gone then */
-	bool is_long = c->route->flags & ROUTE_LONG;
+	bool is_long = (c->route->flags & ROUTE_LONG) && c->api->long_reads;
 	struct error err = { 0 };
 	int64_t begun_us;
 	int rc;

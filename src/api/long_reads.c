@@ -50,8 +50,7 @@ struct long_reads {
 	unsigned on_threads;
 };
 
-/* --- what is known to be short
- * -------------------------------------------------------------------------------- */
+/* ---- what is known to be short ---- */
 
 static struct cost *cost_of(struct long_reads *r, const struct api_call *c, uint64_t *out_key)
 {
@@ -78,8 +77,7 @@ static bool is_short(struct long_reads *r, const struct api_call *c)
 	return k->key == key && k->us < LONG_US;
 }
 
-/* --- on a thread
- * ------------------------------------------------------------------------------------------------ */
+/* ---- on a thread ---- */
 
 static void threads_count(struct long_reads *r, int change)
 {
@@ -114,8 +112,7 @@ static void run(struct work *w)
 	threads_count(r, -1);
 }
 
-/* --- on the loop
- * ------------------------------------------------------------------------------------------------ */
+/* ---- on the loop ---- */
 
 static void pump(struct long_reads *r);
 

@@ -231,7 +231,8 @@ struct fair_item *fair_pop(struct fair *f, struct fair_class **out_class)
 		item = c->items.next;
 		take(f, item);
 		c->taken++;
-		f->fresh_run = c->at == AT_FRESH ? f->fresh_run + 1 : 0;
+		if (c->at != AT_FIRST)
+			f->fresh_run = c->at == AT_FRESH ? f->fresh_run + 1 : 0;
 		*out_class = c; /* the item's reference is the caller's until the charge */
 		return item;
 	}

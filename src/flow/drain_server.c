@@ -343,8 +343,10 @@ static int consider(struct leaving *l, int64_t moving, struct error *err)
 			arena_printf(l->w->a, "it is busy%s%s", s->task ? ": " : "",
 				s->task ? task_state_text(s->task) : ""),
 			err);
+	if (s->tries >= TRIES_MAX && s->preemptible)
+		return made_to_leave(l, err);
 	if (s->tries >= TRIES_MAX)
-		return s->preemptible ? made_to_leave(l, err) : 0;
+		return str_eq(s->state, "stays") ? 0 : stays(l->w, s, "its moves failed", err);
 	if (!way->go)
 		return way->waits ? waits(l->w, s, way->why, err) : cannot(l, way->why, err);
 	if (s->due_us > l->w->now_us && !(s->for_room && l->w->room))

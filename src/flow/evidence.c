@@ -121,6 +121,8 @@ static int telling_run(struct tick_unit *u, struct error *err)
 		       : 0;
 }
 
+static void watch_on(struct flow_engine *e);
+
 /* Placement may be asked for a host by its memory of the row: so after a failure nothing was told. */
 static void telling_finish(struct tick_unit *u, enum tick_outcome outcome, const struct error *err)
 {
@@ -132,8 +134,10 @@ static void telling_finish(struct tick_unit *u, enum tick_outcome outcome, const
 		l->telling--;
 	if (l && outcome == TICK_DONE)
 		evidence_tell(l); /* it may have changed meanwhile */
-	else if (l)
-		str_copy(l->known.source, sizeof l->known.source, ""); /* the next change tells again */
+	else if (l) {             /* told again in a while */
+		str_copy(l->known.source, sizeof l->known.source, "");
+		watch_on(l->e);
+	}
 	free(t);
 }
 
@@ -156,7 +160,7 @@ static void watch(struct loop_timer *t);
 static bool is_watched(const struct link *l)
 {
 	if (l->state == LINK_CONNECTED)
-		return str_eq(l->known.source, "unsteady");
+		return str_eq(l->known.source, "unsteady") || !l->known.source[0];
 	return l->known.failed && l->known.told != EVIDENCE_DOWN &&
 	       (l->known.told != EVIDENCE_UNREACHABLE || l->e->cfg.fence_auto_after_s);
 }
@@ -341,6 +345,9 @@ int evidence_returned(struct flow_engine *e, struct db *db, const struct host_lo
 		return err->code == ERR_NOT_FOUND ? 0 : -1;
 	if (!h.forced_down && !h.comes_back)
 		return 0;
+	h.down_us = 0; /* it was heard: what proved it down proves nothing from here on */
+	if (h.forced_down && store_host_set_down(db, &h, err))
+		return -1;
 	if (store_server_powers(db, &a, look->host_id, NULL, &rows, &n, err))
 		return -1;
 	for (size_t i = 0; i < look->seen_n; i++) {

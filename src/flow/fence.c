@@ -208,14 +208,15 @@ static size_t verb_of(const char *verb)
 }
 
 /* A host that could be heard a moment ago and is said to be off: one of both is another machine. */
-static bool contradicts(const struct fence_attempt *t)
+static bool contradicts(const struct fence_attempt *t, bool first_reading)
 {
-	return t->answered && t->tries == 1 && str_eq(t->verb, "off") && str_eq(t->power, "off");
+	return t->answered && first_reading && str_eq(t->verb, "off") && str_eq(t->power, "off");
 }
 
 static void judge(struct fence_attempt *t, const struct ending *x, int64_t now_us)
 {
 	const char *wanted = verbs[verb_of(t->verb)].power;
+	bool first_reading = !t->power[0];
 
 	t->tries++;
 	if (x->was_read) {
@@ -223,7 +224,7 @@ static void judge(struct fence_attempt *t, const struct ending *x, int64_t now_u
 		t->power_us = now_us;
 	}
 	t->last_error = x->err.code ? x->err.msg : "";
-	if (contradicts(t)) {
+	if (contradicts(t, first_reading)) {
 		t->state = "failed";
 		t->last_error =
 			"the fence agent says that it is off, though it could be heard: is it the agent of "
@@ -282,6 +283,8 @@ static struct fence_task *task_find(struct fence_set *set, int64_t id)
 	return t;
 }
 
+enum { AUTO_AGAIN_S = 60, AUTO_HELD_S = 10, AUTO_COUNTS_S = 600 };
+
 static void task_remove(struct fence_set *set, struct fence_task *t)
 {
 	struct link *l = link_find(set->e, t->host_id);
@@ -291,8 +294,10 @@ static void task_remove(struct fence_set *set, struct fence_task *t)
 			*p = t->next;
 			break;
 		}
-	if (l && t->off)
+	if (l && t->off) { /* time to answer by itself, before it is held again */
+		l->known.auto_us = engine_mono(set->e) + (int64_t)AUTO_AGAIN_S * 1000000;
 		link_hold(l, false);
+	}
 	free(t);
 }
 
@@ -532,8 +537,8 @@ static void sync_finish(struct tick_unit *u, enum tick_outcome outcome, const st
 	struct sync *y = CONTAINER_OF(u, struct sync, unit);
 
 	(void)err;
-	if (outcome == TICK_DONE && !y->e->dead && y->e->started && !y->e->stopping)
-		tasks_load(y->e);
+	if (outcome != TICK_UNKNOWN && !y->e->dead && y->e->started && !y->e->stopping)
+		tasks_load(y->e); /* the rows are on disk since the tick before */
 	engine_unref(y->e);
 	free(y);
 }
@@ -588,8 +593,6 @@ int flow_fence_begin(struct flow_engine *e, struct db *db, const struct host_row
 }
 
 /* ---- by itself ---- */
-
-enum { AUTO_AGAIN_S = 60, AUTO_HELD_S = 10, AUTO_COUNTS_S = 600 };
 
 struct by_itself {
 	struct tick_unit unit;

@@ -119,7 +119,7 @@ static void set_out_finish(struct tick_unit *u, enum tick_outcome outcome, const
 	struct setting_out *o = CONTAINER_OF(u, struct setting_out, unit);
 	struct flow_engine *e = o->e;
 	int64_t ms = (int64_t)AGAIN_MS << (o->tries < 3 ? o->tries : 3);
-	bool passes = err->code == ERR_CONFLICT && o->tries < TRIES_MAX;
+	bool passes = flow_error_passes(err->code) || (err->code == ERR_CONFLICT && o->tries < TRIES_MAX);
 
 	o->busy = false;
 	e->committing--;
@@ -130,7 +130,7 @@ static void set_out_finish(struct tick_unit *u, enum tick_outcome outcome, const
 		o->over = outcome == TICK_FAILED && o->why[0]; /* even that could not be written */
 		if (outcome == TICK_FAILED && !passes)
 			str_copy(o->why, sizeof o->why, err->msg);
-		o->due_us = engine_mono(e) + (o->why[0] ? 0 : ms * 1000);
+		o->due_us = engine_mono(e) + (o->why[0] && !o->over ? 0 : ms * 1000);
 	}
 	if (!e->dead)
 		look_in(e, 0);

@@ -38,7 +38,7 @@ static void sync_finish(struct tick_unit *u, enum tick_outcome outcome, const st
 	struct error local;
 
 	(void)err;
-	if (outcome != TICK_DONE || y->e->dead) {
+	if (outcome == TICK_UNKNOWN || y->e->dead) { /* else: the row is on disk since the tick before */
 		free(y);
 		return;
 	}

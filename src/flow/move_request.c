@@ -169,14 +169,16 @@ static int check_evacuate(struct request *r, struct error *err)
 }
 
 /* Does the move come to its end by itself, though the server's host is dead? An evacuation to another host
- * does; a live migration asks the other host where the guest is. */
+ * does; a live migration asks the other host where the guest is, unless that is dead, too. */
 static bool goes_on(const struct request *r, const struct move *open)
 {
 	const struct flow *f = flow_find(r->e, r->s->id);
 
 	if (open->kind == MOVE_EVACUATION)
 		return !host_is_dead(r->e, r->db, r->s->host_id);
-	return open->kind == MOVE_LIVE && f && !f->gave_up && reachable(r, open->dest_host_id);
+	if (open->kind != MOVE_LIVE || host_is_dead(r->e, r->db, open->dest_host_id))
+		return false;
+	return !reachable(r, open->dest_host_id) || (f && !f->gave_up); /* unheard: the guest may run there */
 }
 
 /* One move at a time; the last one may still be cleared away behind the server. */

@@ -66,7 +66,7 @@ bool host_is_dead(struct flow_engine *e, struct db *db, int64_t host_id)
 	struct error ignored;
 
 	return !(l && link_connected(l)) && store_host_load(db, &a, host_id, &h, &ignored) == 0 &&
-	       h.forced_down;
+	       h.forced_down && h.down_us;
 }
 
 enum flow_verdict unless_dead(

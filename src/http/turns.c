@@ -81,6 +81,7 @@ void turns_go(struct http_server *s, struct conn *c)
 		turns_line_up(s, c);
 		return;
 	}
+	c->shed = HTTP_FINE; /* of a line that it stood in before */
 	s->direct_us += run(s, c, fair_class_ref(c->owner), at_us) - at_us;
 }
 

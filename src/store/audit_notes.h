@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Audit records of what cloudd decides and does by itself about servers, blocks and GPUs: nobody's request, or the
- * consequence of one. All in the savepoint of what they tell of. */
+/* Audit records of what cloudd decides and does by itself about servers, blocks and GPUs: nobody's request,
+ * or the consequence of one. All in the savepoint of what they tell of. */
 #ifndef STORE_AUDIT_NOTES_H
 #define STORE_AUDIT_NOTES_H
 

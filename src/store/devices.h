@@ -45,8 +45,7 @@ int store_device_update(struct db *db, const struct device_row *d, struct error 
 int store_device_get(
 	struct db *db, struct arena *a, const char *uid_or_place, struct device_row *out, struct error *err);
 /* By row id: 1, 0 none, -1. */
-int store_device_load(
-	struct db *db, struct arena *a, int64_t id, struct device_row *out, struct error *err);
+int store_device_load(struct db *db, struct arena *a, int64_t id, struct device_row *out, struct error *err);
 /* What is held of one that is cut, by slot. */
 struct device_part {
 	const char *profile, *server_uid;

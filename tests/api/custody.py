@@ -82,6 +82,8 @@ class Test:
         self.gpu("being verified")
         assert "No valid host" in self.make("second", "ERROR")["fault"]["message"]
         os.kill(self.cloud.pid(), signal.SIGKILL)
+        with open(self.fifo + ".pid") as f:  # the command of the dead daemon would take the next word
+            os.kill(int(f.read()), signal.SIGKILL)
         self.cloud.devcloud("restart", self.cloud.dir)
         assert "No valid host" in self.make("second", "ERROR")["fault"]["message"]
         assert self.history() == []
@@ -155,7 +157,7 @@ def main():
         fifo, script = os.path.join(d, "said"), os.path.join(d, "verify")
         os.mkfifo(fifo)
         with open(script, "w") as f:
-            f.write("#!/bin/sh\nread -r word <%s\necho \"$word $*\"\n[ \"$word\" = fine ] || exit 3\n" % fifo)
+            f.write("#!/bin/sh\necho $$ >%s.pid\nread -r word <%s\necho \"$word $*\"\n[ \"$word\" = fine ] || exit 3\n" % (fifo, fifo))
         os.chmod(script, 0o700)
         with Cloud(hosts=1, settings=("compute.gpu_verify_command=" + script,)) as cloud:
             Test(cloud, fifo, os.path.join(d, "lost")).run()

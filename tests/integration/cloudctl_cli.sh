@@ -57,25 +57,28 @@ GET /cloud/v1/flows/9 200 not json
 A
 run 0 status
 out <<'O'
-version           0.1.0
-uptime            1d 1h
-hosts connected   2/3
-servers           7
-servers active    5
-servers in error  1
-flows running     1
-flows stuck       0
-database          /var/lib/cloudd/cloudd.db
-database size     3 MiB
-database schema   1
-last backup       -
-backup            -
-backup error      -
+version               0.1.0
+uptime                1d 1h
+hosts connected       2/3
+servers               7
+servers active        5
+servers in error      1
+flows running         1
+flows stuck           0
+requests waiting      -
+requests turned away  -
+database              /var/lib/cloudd/cloudd.db
+database size         3 MiB
+database schema       1
+runs short of         -
+last backup           -
+backup                -
+backup error          -
 O
 run 0 host list
 out <<'O'
-NAME  ZONE  STATE  CONNECTION  VCPUS    MEMORY  DISK GIB  GPUS  SERVERS
-h1    nova  up     connected    4/16  2/64 GiB    10/100   1/8        2
+NAME  ZONE  STATE  EVIDENCE  CONNECTION  VCPUS    MEMORY  DISK GIB  GPUS  SERVERS
+h1    nova  up     -         connected    4/16  2/64 GiB    10/100   1/8        2
 O
 run 0 host list -o value -c name -c servers
 out <<<$'h1\t2'

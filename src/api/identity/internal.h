@@ -52,8 +52,8 @@ struct password_work {
 enum password_outcome { PASSWORD_OK, PASSWORD_WRONG, PASSWORD_USED, PASSWORD_NO_MEMORY };
 /* Called on the loop; `made`: the hash of `fresh`, in the call's arena. */
 typedef void password_then(struct api_call *c, enum password_outcome outcome, const char *made);
-/* Copies what it is given. -1 with ERR_BUSY when too many wait; then nothing is called. Who has most in line makes
- * room for who has less, and is answered that. */
+/* Copies what it is given. -1 with ERR_BUSY when too many wait; then nothing is called. Who has most in line
+ * makes room for who has less, and is answered that. */
 int password_submit(
 	struct api_call *c, const struct password_work *what, password_then *then, struct error *err);
 void password_pool_create(struct identity *id);

@@ -8,13 +8,13 @@ ALTER TABLE host ADD COLUMN evidence_us INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE host ADD COLUMN link_epoch INTEGER NOT NULL DEFAULT 0; -- counts its connections
 -- Of a host with forced_down: what proves it, who said or asked for it, and why.
 ALTER TABLE host ADD COLUMN down_proof TEXT NOT NULL DEFAULT '' CHECK (down_proof IN ('', 'fence', 'operator'));
-ALTER TABLE host ADD COLUMN down_us INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE host ADD COLUMN down_us INTEGER NOT NULL DEFAULT 0; -- 0 again once it was heard: then it is no proof any more
 ALTER TABLE host ADD COLUMN down_by TEXT NOT NULL DEFAULT '';
 ALTER TABLE host ADD COLUMN down_reason TEXT NOT NULL DEFAULT '';
 -- It was down: no servers before a look found nothing left of those that went elsewhere.
 ALTER TABLE host ADD COLUMN comes_back INTEGER NOT NULL DEFAULT 0 CHECK (comes_back IN (0, 1));
 UPDATE host SET evidence = 'doubtful' WHERE inventory_us = 0;
-UPDATE host SET evidence = 'down', evidence_source = 'operator', down_proof = 'operator' WHERE forced_down = 1;
+UPDATE host SET evidence = 'down', evidence_source = 'operator', down_proof = 'operator', down_us = 1 WHERE forced_down = 1;
 
 CREATE TABLE fence_agent (
 	host_id INTEGER NOT NULL PRIMARY KEY REFERENCES host (id),
