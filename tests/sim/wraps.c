@@ -45,12 +45,18 @@ static void call_begin(struct hv_conn *c, enum late_op op, const char *what)
 		}
 }
 
-/* One that was given up long ago and is carried out now changes what its server is; who looks says so. */
+/* A call that is carried out long after it was sent changes what its server is; who looks says so. */
+static void overtaken(enum late_op op, const char *what)
+{
+	for (size_t i = 0; i < run->servers_n; i++)
+		if (str_eq(run->servers[i].id, what))
+			run->servers[i].want |= op == LATE_START ? BIT_ACTIVE : BIT_SHUTOFF;
+}
+
 static void call_end(void)
 {
-	for (size_t i = 0; mine && sched_now_ms() - mine->since_ms > GIVEN_UP_MS && i < run->servers_n; i++)
-		if (str_eq(run->servers[i].id, mine->what))
-			run->servers[i].want |= mine->op == LATE_START ? BIT_ACTIVE : BIT_SHUTOFF;
+	if (mine && sched_now_ms() - mine->since_ms > GIVEN_UP_MS)
+		overtaken(mine->op, mine->what);
 	if (mine)
 		mine->op = LATE_NONE;
 	mine = NULL;
@@ -249,6 +255,7 @@ void wraps_late(const struct late *l)
 	snprintf(uri, sizeof uri, "sim://%s", l->world);
 	fate = true;
 	if (hv_sim_driver.connect(&target, NULL, NULL, &c, &err) == 0) {
+		overtaken(l->op, l->what);
 		if (l->op == LATE_START)
 			rc = hv_sim_driver.domain_start(c, l->what, &err);
 		else if (l->op == LATE_STOP)
