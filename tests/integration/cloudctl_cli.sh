@@ -232,8 +232,8 @@ run 1 host set h1 --dedicated-cpus 4-15
 says 'servers are pinned'
 run 0 gpu list --host h1
 out <<'O'
-ID  HOST  GPU  ADDRESS       MODEL  MEMORY  CELL  CUT    STATE  SERVER
-g1  h1      0  0000:65:00.0  h100   80 GiB     1  whole  free   -
+ID  HOST  GPU  ADDRESS       MODEL  MEMORY  CELL  CUT    STATE  SINCE  SERVER
+g1  h1      0  0000:65:00.0  h100   80 GiB     1  whole  free   -      -
 O
 run 0 gpu cut h1:0000:65:00.0 mig-80
 grep -q '^profiles.*1g.10gb,2g.20gb$' "$tmp/out" || fail "no profiles"
